@@ -1,0 +1,299 @@
+"""The language model that the course trains, whole, on one page.
+
+Token ids go in, logits for the next token come out: embedding, then blocks of attention and feed-forward network,
+then a final norm and the head. Pre-norm, RMSNorm, rotary positions, SwiGLU, grouped-query attention, no biases, as in
+Llama. `TransformerLM` also takes a `KVCache`, so that sampling does not recompute the past.
+
+Not here: dropout, mixture of experts, tensor parallelism. The functions at the top are written out because they are
+the lesson; `TransformerLM(config, fused_attention=True)` calls PyTorch's fused attention instead of ours.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from einops import einsum, rearrange, repeat
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The sizes of a model. `num_kv_heads` below `num_heads` shares keys and values among groups of heads.
+
+    Raises `ValueError` when the sizes do not fit together.
+
+    >>> ModelConfig(vocab_size=256, context_length=64, d_model=128, num_layers=4, num_heads=4, d_ff=344).d_head
+    32
+    """
+
+    vocab_size: int
+    context_length: int
+    d_model: int
+    num_layers: int
+    num_heads: int
+    d_ff: int
+    num_kv_heads: int | None = None
+    rope_theta: float = 10_000.0
+    tie_embeddings: bool = False
+
+    def __post_init__(self) -> None:
+        if self.num_kv_heads is None:
+            object.__setattr__(self, "num_kv_heads", self.num_heads)
+        for name in ("vocab_size", "context_length", "d_model", "num_layers", "num_heads", "d_ff", "num_kv_heads"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name}: a whole number of 1 or more, got {value!r}")
+        if self.d_model % (2 * self.num_heads):
+            allowed = f"a multiple of 2 · num_heads = {2 * self.num_heads}, since each head rotates pairs"
+            raise ValueError(f"d_model: {allowed}; got {self.d_model}")
+        if self.num_heads % self.num_kv_heads:
+            raise ValueError(f"num_kv_heads: a divisor of num_heads = {self.num_heads}, got {self.num_kv_heads}")
+        if not self.rope_theta > 0:
+            raise ValueError(f"rope_theta: more than 0, got {self.rope_theta!r}")
+
+    @property
+    def d_head(self) -> int:
+        return self.d_model // self.num_heads
+
+
+# --- the functions -------------------------------------------------------------------------------------------------
+
+
+def softmax(x: Float[Tensor, "..."], dim: int = -1) -> Float[Tensor, "..."]:
+    """Turn scores into shares that sum to one along `dim`.
+
+    The largest score is subtracted first, so `exp` cannot overflow; softmax does not notice, and neither does its
+    gradient.
+
+    >>> softmax(torch.tensor([1000.0, 1000.0]))
+    tensor([0.5000, 0.5000])
+    """
+    exp = (x - x.amax(dim=dim, keepdim=True).detach()).exp()
+    return exp / exp.sum(dim=dim, keepdim=True)
+
+
+def cross_entropy(logits: Float[Tensor, "... vocab"], targets: Int[Tensor, "..."]) -> Float[Tensor, ""]:
+    """Mean of −log softmax(logits)[target] over all positions, in nats.
+
+    >>> round(cross_entropy(torch.zeros(3, 256), torch.tensor([0, 1, 2])).item(), 4)  # ln 256
+    5.5452
+    """
+    if logits.shape[:-1] != targets.shape:
+        raise ValueError(f"targets: shape {tuple(logits.shape[:-1])} to match the logits, got {tuple(targets.shape)}")
+    shifted = logits - logits.amax(dim=-1, keepdim=True).detach()
+    at_target = shifted.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    return (shifted.exp().sum(dim=-1).log() - at_target).mean()
+
+
+def silu(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """x · sigmoid(x), also called swish.
+
+    >>> silu(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7311])
+    """
+    return x * torch.sigmoid(x)
+
+
+def rope(
+    x: Float[Tensor, "... seq d_head"], positions: Int[Tensor, "seq"], theta: float = 10_000.0
+) -> Float[Tensor, "... seq d_head"]:
+    """Rotate each pair (x[2i], x[2i+1]) by position · theta^(−2i/d_head) radians (RoFormer, arXiv 2104.09864).
+
+    The dot product of two rotated vectors depends on the distance of their positions only. Raises `ValueError` for an
+    odd `d_head`.
+
+    >>> rope(torch.tensor([[1.0, 0.0]]), torch.tensor([0]))  # position 0 turns nothing
+    tensor([[1., 0.]])
+    """
+    d_head = x.shape[-1]
+    if d_head % 2:
+        raise ValueError(f"x: the last dimension is rotated in pairs and must be even, got {d_head}")
+    frequencies = theta ** (-torch.arange(0, d_head, 2, device=x.device, dtype=torch.float32) / d_head)
+    angles = positions[:, None].float() * frequencies  # seq pairs
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    even, odd = x[..., 0::2], x[..., 1::2]
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
+
+
+def scaled_dot_product_attention(
+    query: Float[Tensor, "... queries d_head"],
+    key: Float[Tensor, "... keys d_head"],
+    value: Float[Tensor, "... keys d_value"],
+    mask: Bool[Tensor, "... queries keys"] | None = None,
+) -> Float[Tensor, "... queries d_value"]:
+    """softmax(Q Kᵀ / √d_head) V. `mask` is True where a query may look at a key.
+
+    >>> q = k = torch.zeros(2, 4)
+    >>> scaled_dot_product_attention(q, k, torch.tensor([[1.0], [3.0]]), torch.ones(2, 2).tril().bool())
+    tensor([[1.],
+            [2.]])
+    """
+    scores = einsum(query / math.sqrt(query.shape[-1]), key, "... queries d, ... keys d -> ... queries keys")
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf)
+    return einsum(softmax(scores), value, "... queries keys, ... keys d -> ... queries d")
+
+
+# --- the modules ---------------------------------------------------------------------------------------------------
+
+
+class RMSNorm(nn.Module):
+    """Divide each vector by its root mean square and multiply by a learned gain (arXiv 1910.07467)."""
+
+    def __init__(self, d_model: int, eps: float = 1e-5):
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(d_model))
+
+    def forward(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
+        wide = x.float()  # squares overflow and underflow in 16 bits
+        normed = wide * torch.rsqrt(wide.square().mean(dim=-1, keepdim=True) + self.eps)
+        return normed.to(x.dtype) * self.weight
+
+
+class KVCache:
+    """Keys and values of the positions seen so far, layer by layer; `TransformerLM` fills it."""
+
+    def __init__(self, num_layers: int):
+        self.layers: list[tuple[Tensor, Tensor] | None] = [None] * num_layers
+
+    @property
+    def length(self) -> int:
+        """How many positions are stored."""
+        return 0 if self.layers[0] is None else self.layers[0][0].shape[-2]
+
+    def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Append the new positions of one layer and return all of them."""
+        if self.layers[layer] is not None:
+            old_key, old_value = self.layers[layer]
+            key, value = torch.cat([old_key, key], dim=-2), torch.cat([old_value, value], dim=-2)
+        self.layers[layer] = (key, value)
+        return key, value
+
+
+class Attention(nn.Module):
+    """Causal self-attention with rotary positions; every group of query heads shares one key and value head."""
+
+    def __init__(self, config: ModelConfig, fused: bool = False):
+        super().__init__()
+        self.config, self.fused = config, fused
+        d_kv = config.num_kv_heads * config.d_head
+        self.q_proj = nn.Linear(config.d_model, config.d_model, bias=False)
+        self.k_proj = nn.Linear(config.d_model, d_kv, bias=False)
+        self.v_proj = nn.Linear(config.d_model, d_kv, bias=False)
+        self.output_proj = nn.Linear(config.d_model, config.d_model, bias=False)
+
+    def forward(
+        self, x: Float[Tensor, "batch seq d_model"], cache: KVCache | None = None, layer: int = 0, start: int = 0
+    ) -> Float[Tensor, "batch seq d_model"]:
+        config, seq = self.config, x.shape[1]
+        positions = torch.arange(start, start + seq, device=x.device)
+        split = "batch seq (heads d) -> batch heads seq d"
+        query = rope(rearrange(self.q_proj(x), split, d=config.d_head), positions, config.rope_theta)
+        key = rope(rearrange(self.k_proj(x), split, d=config.d_head), positions, config.rope_theta)
+        value = rearrange(self.v_proj(x), split, d=config.d_head)
+        if cache is not None:
+            key, value = cache.extend(layer, key, value)
+        group = config.num_heads // config.num_kv_heads
+        if group > 1:
+            key, value = (repeat(t, "batch kv seq d -> batch (kv group) seq d", group=group) for t in (key, value))
+        mixed = self._attend(query, key, value, positions)
+        return self.output_proj(rearrange(mixed, "batch heads seq d -> batch seq (heads d)"))
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, positions: Tensor) -> Tensor:
+        if self.fused and query.shape[-2] == key.shape[-2]:
+            return nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        mask = positions[:, None] >= torch.arange(key.shape[-2], device=query.device)
+        attend = nn.functional.scaled_dot_product_attention if self.fused else scaled_dot_product_attention
+        return attend(query, key, value, mask)
+
+
+class SwiGLU(nn.Module):
+    """w2(silu(w1 x) · w3 x), the gated feed-forward network (arXiv 2002.05202)."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.w1 = nn.Linear(config.d_model, config.d_ff, bias=False)
+        self.w2 = nn.Linear(config.d_ff, config.d_model, bias=False)
+        self.w3 = nn.Linear(config.d_model, config.d_ff, bias=False)
+
+    def forward(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
+        return self.w2(silu(self.w1(x)) * self.w3(x))
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + feed-forward(norm(x))."""
+
+    def __init__(self, config: ModelConfig, fused: bool = False):
+        super().__init__()
+        self.ln1, self.attn = RMSNorm(config.d_model), Attention(config, fused)
+        self.ln2, self.ffn = RMSNorm(config.d_model), SwiGLU(config)
+
+    def forward(
+        self, x: Float[Tensor, "batch seq d_model"], cache: KVCache | None = None, layer: int = 0, start: int = 0
+    ) -> Float[Tensor, "batch seq d_model"]:
+        x = x + self.attn(self.ln1(x), cache, layer, start)
+        return x + self.ffn(self.ln2(x))
+
+
+class TransformerLM(nn.Module):
+    """Token ids to logits over the next token.
+
+    `fused_attention` uses PyTorch's kernel (the same function up to rounding, less memory). `checkpoint_blocks` keeps
+    only each block's input for the backward pass and runs the block a second time (one more forward, less memory).
+    Weights are drawn with std 1/√fan_in, the two projections that write to the residual stream 1/√(2 · num_layers)
+    smaller, embedding and head with 0.02, all cut at three standard deviations.
+
+    >>> config = ModelConfig(vocab_size=10, context_length=8, d_model=16, num_layers=2, num_heads=2, d_ff=32)
+    >>> TransformerLM(config)(torch.zeros(1, 8, dtype=torch.long)).shape
+    torch.Size([1, 8, 10])
+    """
+
+    def __init__(self, config: ModelConfig, *, fused_attention: bool = False, checkpoint_blocks: bool = False):
+        super().__init__()
+        self.config, self.checkpoint_blocks = config, checkpoint_blocks
+        self.token_embeddings = nn.Embedding(config.vocab_size, config.d_model)
+        self.layers = nn.ModuleList(Block(config, fused_attention) for _ in range(config.num_layers))
+        self.ln_final = RMSNorm(config.d_model)
+        self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.lm_head.weight = self.token_embeddings.weight
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew from PyTorch's global generator."""
+        for name, weight in self.named_parameters():
+            if weight.dim() < 2:
+                nn.init.ones_(weight)
+                continue
+            std = 1 / math.sqrt(weight.shape[1])
+            if name.endswith(("output_proj.weight", "w2.weight")):
+                std /= math.sqrt(2 * self.config.num_layers)
+            if name.startswith(("token_embeddings", "lm_head")):
+                std = 0.02
+            nn.init.trunc_normal_(weight, std=std, a=-3 * std, b=3 * std)
+
+    def forward(self, ids: Int[Tensor, "batch seq"], cache: KVCache | None = None) -> Float[Tensor, "batch seq vocab"]:
+        """Logits for every position of `ids`, which follow the positions that `cache` holds.
+
+        Raises `ValueError` when cached and new positions exceed the context length.
+        """
+        start = 0 if cache is None else cache.length
+        if ids.dim() != 2:
+            raise ValueError(f"ids: shape (batch, seq), got {tuple(ids.shape)}")
+        if start + ids.shape[1] > self.config.context_length:
+            limit = f"the context length {self.config.context_length}"
+            raise ValueError(f"ids: {start} cached and {ids.shape[1]} new positions exceed {limit}")
+        x = self.token_embeddings(ids)
+        for index, layer in enumerate(self.layers):
+            if self.checkpoint_blocks and cache is None and torch.is_grad_enabled():
+                x = checkpoint(layer, x, use_reentrant=False)
+            else:
+                x = layer(x, cache, index, start)
+        return self.lm_head(self.ln_final(x))
+
+    def new_cache(self) -> KVCache:
+        """An empty cache for `forward`."""
+        return KVCache(self.config.num_layers)
