@@ -1,0 +1,134 @@
+"""Time a function so that the number means something.
+
+`time` warms up, waits for the device, repeats, and returns the whole distribution. `python -m lmcourse.benchmark`
+records what one machine does (matmul rates by format, copy rate, a training step with its MFU and its memory) as JSON
+with the card, the versions, the date and the command, so that readers without such a machine can see the figures.
+
+Not here: profiling inside a function, several devices at once.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The seconds of every run, in the order in which they ran."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def best(self) -> float:
+        return min(self.seconds)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """The seconds below which a quarter and three quarters of the runs lie."""
+        if len(self.seconds) == 1:
+            return self.seconds[0], self.seconds[0]
+        first, _, third = statistics.quantiles(self.seconds, n=4, method="inclusive")
+        return first, third
+
+    @property
+    def spread(self) -> float:
+        """Distance of the quartiles as a share of the median: 0.1 means that runs differ by about ten per cent."""
+        first, third = self.quartiles
+        return (third - first) / self.median if self.median else 0.0
+
+    def __str__(self) -> str:
+        first, third = self.quartiles
+        runs = f"{len(self.seconds)} run" + "s" * (len(self.seconds) != 1)
+        return f"{si(self.median, 's')} (middle half {si(first, 's')} to {si(third, 's')}, {runs})"
+
+
+def time(
+    fn: Callable[[], Any],
+    *,
+    warmup: int = 2,
+    repeats: int = 20,
+    device: torch.device | str | None = None,
+    max_seconds: float | None = None,
+) -> Timing:
+    """Run `fn` `warmup` times unseen, then `repeats` times with the clock on, waiting for the device each time.
+
+    On CUDA the clock is a pair of events on the device. `device=None` means CUDA when this process has used it, else
+    the CPU. `max_seconds` stops the repeats early, after one at the least. Raises `TypeError` when `fn` cannot be
+    called, `ValueError` for counts out of range.
+
+    >>> runs = time(lambda: sum(range(1000)), repeats=5)
+    >>> len(runs.seconds), runs.best <= runs.median
+    (5, True)
+    """
+    if not callable(fn):
+        raise TypeError(f"fn: a function without arguments, got {type(fn).__name__}")
+    if warmup < 0 or repeats < 1:
+        raise ValueError(f"warmup: 0 or more, and repeats: 1 or more; got {warmup} and {repeats}")
+    if max_seconds is not None and not max_seconds > 0:
+        raise ValueError(f"max_seconds: more than 0, or None; got {max_seconds}")
+    if device is None:
+        device = "cuda" if torch.cuda.is_initialized() else "cpu"
+    device = torch.device(device)
+    one_run = _seconds_by_events if device.type == "cuda" else _seconds_by_clock
+
+    for _ in range(warmup):
+        fn()
+    synchronize(device)
+    seconds: list[float] = []
+    stop = math.inf if max_seconds is None else perf_counter() + max_seconds
+    while len(seconds) < repeats and (not seconds or perf_counter() < stop):
+        seconds.append(one_run(fn, device))
+    return Timing(tuple(seconds))
+
+
+def synchronize(device: torch.device | str) -> None:
+    """Wait until the device has done all the work it was given; nothing to wait for on the CPU.
+
+    >>> synchronize("cpu")
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def _seconds_by_clock(fn: Callable[[], Any], device: torch.device) -> float:
+    start = perf_counter()
+    fn()
+    synchronize(device)
+    return perf_counter() - start
+
+
+def _seconds_by_events(fn: Callable[[], Any], device: torch.device) -> float:
+    with torch.cuda.device(device):
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start.record()
+        fn()
+        end.record()
+        end.synchronize()
+    return start.elapsed_time(end) / 1e3  # milliseconds
+
+
+_PREFIXES = {1e15: "P", 1e12: "T", 1e9: "G", 1e6: "M", 1e3: "k", 1: "", 1e-3: "m", 1e-6: "µ", 1e-9: "n"}
+
+
+def si(value: float, unit: str) -> str:
+    """A number with an SI prefix and three digits.
+
+    >>> si(0.00123, "s"), si(989.4e12, "FLOP/s")
+    ('1.23 ms', '989 TFLOP/s')
+    """
+    factor = next((factor for factor in _PREFIXES if abs(value) >= factor), 1)
+    return f"{value / factor:.3g} {_PREFIXES[factor]}{unit}"
