@@ -1,0 +1,297 @@
+"""Where the elements of a tensor lie in memory, and which operations have to move them.
+
+A tensor is a flat *storage* and a small record over it: shape, strides and offset. Element
+`x[i, j, ...]` lies at `offset + i * stride[0] + j * stride[1] + ...`, counted in elements from the
+start of the storage (NumPy counts the same thing in bytes). Most operations that look as if they
+rearrange a tensor write a new record and leave the storage alone: they return a *view*.
+
+The file holds the rules that a reader of notebook 03 writes (`offset`, `contiguous_strides`,
+`is_contiguous`, `can_view`, `sliding_windows`), what follows from them, and what an order of reading
+costs in cache lines. The operations that rewrite the record (`transpose`, `expand`, ...) are in
+`lmcourse.layout`. Nothing here knows about autograd, sparse tensors or complex conjugate views.
+"""
+
+import operator
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import product
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+
+# --- the four rules -------------------------------------------------------------------------------
+
+
+def _integers(name: str, values: Sequence[int], least: int | None = None) -> tuple[int, ...]:
+    """Return `values` as a tuple of plain integers, or say which argument is not that."""
+    if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
+        raise TypeError(f"{name} must be a sequence of integers, got {values!r}")
+    out = []
+    for value in values:
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise TypeError(f"{name} must hold integers only, got {value!r}")
+        out.append(operator.index(value))
+        if least is not None and out[-1] < least:
+            raise ValueError(f"{name} must hold integers of at least {least}, got {out[-1]}")
+    return tuple(out)
+
+
+def _same_length(shape: tuple[int, ...], strides: tuple[int, ...]) -> None:
+    if len(shape) != len(strides):
+        raise ValueError(f"strides must hold one number a dimension: {len(shape)} for {shape}, got {len(strides)}")
+
+
+def offset(index: Sequence[int], strides: Sequence[int], storage_offset: int = 0) -> int:
+    """Return where the element at `index` lies in its storage, in elements from the start.
+
+    `index` counts from 0 in every dimension, and has one number for each stride. The strides may be in
+    elements (PyTorch) or in bytes (NumPy): the answer is in the same unit. Negative strides are allowed,
+    because NumPy has them.
+
+    Raises ValueError when the lengths differ or an index is negative.
+    Source: `torch.Tensor.stride` in the PyTorch documentation.
+
+    >>> offset((2, 3), (4, 1))  # row 2, column 3 of a 4 by 4 matrix
+    11
+    """
+    index, strides = _integers("index", index, least=0), _integers("strides", strides)
+    if len(index) != len(strides):
+        raise ValueError(f"index must hold one number a stride: {len(strides)} for {strides}, got {len(index)}")
+    return storage_offset + sum(i * stride for i, stride in zip(index, strides))
+
+
+def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the strides, in elements, of a freshly made tensor: the last dimension varies fastest.
+
+    One step along a dimension skips everything to its right. A dimension of size 0 counts as 1 here, as in
+    PyTorch, so that strides stay positive.
+
+    Raises ValueError for a negative size.
+
+    >>> contiguous_strides((2, 3, 4))
+    (12, 4, 1)
+    """
+    strides, step = [], 1
+    for size in reversed(_integers("shape", shape, least=0)):
+        strides.append(step)
+        step *= max(size, 1)
+    return tuple(reversed(strides))
+
+
+def is_contiguous(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """Say whether reading the elements in order walks the storage one element at a time.
+
+    A dimension of size 1 is never stepped along, so its stride does not matter; a tensor without elements is
+    contiguous whatever its strides.
+
+    Raises ValueError when the lengths differ or a size is negative.
+
+    >>> is_contiguous((4, 3), (1, 4))  # the transpose of a 3 by 4 matrix
+    False
+    >>> is_contiguous((1, 4), (999, 1))
+    True
+    """
+    shape, strides = _integers("shape", shape, least=0), _integers("strides", strides)
+    _same_length(shape, strides)
+    if 0 in shape:
+        return True
+    return all(size == 1 or stride == fresh for size, stride, fresh in zip(shape, strides, contiguous_strides(shape)))
+
+
+class Block(NamedTuple):
+    """Neighbouring dimensions that together walk the storage with one stride."""
+
+    first: int  # the leftmost of them
+    size: int  # elements in the block
+    stride: int  # elements skipped by one step of the rightmost of them
+
+
+def blocks(shape: Sequence[int], strides: Sequence[int]) -> list[Block]:
+    """Split the dimensions into blocks that behave as one, from the right.
+
+    Dimension i joins the block on its right when one step along i skips the whole block,
+    `strides[i] == size * stride`, or when there is never a step along it because its size is 1.
+
+    >>> blocks((2, 3, 4), (12, 4, 1))  # contiguous: one block
+    [Block(first=0, size=24, stride=1)]
+    >>> blocks((4, 3), (1, 4))  # a transpose: two
+    [Block(first=1, size=3, stride=4), Block(first=0, size=4, stride=1)]
+    """
+    shape, strides = _integers("shape", shape, least=0), _integers("strides", strides)
+    _same_length(shape, strides)
+    found: list[Block] = []
+    for i in reversed(range(len(shape))):
+        if found and (shape[i] == 1 or strides[i] == found[-1].size * found[-1].stride):
+            found[-1] = Block(i, found[-1].size * shape[i], found[-1].stride)
+        else:
+            found.append(Block(i, shape[i], strides[i]))
+    return found or [Block(0, 1, 1)]  # a 0-d tensor is one element
+
+
+def can_view(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[int]) -> tuple[int, ...] | None:
+    """Return the strides with which `.view(new_shape)` reads the same storage, or None when no strides do.
+
+    The new dimensions must fill the blocks of the old ones exactly, from the right: a new dimension that
+    starts in one block and ends in the next would need two strides.
+
+    Raises ValueError when a size is negative (write out what -1 stands for).
+    Source: the rules under `torch.Tensor.view`; `computeStride` in ATen/TensorUtils.cpp.
+
+    >>> can_view((6, 4), (4, 1), (3, 8))
+    (8, 1)
+    >>> can_view((4, 6), (1, 4), (6, 2, 2)) is None  # a transpose: merging 4 and 6 needs two strides
+    True
+    >>> can_view((4, 6), (1, 4), (2, 2, 6))  # the same tensor: splitting 4 does not
+    (2, 1, 4)
+    """
+    shape, new_shape = _integers("shape", shape, least=0), _integers("new_shape", new_shape, least=0)
+    strides = _integers("strides", strides)
+    _same_length(shape, strides)
+    if prod(shape) != prod(new_shape):
+        return None
+    if 0 in shape:  # nothing to address: keep the strides, or make fresh ones
+        return strides if shape == new_shape else contiguous_strides(new_shape)
+    left = list(new_shape)
+    new_strides: list[int] = []
+    for _, size, stride in blocks(shape, strides):
+        filled = 1
+        while left and (filled < size or left[-1] == 1):
+            new_strides.append(filled * stride)
+            filled *= left.pop()
+        if filled != size:
+            return None
+    return tuple(reversed(new_strides))
+
+
+class Conflict(NamedTuple):
+    """Why a view is impossible: a new dimension spans old dimensions i and i + 1, which do not merge."""
+
+    dims: tuple[int, int]  # the old pair (i, i + 1)
+    new_dim: int  # the new dimension that would have to step over both
+    stride: int  # strides[i] as it is
+    needed: int  # strides[i] as it would have to be
+
+
+def view_conflict(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[int]) -> Conflict | None:
+    """Return the first pair of dimensions, from the right, that stops `.view(new_shape)`; None when nothing does.
+
+    Raises ValueError when the two shapes do not hold the same number of elements.
+
+    >>> view_conflict((4, 6), (1, 4), (24,))
+    Conflict(dims=(0, 1), new_dim=0, stride=1, needed=24)
+    """
+    shape, new_shape = _integers("shape", shape, least=0), _integers("new_shape", new_shape, least=0)
+    if prod(shape) != prod(new_shape):
+        raise ValueError(f"new_shape must hold {prod(shape)} elements as {shape} does, got {new_shape}")
+    if 0 in shape:
+        return None
+    inside = 1  # elements in the blocks so far: a new dimension must start here too
+    for first, size, stride in blocks(shape, strides)[:-1]:
+        inside *= size
+        to_the_right = [prod(new_shape[k + 1 :]) for k in range(len(new_shape))]
+        spanning = [k for k, n in enumerate(to_the_right) if n < inside < n * new_shape[k]]
+        if spanning:
+            return Conflict((first - 1, first), spanning[0], strides[first - 1], size * stride)
+    return None
+
+
+def sliding_windows(
+    x: Shaped[torch.Tensor, "time"], size: int, step: int = 1
+) -> Shaped[torch.Tensor, "windows {size}"]:
+    """Return every window of `size` elements of `x`, `step` apart, as a view: nothing is copied.
+
+    The windows overlap in memory, so treat the result as read-only.
+
+    Raises ValueError when `x` is not one-dimensional, `step` is below 1 or `size` is not in 1 .. len(x).
+    Source: the same as `x.unfold(0, size, step)`.
+
+    >>> sliding_windows(torch.arange(6), size=4)
+    tensor([[0, 1, 2, 3],
+            [1, 2, 3, 4],
+            [2, 3, 4, 5]])
+    """
+    if x.dim() != 1:
+        raise ValueError(f"x must have one dimension, got shape {tuple(x.shape)}")
+    if not 1 <= size <= len(x):
+        raise ValueError(f"size must be in 1 .. {len(x)} (the length of x), got {size}")
+    if step < 1:
+        raise ValueError(f"step must be at least 1, got {step}")
+    stride = x.stride(0)
+    windows = (len(x) - size) // step + 1
+    return x.as_strided((windows, size), (step * stride, stride))
+
+
+def memory_range(x: torch.Tensor | np.ndarray) -> tuple[int, int]:
+    """Return where the memory that `x` keeps alive starts and stops: addresses in bytes, the stop excluded.
+
+    >>> start, stop = memory_range(torch.zeros(3, 4)[1:, 1:])  # the slice keeps all 12 elements
+    >>> stop - start
+    48
+    """
+    if isinstance(x, torch.Tensor):
+        storage = x.untyped_storage()
+        return storage.data_ptr(), storage.data_ptr() + storage.nbytes()
+    if isinstance(x, np.ndarray):
+        while isinstance(x.base, np.ndarray):
+            x = x.base
+        return np.lib.array_utils.byte_bounds(x) if x.size else (0, 0)
+    raise TypeError(f"expected a torch.Tensor or a numpy.ndarray, got {type(x).__name__}")
+
+
+def shares_storage(a: torch.Tensor | np.ndarray, b: torch.Tensor | np.ndarray) -> bool:
+    """Say whether `a` and `b` lie in one storage, so that a write through one can show in the other.
+
+    Works for tensors, arrays and a mixture (`torch.from_numpy` shares). A storage of 0 bytes shares with none.
+
+    Raises TypeError for anything else.
+
+    >>> t = torch.zeros(3, 4)
+    >>> shares_storage(t, t.T), shares_storage(t, t.clone())
+    (True, False)
+    """
+    (a_start, a_stop), (b_start, b_stop) = memory_range(a), memory_range(b)
+    device = {x.device.type if isinstance(x, torch.Tensor) else "cpu" for x in (a, b)}
+    return len(device) == 1 and max(a_start, b_start) < min(a_stop, b_stop)
+
+
+# --- what an order of reading costs ---------------------------------------------------------------
+
+
+def addresses(shape: Sequence[int], strides: Sequence[int], storage_offset: int = 0) -> list[int]:
+    """Return the offset of every element, in the order in which the indices count up (last one fastest).
+
+    >>> addresses((2, 3), (1, 2))
+    [0, 2, 4, 1, 3, 5]
+    """
+    shape = _integers("shape", shape, least=0)
+    return [offset(index, strides, storage_offset) for index in product(*map(range, shape))]
+
+
+def line_loads(positions: Sequence[int], itemsize: int, line_bytes: int = 64, lines_kept: int = 1) -> int:
+    """Count how often a cache line is fetched when elements at `positions` are read one after the other.
+
+    Memory arrives in lines of `line_bytes` (64 on most CPUs). The model keeps the `lines_kept` lines that were
+    used last, and starts with none; a real cache keeps thousands, has several levels, and fetches ahead.
+
+    Raises ValueError for a size below 1.
+
+    >>> rows, columns = addresses((32, 32), (32, 1)), addresses((32, 32), (1, 32))
+    >>> line_loads(rows, itemsize=4), line_loads(columns, itemsize=4)
+    (64, 1024)
+    """
+    for name, value in {"itemsize": itemsize, "line_bytes": line_bytes, "lines_kept": lines_kept}.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    cache: OrderedDict[int, None] = OrderedDict()
+    loads = 0
+    for position in positions:
+        line = position * itemsize // line_bytes
+        loads += line not in cache
+        cache[line] = None
+        cache.move_to_end(line)
+        if len(cache) > lines_kept:
+            cache.popitem(last=False)
+    return loads
