@@ -1,0 +1,633 @@
+"""Every number format a GPU speaks, from float64 down to four bits, as one codec with a handful of parameters.
+
+A bit pattern is three fields: sign, exponent, mantissa. The first part of this file is the four small functions that
+notebook 02 has you write, for formats that follow IEEE 754. The second part, `FloatFormat`, is the same arithmetic for
+every format: which patterns are spent on Inf and NaN is a parameter, and so are the rounding mode and what becomes of
+a number that is too large. Everything here is exact: a number is a `Fraction` until the one rounding that encodes it.
+
+The third part rounds whole tensors in floating-point arithmetic, fast and equal to the exact codec, and scales blocks.
+
+It does not add or multiply in a format, keep the payload of a NaN (only a view of the bits does), or raise IEEE flags.
+"""
+
+import math
+import numbers
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+ROUNDINGS = ("nearest_even", "toward_zero", "up", "down", "ties_away", "stochastic")
+OVERFLOWS = ("inf", "saturate", "nan")
+SPECIALS = ("ieee", "fn", "fnuz", "finite")
+
+# ---------------------------------------------------------------------------------------------------------------------
+# IEEE 754's rules, one idea a function
+
+
+def decode_bits(bits: int, exponent_bits: int, mantissa_bits: int) -> float:
+    """The number that a pattern stands for, by IEEE 754's rules: zero, subnormal, normal, infinity or NaN.
+
+    The pattern is sign, exponent, mantissa from the top bit down; the exponent's bias is `2**(exponent_bits - 1) - 1`.
+
+    >>> decode_bits(0b0_10000_1000000000, exponent_bits=5, mantissa_bits=10)
+    3.0
+    >>> decode_bits(0b0_00000_0000000001, exponent_bits=5, mantissa_bits=10) == 2**-24
+    True
+    >>> decode_bits(0b1_11111_0000000000, exponent_bits=5, mantissa_bits=10)
+    -inf
+    """
+    bias = 2 ** (exponent_bits - 1) - 1
+    sign = -1.0 if bits >> (exponent_bits + mantissa_bits) else 1.0
+    exponent = (bits >> mantissa_bits) & (2**exponent_bits - 1)
+    mantissa = bits & (2**mantissa_bits - 1)
+    if exponent == 2**exponent_bits - 1:  # all ones: not a number, or an infinite one
+        return math.nan if mantissa else sign * math.inf
+    if exponent == 0:  # all zeros: no hidden one, and the exponent of the smallest normal number
+        return sign * math.ldexp(mantissa, 1 - bias - mantissa_bits)
+    return sign * math.ldexp(2**mantissa_bits + mantissa, exponent - bias - mantissa_bits)
+
+
+def encode_nearest_even(x: float, exponent_bits: int, mantissa_bits: int) -> int:
+    """The pattern of the number nearest to `x`; of two equally near, the one whose last bit is 0.
+
+    Numbers that round past the largest become infinity (IEEE 754-2019, section 4.3.1).
+
+    >>> bin(encode_nearest_even(3.0, exponent_bits=5, mantissa_bits=10))
+    '0b100001000000000'
+    >>> encode_nearest_even(1 + 2**-11, 5, 10) == encode_nearest_even(1.0, 5, 10)
+    True
+    """
+    bias = 2 ** (exponent_bits - 1) - 1
+    sign = (math.copysign(1, x) < 0) << (exponent_bits + mantissa_bits)
+    infinity = (2**exponent_bits - 1) << mantissa_bits
+    if math.isnan(x):
+        return infinity | 2 ** (mantissa_bits - 1)
+    if math.isinf(x):
+        return sign | infinity
+    if x == 0:
+        return sign
+    exponent = max(math.frexp(x)[1] - 1, 1 - bias)  # of the leading bit, but a subnormal number has the smallest
+    spacing = Fraction(2) ** (exponent - mantissa_bits)
+    steps = round(abs(Fraction(x)) / spacing)  # Python rounds a Fraction's ties to even
+    # The hidden one, if there is one, carries into the exponent field: so does a mantissa that rounds up past all ones.
+    code = ((exponent - 1 + bias) << mantissa_bits) + steps
+    return sign | min(code, infinity)
+
+
+def format_limits(exponent_bits: int, mantissa_bits: int) -> dict[str, float]:
+    """The five numbers that describe an IEEE format, each from its own pattern.
+
+    `max`, `lowest` (the most negative: what `torch.finfo` calls `min`), `smallest_normal`, `smallest_subnormal`, and
+    `eps`, the distance from 1 to the next number.
+
+    >>> format_limits(exponent_bits=5, mantissa_bits=10)["max"]
+    65504.0
+    """
+    largest = 2.0 ** (2 ** (exponent_bits - 1) - 1) * (2 - 2.0**-mantissa_bits)
+    smallest_normal = 2.0 ** (2 - 2 ** (exponent_bits - 1))
+    return {
+        "max": largest,
+        "lowest": -largest,
+        "smallest_normal": smallest_normal,
+        "smallest_subnormal": smallest_normal * 2.0**-mantissa_bits,
+        "eps": 2.0**-mantissa_bits,
+    }
+
+
+def memory_bytes(tensor: Tensor) -> int:
+    """The bytes of memory that `tensor` keeps alive: its whole storage, whatever part of it the tensor shows.
+
+    `numel * element_size` is the size of a packed copy. It counts an expanded tensor's one row many times, and it
+    misses what a small slice holds on to. Tensors that share a storage share these bytes: do not add them up.
+    On the meta device nothing is allocated, and this is what would be.
+
+    Raises: TypeError for what is no tensor; ValueError for a sparse tensor, whose parts have a storage each.
+
+    >>> memory_bytes(torch.zeros(1000, 1000)), memory_bytes(torch.zeros(1000, 1000)[0])
+    (4000000, 4000000)
+    >>> memory_bytes(torch.zeros(1, 1000).expand(1000, 1000))
+    4000
+    """
+    if not isinstance(tensor, torch.Tensor):
+        raise TypeError(f"tensor: expected a torch.Tensor, got {type(tensor).__name__}")
+    if tensor.layout != torch.strided:
+        raise ValueError(f"tensor: expected a dense (strided) tensor, got layout {tensor.layout}")
+    return tensor.untyped_storage().nbytes()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Every format
+
+
+@dataclass(frozen=True)
+class FloatFormat:
+    """A binary number format, described by its parameters.
+
+    A normal number is ±(1 + mantissa / 2**mantissa_bits) · 2**(exponent - bias).
+    `specials` says which patterns are no finite numbers (the suffixes are those of PyTorch's names):
+        "ieee"    the top exponent: mantissa 0 is infinity, the rest NaN
+        "fn"      finite: only the pattern of all ones is NaN, in each sign
+        "fnuz"    finite, unsigned zero: the pattern of negative zero is the one NaN
+        "finite"  none
+    `signed`: is there a sign bit? `subnormals`: does exponent 0 mean zero and subnormal numbers, or one more binade?
+
+    The codes of one sign count upward in the order of the numbers: the next number is the next code.
+    Sources: IEEE 754-2019; OCP 8-bit floating point 1.0 (e4m3fn, e5m2); OCP microscaling formats 1.0 (fp4, fp6, e8m0);
+    Noune et al. 2022 (fnuz).
+
+    >>> e4m3 = FloatFormat("float8_e4m3fn", 4, 3, bias=7, specials="fn")
+    >>> e4m3.max, e4m3.smallest_subnormal, e4m3.encode(0.1), e4m3.decode(29)
+    (448.0, 0.001953125, 29, 0.1015625)
+    """
+
+    name: str
+    exponent_bits: int
+    mantissa_bits: int
+    bias: int
+    specials: str = "ieee"
+    signed: bool = True
+    subnormals: bool = True
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.exponent_bits <= 11:
+            raise ValueError(f"exponent_bits: expected 1 to 11, as many as float64 has, got {self.exponent_bits}")
+        if not 0 <= self.mantissa_bits <= 52:
+            raise ValueError(f"mantissa_bits: expected 0 to 52, as many as float64 has, got {self.mantissa_bits}")
+        if self.specials not in SPECIALS:
+            raise ValueError(f"specials: expected one of {', '.join(SPECIALS)}, got {self.specials!r}")
+        if self.specials == "ieee" and self.mantissa_bits == 0:
+            raise ValueError("mantissa_bits: IEEE's infinity and NaN differ in the mantissa, so it needs a bit, got 0")
+        if self.specials == "fnuz" and not self.signed:
+            raise ValueError("signed: in fnuz the pattern of negative zero is NaN, so a sign bit is needed, got False")
+        max_exponent = 2**self.exponent_bits - 1 - self.has_inf - self.bias
+        if self.min_exponent - self.mantissa_bits < -1074 or max_exponent > 1023:
+            raise ValueError(f"bias: every number must fit in a float64, and with a bias of {self.bias} some do not")
+
+    # -- The layout
+
+    @property
+    def bits(self) -> int:
+        """How many bits a pattern has (tf32: the 19 that count, of the 32 it is kept in)."""
+        return self.signed + self.exponent_bits + self.mantissa_bits
+
+    @property
+    def min_exponent(self) -> int:
+        """The power of two of the smallest normal number, and of every subnormal one."""
+        return 1 - self.bias if self.subnormals else -self.bias
+
+    @property
+    def max_code(self) -> int:
+        """The code of the largest finite number."""
+        if self.specials == "ieee":
+            return self._infinity - 1
+        return self._magnitude_mask - (self.specials == "fn")
+
+    @property
+    def has_inf(self) -> bool:
+        return self.specials == "ieee"
+
+    @property
+    def has_nan(self) -> bool:
+        return self.specials != "finite"
+
+    @property
+    def _sign_bit(self) -> int:
+        return 1 << (self.exponent_bits + self.mantissa_bits) if self.signed else 0
+
+    @property
+    def _magnitude_mask(self) -> int:
+        return (1 << (self.exponent_bits + self.mantissa_bits)) - 1
+
+    @property
+    def _infinity(self) -> int:  # in an IEEE format
+        return (2**self.exponent_bits - 1) << self.mantissa_bits
+
+    def split(self, bits: int) -> tuple[int, int, int]:
+        """The three fields (sign, exponent, mantissa) of a pattern.
+
+        >>> FORMATS["bfloat16"].split(0b1_10000000_1000000)
+        (1, 128, 64)
+        """
+        self._check_pattern(bits)
+        exponent = (bits & self._magnitude_mask) >> self.mantissa_bits
+        return int(bool(bits & self._sign_bit)), exponent, bits & (2**self.mantissa_bits - 1)
+
+    def kind(self, bits: int) -> str:
+        """What a pattern stands for: "zero", "subnormal", "normal", "inf" or "nan".
+
+        >>> FORMATS["float8_e4m3fnuz"].kind(0x80)
+        'nan'
+        """
+        self._check_pattern(bits)
+        magnitude = bits & self._magnitude_mask
+        if self.specials == "fnuz" and bits == self._sign_bit:
+            return "nan"
+        if magnitude > self.max_code:
+            return "inf" if self.has_inf and magnitude == self._infinity else "nan"
+        if self.subnormals and magnitude >> self.mantissa_bits == 0:
+            return "subnormal" if magnitude else "zero"
+        return "normal"
+
+    # -- From bits to numbers
+
+    def decode(self, bits: int) -> float:
+        """The number that a pattern stands for. A float64 holds every one of them exactly.
+
+        >>> FORMATS["float16"].decode(0x7BFF), FORMATS["float16"].decode(0x7C00), FORMATS["float16"].decode(0x8000)
+        (65504.0, inf, -0.0)
+        """
+        exact = self.decode_exact(bits)
+        magnitude = float(abs(exact)) if exact is not None else float(self.kind(bits))
+        return math.copysign(magnitude, -1 if bits & self._sign_bit else 1)
+
+    def decode_exact(self, bits: int) -> Fraction | None:
+        """The number as an exact fraction; `None` for infinity and NaN, which are none.
+
+        >>> FORMATS["float32"].decode_exact(0x3DCCCCCD)
+        Fraction(13421773, 134217728)
+        """
+        kind = self.kind(bits)
+        if kind in ("inf", "nan"):
+            return None
+        sign, exponent, mantissa = self.split(bits)
+        if kind == "normal":
+            exponent, mantissa = exponent - self.bias, mantissa + 2**self.mantissa_bits
+        else:
+            exponent = self.min_exponent
+        return Fraction(*_scaled(Fraction((-1) ** sign * mantissa), self.mantissa_bits - exponent))
+
+    def finite_values(self) -> list[float]:
+        """Every finite number of the format in increasing order; zero once. For formats of 16 bits at most.
+
+        >>> FORMATS["float4_e2m1fn"].finite_values()[8:]
+        [0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0]
+        """
+        if self.bits > 16:
+            raise ValueError(f"finite_values: {self.name} has 2**{self.bits} patterns; 16 bits are the most")
+        return sorted({self.decode(code) for code in range(2**self.bits) if self.kind(code) not in ("inf", "nan")})
+
+    # -- From numbers to bits
+
+    def encode(
+        self,
+        x: float | Fraction | str,
+        *,
+        rounding: str = "nearest_even",
+        overflow: str = "inf",
+        generator=None,
+    ) -> int:
+        """The pattern that `x` becomes, in one rounding from its exact value.
+
+        `x`: a float, a fraction, or a decimal string ("0.1" is a tenth; 0.1 is the float64 nearest to it).
+        `rounding`: "nearest_even", "toward_zero", "up", "down", "ties_away", or "stochastic", which goes up as often as
+            `x` is far along its way to the next number, and draws from `generator.random()` (`random.Random(seed)`).
+        `overflow`: what becomes of a number that rounds past the largest: "inf", "saturate" (the largest) or "nan".
+            An infinite `x` counts as too large. What the format lacks falls through: infinity to NaN, NaN to the
+            largest. A rounding mode that points toward zero never passes the largest (IEEE 754-2019, section 7.4).
+        A NaN becomes the quiet NaN of the same sign; its payload is lost. In a format without a zero, what would
+        round to zero becomes the smallest number; in one without a sign, a negative number becomes NaN.
+
+        Raises: ValueError for a string that is no number, an unknown mode, or a NaN where the format has none.
+
+        >>> fp16 = FORMATS["float16"]
+        >>> [fp16.decode(fp16.encode(x)) for x in (65519.99, 65520, 2**-25, "1e-7")]
+        [65504.0, inf, 0.0, 1.1920928955078125e-07]
+        >>> fp16.decode(fp16.encode(1e9, overflow="saturate"))
+        65504.0
+        """
+        if rounding not in ROUNDINGS:
+            raise ValueError(f"rounding: expected one of {', '.join(ROUNDINGS)}, got {rounding!r}")
+        if overflow not in OVERFLOWS:
+            raise ValueError(f"overflow: expected one of {', '.join(OVERFLOWS)}, got {overflow!r}")
+        if rounding == "stochastic" and not callable(getattr(generator, "random", None)):
+            raise TypeError(f"generator: stochastic rounding needs its own random.Random, got {generator!r}")
+
+        negative, magnitude = _sign_and_magnitude(x)
+        if magnitude != magnitude or (negative and magnitude and not self.signed):
+            return self._nan(negative)
+        if magnitude == math.inf:
+            return self._overflowed(negative, overflow)
+
+        power, below, rest = self._steps(magnitude)
+        toward_zero = rounding == "toward_zero" or rounding == ("up" if negative else "down")
+        if toward_zero:
+            code = min(self._code(power, below), self.max_code)
+        else:
+            code = self._code(power, below + _goes_up(rest, below, rounding, generator))
+        if code > self.max_code:
+            return self._overflowed(negative, overflow)
+        return self._with_sign(code, negative)
+
+    def _steps(self, magnitude: Fraction) -> tuple[int, int, Fraction]:
+        """The power of two of the spacing around `magnitude`, how many whole spacings it is, and the rest of one."""
+        exponent = self.min_exponent
+        if magnitude:
+            exponent = max(exponent, _floor_log2(magnitude))
+        power = exponent - self.mantissa_bits
+        numerator, denominator = _scaled(magnitude, power)
+        below, remainder = divmod(numerator, denominator)
+        return power, below, Fraction(remainder, denominator)
+
+    def _code(self, power: int, steps: int) -> int:
+        """The code of `steps * 2**power`. The hidden one carries into the exponent field; so does a full mantissa."""
+        code = ((power + self.mantissa_bits - self.min_exponent) << self.mantissa_bits) + steps
+        return code if self.subnormals else max(code - 2**self.mantissa_bits, 0)
+
+    def _overflowed(self, negative: bool, overflow: str) -> int:
+        if overflow == "inf" and self.has_inf:
+            return self._with_sign(self._infinity, negative)
+        if overflow == "saturate" or not self.has_nan:
+            return self._with_sign(self.max_code, negative)
+        return self._nan(negative)
+
+    def _nan(self, negative: bool) -> int:
+        match self.specials:
+            case "ieee":
+                return self._with_sign(self._infinity | 2 ** (self.mantissa_bits - 1), negative)
+            case "fn":
+                return self._with_sign(self._magnitude_mask, negative)
+            case "fnuz":
+                return self._sign_bit
+        raise ValueError(f"x: {self.name} has no NaN")
+
+    def _with_sign(self, magnitude: int, negative: bool) -> int:
+        if self.specials == "fnuz" and magnitude == 0:
+            return 0
+        return magnitude | (self._sign_bit if negative else 0)
+
+    # -- The numbers that describe a format
+
+    @property
+    def max(self) -> float:
+        """The largest finite number."""
+        return self.decode(self.max_code)
+
+    @property
+    def lowest(self) -> float:
+        """The most negative finite number, which `torch.finfo` calls `min`; without a sign, the smallest."""
+        return self.decode(self.max_code | self._sign_bit) if self.signed else self.decode(0)
+
+    @property
+    def smallest_normal(self) -> float:
+        """The smallest positive number with all its mantissa bits, which `torch.finfo` also calls `tiny`."""
+        return 2.0**self.min_exponent
+
+    @property
+    def smallest_subnormal(self) -> float | None:
+        """The smallest positive number; `None` where there are no subnormal numbers."""
+        return self.decode(1) if self.subnormals and self.mantissa_bits else None
+
+    @property
+    def eps(self) -> float:
+        """The distance from 1 to the next number."""
+        one = self.encode(1)
+        return self.decode(one + 1) - self.decode(one)
+
+    # -- Input checks
+
+    def _check_pattern(self, bits: int) -> None:
+        if not isinstance(bits, numbers.Integral):
+            raise TypeError(f"bits: expected an int, got {type(bits).__name__}")
+        if not 0 <= bits < 2**self.bits:
+            raise ValueError(f"bits: {self.name} has {self.bits} bits, so 0 to {2**self.bits - 1}, got {bits}")
+
+
+FORMATS = {
+    fmt.name: fmt
+    for fmt in (
+        FloatFormat("float64", 11, 52, bias=1023),
+        FloatFormat("float32", 8, 23, bias=127),
+        FloatFormat("tf32", 8, 10, bias=127),
+        FloatFormat("float16", 5, 10, bias=15),
+        FloatFormat("bfloat16", 8, 7, bias=127),
+        FloatFormat("float8_e5m2", 5, 2, bias=15),
+        FloatFormat("float8_e4m3fn", 4, 3, bias=7, specials="fn"),
+        FloatFormat("float8_e4m3", 4, 3, bias=7),  # IEEE's rules: another type than e4m3fn, largest number 240
+        FloatFormat("float8_e5m2fnuz", 5, 2, bias=16, specials="fnuz"),
+        FloatFormat("float8_e4m3fnuz", 4, 3, bias=8, specials="fnuz"),
+        FloatFormat("float8_e8m0fnu", 8, 0, bias=127, specials="fn", signed=False, subnormals=False),
+        FloatFormat("float6_e3m2fn", 3, 2, bias=3, specials="finite"),
+        FloatFormat("float6_e2m3fn", 2, 3, bias=1, specials="finite"),
+        FloatFormat("float4_e2m1fn", 2, 1, bias=1, specials="finite"),
+    )
+}
+
+
+def diagnose(weight: float, update: float, fmt: FloatFormat) -> str:
+    """Why a weight does not move: what becomes of `weight + update` when both, and their sum, are kept in `fmt`.
+
+    "underflow": the update itself is rounded to zero. "stalled": it is not, but the sum rounds back to the weight.
+    "overflow": the update or the sum is too large. "moves": the weight changes. `update` is not zero.
+
+    >>> diagnose(1.0, -1e-3, FORMATS["bfloat16"]), diagnose(1.0, 1e-8, FORMATS["float16"])
+    ('stalled', 'underflow')
+    """
+    weight, update = fmt.decode(fmt.encode(weight)), fmt.decode(fmt.encode(update))
+    if update == 0:
+        return "underflow"
+    if not math.isfinite(update):
+        return "overflow"
+    moved = fmt.decode(fmt.encode(Fraction(weight) + Fraction(update)))
+    if not math.isfinite(moved):
+        return "overflow"
+    return "stalled" if moved == weight else "moves"
+
+
+def exact_decimal(x: float | Fraction) -> str:
+    """Every decimal digit of a number whose denominator is a power of two, as every finite float's is.
+
+    >>> exact_decimal(0.1)
+    '0.1000000000000000055511151231257827021181583404541015625'
+    """
+    x = Fraction(x)
+    places = x.denominator.bit_length() - 1
+    if x.denominator != 2**places:
+        raise ValueError(f"x: expected a denominator that is a power of two, got {x.denominator}")
+    digits = str(abs(x.numerator) * 5**places).rjust(places + 1, "0")  # n / 2**k is n * 5**k / 10**k
+    whole, part = digits[: len(digits) - places], digits[len(digits) - places :]
+    return "-" * (x < 0) + whole + ("." + part if part else "")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Reading a number exactly, and the choice between two neighbours
+
+
+_DECIMAL = re.compile(r"[+-]?(?=\.?\d)\d*\.?\d*(?:e([+-]?\d+))?|[+-]?\d+/\d+|[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
+
+
+def _sign_and_magnitude(x: float | Fraction | str) -> tuple[bool, Fraction | float]:
+    """Whether `x` is negative (zeros and NaNs have signs too), and its magnitude: a fraction, infinity or NaN."""
+    if isinstance(x, str):
+        x = x.strip()
+        number = _DECIMAL.fullmatch(x)
+        if not number or len(x) > 2000 or abs(int(number[1] or 0)) > 5000:
+            raise ValueError(f'x: expected a decimal number such as "0.1" or "-1e-8", to 10**±5000, got {x[:40]!r}')
+        if "n" not in x.lower():
+            if x.partition("/")[2].strip("0") == "" and "/" in x:
+                raise ValueError(f"x: division by zero in {x!r}")
+            return x.startswith("-"), abs(Fraction(x))
+        x = float(x)
+    if isinstance(x, numbers.Rational):
+        return x < 0, abs(Fraction(x))
+    if not isinstance(x, numbers.Real):
+        raise TypeError(f"x: expected a float, a Fraction or a decimal string, got {type(x).__name__}")
+    x = float(x)
+    return math.copysign(1, x) < 0, Fraction(abs(x)) if math.isfinite(x) else abs(x)
+
+
+def _scaled(x: Fraction, power: int) -> tuple[int, int]:
+    """Numerator and denominator of `x / 2**power`."""
+    return x.numerator << max(-power, 0), x.denominator << max(power, 0)
+
+
+def _floor_log2(x: Fraction) -> int:
+    """The exponent of the leading bit of a positive fraction."""
+    exponent = x.numerator.bit_length() - x.denominator.bit_length()
+    numerator, denominator = _scaled(x, exponent)
+    return exponent if numerator >= denominator else exponent - 1
+
+
+def _goes_up(rest: Fraction, below: int, rounding: str, generator) -> bool:
+    """Is the neighbour farther from zero taken, when the magnitude is `rest` of the way from `below` to it?"""
+    match rounding:
+        case "nearest_even":
+            return 2 * rest > 1 or (2 * rest == 1 and below % 2 == 1)
+        case "ties_away":
+            return 2 * rest >= 1
+        case "stochastic":
+            return Fraction(generator.random()) < rest
+        case _:  # up or down, whichever of them leads away from zero
+            return rest > 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Whole tensors
+
+
+def quantize(
+    x: Float[Tensor, "..."],
+    fmt: FloatFormat,
+    *,
+    rounding: str = "nearest_even",
+    overflow: str = "inf",
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "..."]:
+    """`x` with every element rounded to a number of `fmt`, in float64: `fmt.decode(fmt.encode(x))`, all at once.
+
+    The modes and policies are those of `FloatFormat.encode`; stochastic rounding draws from a `torch.Generator` of
+    its own. Dividing by a power of two is exact in float64, so the only rounding is the one asked for.
+
+    Raises: ValueError for an unknown mode, or a format with more bits than float32.
+
+    >>> quantize(torch.tensor([0.1, 3.2, 500.0]), FORMATS["float8_e4m3fn"], overflow="saturate").tolist()
+    [0.1015625, 3.25, 448.0]
+    """
+    if rounding not in ROUNDINGS:
+        raise ValueError(f"rounding: expected one of {', '.join(ROUNDINGS)}, got {rounding!r}")
+    if overflow not in OVERFLOWS:
+        raise ValueError(f"overflow: expected one of {', '.join(OVERFLOWS)}, got {overflow!r}")
+    if rounding == "stochastic" and not isinstance(generator, torch.Generator):
+        raise TypeError(f"generator: stochastic rounding needs its own torch.Generator, got {generator!r}")
+    if fmt.bits > 32:
+        raise ValueError(f"fmt: a format of at most 32 bits can be rounded in float64, got {fmt.name}")
+    x = x.double()
+    negative = x.signbit()
+    toward_zero = torch.full_like(negative, rounding == "toward_zero")
+    if rounding in ("up", "down"):
+        toward_zero = negative == (rounding == "up")
+
+    # The spacing around each element is 2**power; `steps` is the element counted in it, exactly.
+    exponent = torch.frexp(x).exponent - 1
+    power = exponent.clamp(min=fmt.min_exponent, max=1023) - fmt.mantissa_bits
+    spacing = _powers_of_two(power)
+    steps = x.abs() / spacing
+    below = steps.floor()
+    rest = steps - below
+    match rounding:
+        case "nearest_even":
+            up = (rest > 0.5) | ((rest == 0.5) & (below % 2 == 1))
+        case "ties_away":
+            up = rest >= 0.5
+        case "stochastic":
+            up = torch.rand(x.shape, dtype=torch.float64, generator=generator, device=x.device) < rest
+        case _:
+            up = (rest > 0) & ~toward_zero
+    magnitude = (below + up) * spacing
+    if not fmt.subnormals:
+        magnitude = magnitude.clamp(min=fmt.smallest_normal)  # there is no zero
+
+    replacement = fmt.decode(fmt._overflowed(negative=False, overflow=overflow))
+    magnitude = torch.where(toward_zero & x.isfinite(), magnitude.clamp(max=fmt.max), magnitude)
+    magnitude = torch.where(magnitude > fmt.max, replacement, magnitude)
+
+    if not fmt.signed:
+        result = torch.where(x < 0, math.nan, magnitude)
+    else:
+        result = torch.where(negative, -magnitude, magnitude)
+    if fmt.specials == "fnuz":
+        result = result + 0.0  # -0 + 0 is 0
+    if not fmt.has_nan and x.isnan().any():
+        raise ValueError(f"x: {fmt.name} has no NaN")
+    return torch.where(x.isnan(), math.nan, result)
+
+
+def quantize_mxfp4(
+    x: Float[Tensor, "... n"], block_size: int = 32
+) -> tuple[Float[Tensor, "... n"], Float[Tensor, "... blocks"]]:
+    """`x` in MXFP4: blocks of e2m1 elements, each block under one power-of-two scale in e8m0. 4.25 bits a number.
+
+    Returns the rounded tensor and the scales `... n/block_size`. The scale brings the block's largest magnitude to the
+    top binade of e2m1, which ends at 6; what then lies above 6 saturates (OCP microscaling formats 1.0, section 6.3).
+
+    >>> rounded, scales = quantize_mxfp4(torch.tensor([0.01, -0.02, 0.03, 0.05]), block_size=4)
+    >>> rounded.tolist(), scales.tolist()
+    ([0.01171875, -0.0234375, 0.03125, 0.046875], [0.0078125])
+    """
+    element, scale_format = FORMATS["float4_e2m1fn"], FORMATS["float8_e8m0fnu"]
+    blocks = _blocks(x, block_size)
+    largest = blocks.abs().amax(-1, keepdim=True)
+    exponent = torch.frexp(largest).exponent - 1 - 2  # 2: the exponent of e2m1's largest number, 6 = 1.5 * 2**2
+    scales = quantize(_powers_of_two(exponent.clamp(min=-127)), scale_format, overflow="saturate")
+    rounded = quantize(blocks / scales, element, overflow="saturate") * scales
+    return rounded.reshape(x.shape), scales.squeeze(-1)
+
+
+def quantize_nvfp4(
+    x: Float[Tensor, "... n"], block_size: int = 16
+) -> tuple[Float[Tensor, "... n"], Float[Tensor, "... blocks"]]:
+    """`x` in NVFP4: blocks of 16 e2m1 elements, a scale in e4m3 each, and one float32 scale for the tensor. 4.5 bits.
+
+    Returns the rounded tensor and the scales `... n/block_size`, both factors multiplied. A scale with a mantissa can
+    bring the block's largest magnitude to 6 itself, not only to within a factor of two of it.
+    Source: NVIDIA, "Pretraining Large Language Models with NVFP4" (2025), appendix on quantization.
+
+    >>> rounded, scales = quantize_nvfp4(torch.tensor([0.01, -0.02, 0.03, 0.06]), block_size=4)
+    >>> [round(v, 4) for v in rounded.tolist()], round(scales.item(), 4)
+    ([0.01, -0.02, 0.03, 0.06], 0.01)
+    """
+    element, scale_format = FORMATS["float4_e2m1fn"], FORMATS["float8_e4m3fn"]
+    blocks = _blocks(x, block_size)
+    largest = blocks.abs().amax(-1, keepdim=True)
+    tensor_scale = quantize(largest.amax() / (element.max * scale_format.max), FORMATS["float32"])
+    tensor_scale = torch.where(tensor_scale > 0, tensor_scale, torch.ones_like(tensor_scale))
+    scales = quantize(largest / element.max / tensor_scale, scale_format, overflow="saturate") * tensor_scale
+    safe = torch.where(scales > 0, scales, torch.ones_like(scales))
+    rounded = quantize(blocks / safe, element, overflow="saturate") * scales
+    return rounded.reshape(x.shape), scales.squeeze(-1)
+
+
+def _powers_of_two(exponent: Int[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """`2.0**exponent` in float64, exactly: a power of two is its exponent field and nothing else."""
+    return ((exponent.long() + 1023) << 52).view(torch.float64)
+
+
+def _blocks(x: Float[Tensor, "... n"], block_size: int) -> Float[Tensor, "... blocks block"]:
+    if x.ndim == 0 or x.shape[-1] % block_size:
+        raise ValueError(f"x: its last size must be a multiple of block_size {block_size}, got shape {tuple(x.shape)}")
+    if not x.isfinite().all():
+        raise ValueError("x: every element must be finite to share a scale")
+    return x.double().reshape(*x.shape[:-1], -1, block_size)
