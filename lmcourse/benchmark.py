@@ -9,9 +9,11 @@ Not here: profiling inside a function, several devices at once.
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -102,6 +104,53 @@ def synchronize(device: torch.device | str) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+def saved_bytes(forward: Callable[[], Any], parameters: Iterable[torch.Tensor] = ()) -> int:
+    """Bytes that autograd keeps for the backward pass after `forward()`, each storage once, without `parameters`.
+
+    This is the activation memory of a step, counted, on any device.
+
+    >>> x = torch.ones(1000, requires_grad=True)
+    >>> saved_bytes(lambda: x.exp().sum())  # exp keeps its output
+    4000
+    """
+    kept: weakref.WeakSet[_Saved] = weakref.WeakSet()
+
+    def pack(tensor: torch.Tensor) -> _Saved:
+        saved = _Saved(tensor)
+        kept.add(saved)
+        return saved
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved.tensor):
+        output = forward()  # holds the graph, and with it the saved tensors, until they are counted
+    without = {parameter.untyped_storage().data_ptr() for parameter in parameters}
+    storages = {saved.tensor.untyped_storage().data_ptr(): saved.tensor.untyped_storage() for saved in kept}
+    del output
+    return sum(storage.nbytes() for pointer, storage in storages.items() if pointer not in without)
+
+
+class _Saved:
+    """A box around a saved tensor: it lives exactly as long as the graph needs the tensor."""
+
+    def __init__(self, tensor: torch.Tensor):
+        self.tensor = tensor
+
+
+def live_bytes(step: Callable[[], Any]) -> list[int]:
+    """Bytes allocated on the CPU since the start of `step()`, after every allocation and every release.
+
+    PyTorch's profiler reports them; `max(live_bytes(step))` is the peak above what was there before. On CUDA ask
+    `torch.cuda.max_memory_allocated` instead.
+
+    >>> max(live_bytes(lambda: torch.ones(1000).sum()))
+    4004
+    """
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
+        step()
+    changes = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    changes.sort(key=lambda event: event.start_ns())
+    return list(itertools.accumulate((change.nbytes() for change in changes), initial=0))
 
 
 def _seconds_by_clock(fn: Callable[[], Any], device: torch.device) -> float:

@@ -70,7 +70,7 @@ def softmax(x: Float[Tensor, "..."], dim: int = -1) -> Float[Tensor, "..."]:
     >>> softmax(torch.tensor([1000.0, 1000.0]))
     tensor([0.5000, 0.5000])
     """
-    exp = (x - x.amax(dim=dim, keepdim=True).detach()).exp()
+    exp = (x - x.detach().amax(dim=dim, keepdim=True)).exp()
     return exp / exp.sum(dim=dim, keepdim=True)
 
 
@@ -82,7 +82,7 @@ def cross_entropy(logits: Float[Tensor, "... vocab"], targets: Int[Tensor, "..."
     """
     if logits.shape[:-1] != targets.shape:
         raise ValueError(f"targets: shape {tuple(logits.shape[:-1])} to match the logits, got {tuple(targets.shape)}")
-    shifted = logits - logits.amax(dim=-1, keepdim=True).detach()
+    shifted = logits - logits.detach().amax(dim=-1, keepdim=True)
     at_target = shifted.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
     return (shifted.exp().sum(dim=-1).log() - at_target).mean()
 
@@ -197,17 +197,18 @@ class Attention(nn.Module):
         if cache is not None:
             key, value = cache.extend(layer, key, value)
         group = config.num_heads // config.num_kv_heads
-        if group > 1:
+        if group > 1 and not self.fused:
             key, value = (repeat(t, "batch kv seq d -> batch (kv group) seq d", group=group) for t in (key, value))
         mixed = self._attend(query, key, value, positions)
         return self.output_proj(rearrange(mixed, "batch heads seq d -> batch seq (heads d)"))
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, positions: Tensor) -> Tensor:
-        if self.fused and query.shape[-2] == key.shape[-2]:
-            return nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         mask = positions[:, None] >= torch.arange(key.shape[-2], device=query.device)
-        attend = nn.functional.scaled_dot_product_attention if self.fused else scaled_dot_product_attention
-        return attend(query, key, value, mask)
+        if not self.fused:
+            return scaled_dot_product_attention(query, key, value, mask)
+        whole = query.shape[-2] == key.shape[-2]  # then the kernel can make the mask itself, and skip half the work
+        mask = None if whole else mask
+        return nn.functional.scaled_dot_product_attention(query, key, value, mask, is_causal=whole, enable_gqa=True)
 
 
 class SwiGLU(nn.Module):
