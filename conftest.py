@@ -1,0 +1,46 @@
+"""Set-up that every test shares, the notebooks under nbval included."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+
+# Vocabularies and corpora that lie on disk beside the project are used, so that tests need no network.
+_DATA = ROOT.parent / "shared" / "data"
+for variable, folder in {"TIKTOKEN_CACHE_DIR": "tiktoken", "LMCOURSE_CACHE": "corpora"}.items():
+    if variable not in os.environ and (_DATA / folder).is_dir():
+        os.environ[variable] = str(_DATA / folder)
+
+# Tests never touch a learner's own progress.
+os.environ.setdefault("LMCOURSE_DATA", tempfile.mkdtemp(prefix="lmcourse-tests-"))
+# Two OpenMP threads beside two kernels are slower than one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def has_cuda() -> bool:
+    """Whether a kernel started from here would see a GPU."""
+    if os.environ.get("LMCOURSE_DEVICE", "cuda") != "cuda":
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def pytest_collectstart(collector):
+    """Under nbval: leave out stderr, and skip cells that need CUDA where there is none (their stored output stays)."""
+    if hasattr(collector, "skip_compare"):
+        collector.skip_compare += ("stderr",)
+
+
+def pytest_collection_modifyitems(items):
+    cells = [item for item in items if hasattr(item, "cell") and "needs-cuda" in _tags(item.cell)]
+    if cells and not has_cuda():
+        for item in cells:
+            item.add_marker(pytest.mark.skip(reason="needs-cuda: no CUDA device here"))
+
+
+def _tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])

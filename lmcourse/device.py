@@ -1,0 +1,40 @@
+"""Pick the device that a notebook runs on: CUDA when the kernel has it, else the CPU; MPS only when asked for."""
+
+import os
+import warnings
+
+import torch
+
+
+def pick() -> torch.device:
+    """The device to use. `LMCOURSE_DEVICE=cpu|cuda|mps` overrides, and is refused by name where it cannot be had.
+
+    Raises:
+        ValueError: LMCOURSE_DEVICE is none of the three.
+        RuntimeError: LMCOURSE_DEVICE names a device that this PyTorch cannot use.
+
+    >>> pick().type in {"cpu", "cuda", "mps"}
+    True
+    """
+    wanted = os.environ.get("LMCOURSE_DEVICE", "").strip().lower()
+    if not wanted:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if wanted not in {"cpu", "cuda", "mps"}:
+        raise ValueError(f"LMCOURSE_DEVICE is {wanted!r}, it must be cpu, cuda or mps")
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available[wanted]:
+        raise RuntimeError(f"LMCOURSE_DEVICE is {wanted!r}, but this PyTorch ({torch.__version__}) cannot use it here")
+    if wanted == "mps":
+        warnings.warn("On MPS losses differ from the CPU's and CUDA's; the course's numbers are theirs", stacklevel=2)
+    return torch.device(wanted)
+
+
+def describe(device: torch.device) -> str:
+    """The device in words: "cpu (2 threads)" or the name of the GPU.
+
+    >>> describe(torch.device("cpu")).startswith("cpu (")
+    True
+    """
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else device.type

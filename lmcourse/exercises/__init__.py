@@ -1,0 +1,47 @@
+"""Exercises that never block: `check`, `predict`, `quiz` and `YourTurn`.
+
+A notebook takes them from its own topic, `from lmcourse.exercises.strides import check, predict, quiz, ready`; the
+functions here do the same for a topic given by name. One file a topic holds cases, hints and typical wrong answers,
+never an algorithm: the reference lives in `lmcourse.<topic>`.
+"""
+
+import importlib
+import pkgutil
+
+from lmcourse.exercises.checking import YourTurn
+from lmcourse.exercises.topic import Topic
+
+__all__ = ["YourTurn", "check", "predict", "quiz", "topic", "topic_names"]
+
+_PLUMBING = {"cards", "checking", "progress", "topic"}
+
+
+def topic_names() -> list[str]:
+    """The topics that have exercises, in the order of their notebooks."""
+    names = [module.name for module in pkgutil.iter_modules(__path__) if module.name not in _PLUMBING]
+    return sorted(names, key=lambda name: topic(name).number)
+
+
+def topic(name: str) -> Topic:
+    """The exercises of one topic, by its word."""
+    try:
+        return importlib.import_module(f"{__name__}.{name}").topic
+    except ModuleNotFoundError as missing:
+        if missing.name != f"{__name__}.{name}":
+            raise
+        raise ValueError(f"topic is {name!r}, it must be one of {', '.join(topic_names())}") from None
+
+
+def check(function, topic_name: str):
+    """`topic(topic_name).check(function)`."""
+    return topic(topic_name).check(function)
+
+
+def predict(key: str, guess, topic_name: str) -> None:
+    """`topic(topic_name).predict(key, guess)`."""
+    topic(topic_name).predict(key, guess)
+
+
+def quiz(topic_name: str) -> None:
+    """`topic(topic_name).quiz()`."""
+    topic(topic_name).quiz()

@@ -1,0 +1,89 @@
+"""One look for all figures: `style()` once in a setup cell, then `fig, ax = plt.subplots()` and `show(fig, alt=...)`.
+
+Not here: what is plotted. LOOK in one line: the title is the finding, the axes carry units, two to four lines are
+labelled directly, colour never carries meaning alone.
+"""
+
+import base64
+import html
+import io
+
+BLUE, ORANGE, GREY = "#0072B2", "#B45F06", "#6b7280"
+GREEN, PURPLE, SKY = "#007A5A", "#8E4585", "#3A9BDC"
+INK, PAPER = "#1b1f24", "#ffffff"
+
+
+def style() -> None:
+    """Set the course's look for every figure that follows: palette, size, spines, grid.
+
+    >>> style()
+    >>> import matplotlib
+    >>> matplotlib.rcParams["axes.spines.top"]
+    False
+    """
+    import matplotlib
+    from cycler import cycler
+
+    matplotlib.rcParams.update(
+        {
+            "figure.figsize": (6.4, 3.6),
+            "figure.dpi": 120,
+            "figure.facecolor": PAPER,
+            "figure.constrained_layout.use": True,
+            "savefig.facecolor": PAPER,
+            "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREY, GREEN, PURPLE, SKY]),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.grid.axis": "y",
+            "axes.axisbelow": True,
+            "axes.titlelocation": "left",
+            "axes.titlesize": 12,
+            "axes.titleweight": "bold",
+            "axes.labelsize": 10,
+            "axes.edgecolor": GREY,
+            "axes.labelcolor": INK,
+            "text.color": INK,
+            "grid.color": "#d9dce1",
+            "grid.linewidth": 0.8,
+            "legend.frameon": False,
+            "lines.linewidth": 2,
+            "font.size": 10,
+        }
+    )
+
+
+def label_lines(ax, dx: float = 4) -> None:
+    """Write each line's label at its last point, in its colour: for two to four lines, instead of a legend.
+
+    `dx` is the gap in points. Lines whose label starts with an underscore are left out, as in a legend.
+    """
+    for line in ax.get_lines():
+        label = str(line.get_label())
+        if not label.startswith("_") and len(line.get_xdata()):
+            end = (line.get_xdata()[-1], line.get_ydata()[-1])
+            ax.annotate(label, end, (dx, 0), textcoords="offset points", va="center", color=line.get_color())
+
+
+def show(fig, *, alt: str) -> None:
+    """Display a figure with alternative text, and close it.
+
+    Args:
+        fig: a Matplotlib figure.
+        alt: what a reader who cannot see it needs to know: the finding, in a sentence.
+
+    Raises:
+        ValueError: `alt` is empty.
+    """
+    if not alt.strip():
+        raise ValueError("alt is empty, it must say in a sentence what the figure shows")
+    import matplotlib.pyplot as plt
+    from IPython.display import display
+
+    png = io.BytesIO()
+    fig.savefig(png, format="png")
+    plt.close(fig)
+    data = base64.b64encode(png.getvalue()).decode("ascii")
+    # image/png has no place for alternative text in JupyterLab; an <img> has.
+    image = f'<img style="max-width:100%" alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+    display({"text/plain": f"[figure: {alt}]", "text/html": image}, raw=True)

@@ -1,0 +1,108 @@
+"""What every widget of the course shares on the Python side.
+
+A subclass in `stride_view.py` is paired with `stride_view.js` and `stride_view.css` beside it. Its source imports from
+`./base.js` as any module does, so node and a static page run it as it stands; a notebook wants one file, so here the
+import line is replaced by the text of `base.js`. There is no bundler.
+
+Not done here: drawing. A widget's picture is made by its JS from its traits; `snapshot` is what a reader without
+a kernel sees (GitHub, a printed page, a notebook that was opened but not run).
+"""
+
+import html
+import json
+import re
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+HERE = Path(__file__).parent
+IMPORT_BASE = re.compile(r'^import \{[^}]*\} from "\./base\.js";$', re.MULTILINE)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def one_file(js_path: Path) -> str:
+    """The ESM of a widget with `./base.js` put in place of the line that imports it."""
+    source = _read(js_path)
+    module, replaced = IMPORT_BASE.subn(lambda _: _read(HERE / "base.js"), source)
+    if replaced != 1:
+        raise ValueError(f"{js_path.name} must import from ./base.js exactly once, it does so {replaced} times")
+    return module
+
+
+class CourseWidget(anywidget.AnyWidget):
+    """Base of all widgets: paired files, a deterministic repr, a static snapshot, questions to the kernel.
+
+    A subclass gives its state as synced traits (small and JSON), `summary()`, `snapshot()` and `example()`; where the
+    JS asks something that only Python can know, also `answer()`.
+    """
+
+    title = traitlets.Unicode("").tag(sync=True)
+    source = traitlets.Unicode("").tag(sync=True)
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        # anywidget makes a subclass per instance, whose __dict__ already has _esm as a trait: leave that alone.
+        if "_esm" not in cls.__dict__ and cls.__module__.startswith(f"{__package__}."):
+            cls.stem = cls.__module__.rpartition(".")[2]
+            cls._esm = one_file(HERE / f"{cls.stem}.js")
+            cls._css = _read(HERE / "theme.css") + _read(HERE / f"{cls.stem}.css")
+
+    def __init__(self, **traits):
+        super().__init__(**traits)
+        self.on_msg(self._on_question)
+
+    # What a subclass says of itself
+
+    def summary(self) -> str:
+        """One sentence that says what the widget shows; plain text, no addresses, no times."""
+        return self.title
+
+    def snapshot(self) -> str:
+        """Static HTML of the state now. Escape what a user typed: `html.escape`."""
+        return f"<p>{html.escape(self.summary())}</p>"
+
+    @classmethod
+    def example(cls) -> "CourseWidget":
+        """A representative instance; the generic tests draw it, drive it and take its picture."""
+        return cls()
+
+    def answer(self, question: dict) -> dict:
+        """Answer what `ask` in base.js sent. What is raised here reaches the reader as words, not as a traceback."""
+        raise ValueError(f"{type(self).__name__} answers no questions, got {question!r}")
+
+    # What follows from it
+
+    def state(self) -> dict:
+        """The synced traits of the course's own classes: enough to show the widget on a page without a kernel."""
+        inherited = set(anywidget.AnyWidget.class_trait_names(sync=True))
+        names = [n for n in self.trait_names(sync=True) if n not in inherited and not n.startswith("_")]
+        return {name: getattr(self, name) for name in sorted(names)}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: {self.summary()}"
+
+    def static_html(self) -> str:
+        """The snapshot with the state beside it, so that hydrate.js can make it live on a page without a kernel."""
+        state = json.dumps(self.state(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return (
+            f'<div data-lm-widget="{self.stem}" data-lm-state="{html.escape(state)}">\n'
+            f"<p><b>{html.escape(self.title)}</b></p>\n{self.snapshot()}\n"
+            f"<p><small>{html.escape(self.source)} · Run this cell to make it live.</small></p></div>"
+        )
+
+    def _repr_mimebundle_(self, **kwargs):
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return data | {"text/plain": repr(self), "text/html": self.static_html()}, metadata
+
+    def _on_question(self, _widget, content, _buffers):
+        if not isinstance(content, dict) or "question" not in content:
+            return
+        try:
+            reply = {"answer": self.answer(content["question"])}
+        except Exception as error:
+            reply = {"error": f"{type(error).__name__}: {error}"}
+        self.send({"id": content.get("id"), **reply})

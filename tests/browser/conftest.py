@@ -1,0 +1,268 @@
+"""A real JupyterLab, a kernel-free page, and a page object that watches for what must not happen.
+
+Everything runs on 127.0.0.1. Without playwright, Chromium or node's axe-core the tests are skipped, by that name.
+"""
+
+import functools
+import http.server
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "build" / "pictures"
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "tests/browser/" in item.path.as_posix():
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+    path = next((found for name in names if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("Chromium is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A browser page, and what went wrong on it: console errors, page errors, requests that left this machine."""
+
+    def __init__(self, browser, *, dark=False, width=1100, still=False):
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce" if still else "no-preference",
+        )
+        self.page = self.context.new_page()
+        self.wrong: list[str] = []
+        self.page.on("console", lambda m: self.wrong.append(f"console: {m.text[:300]}") if m.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.wrong.append(f"page: {str(error)[:300]}"))
+        self.page.on("request", self._request)
+
+    def _request(self, request):
+        if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
+            self.wrong.append(f"off-site: {request.url[:200]}")
+
+    def picture(self, locator, name: str) -> None:
+        """Save what a reader sees to build/pictures, to be looked at."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        locator.first.screenshot(path=str(PICTURES / f"{name}.png"))
+
+    def axe(self, selector: str) -> list[str]:
+        """The accessibility violations below `selector`, one line each."""
+        if not AXE.exists():
+            pytest.skip("axe-core is not installed (npm install --prefix tests/browser)")
+        self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = self.page.evaluate("s => axe.run(s, { resultTypes: ['violations'] })", selector)
+        return [
+            f"{violation['id']}: {node['target']} {node['html'][:160]} {node['failureSummary'][:300]}"
+            for violation in found["violations"]
+            for node in violation["nodes"]
+        ]
+
+
+@pytest.fixture
+def watch(chromium):
+    """`watch(dark=..., width=..., still=...)` opens a `Watched` page; all are closed at the end."""
+    opened = []
+
+    def open_page(**options) -> Watched:
+        opened.append(Watched(chromium, **options))
+        return opened[-1]
+
+    yield open_page
+    for watched in opened:
+        watched.context.close()
+
+
+# A page without a kernel
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def static_site(tmp_path_factory):
+    """A folder served on localhost with the widgets' files in /widgets; `(folder, address)`."""
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copytree(
+        ROOT / "lmcourse" / "widgets", folder / "widgets", ignore=shutil.ignore_patterns("*.py", "__pycache__")
+    )
+    handler = functools.partial(_Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture
+def kernel_free(static_site, watch):
+    """`kernel_free(widget, copies=1, dark=False, ...)`: the widget's snapshot, made live by hydrate.js."""
+    folder, address = static_site
+
+    def open_page(widget, *, copies: int = 1, dark: bool = False, **options) -> Watched:
+        snapshot = widget.static_html()
+        theme = "dark" if dark else "light"
+        ground = "#111" if dark else "#fff"
+        page = (
+            f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>widget</title>'
+            f'<meta name="viewport" content="width=device-width">'
+            f'<link rel="icon" href="data:,"><style>body {{ background: {ground}; margin: 8px }}</style>'
+            f'<script type="module" src="widgets/hydrate.js"></script></head>'
+            f"<body><main>{snapshot * copies}</main></body></html>"
+        )
+        name = f"{secrets.token_hex(4)}.html"
+        (folder / name).write_text(page, encoding="utf-8")
+        watched = watch(dark=dark, **options)
+        watched.page.goto(f"{address}/{name}")
+        watched.page.wait_for_function(
+            f"document.querySelectorAll('[data-lm-live] .lmc').length === {copies}", timeout=15_000
+        )
+        return watched
+
+    return open_page
+
+
+# JupyterLab
+
+
+class Lab:
+    """`jupyter lab` on a temporary folder, with a token and settings of its own."""
+
+    def __init__(self, root: Path, scratch: Path):
+        self.root, self.token = root, secrets.token_hex(16)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        settings = {
+            "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+            "notebook-extension/tracker": {"windowingMode": "none"},
+        }
+        for name, values in settings.items():
+            path = scratch / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(values), encoding="utf-8")
+        folders = {
+            "JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "runtime",
+            "JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        }  # fmt: skip
+        env = os.environ | {key: str(scratch / value) for key, value in folders.items()}
+        self.log_path = scratch / "lab.log"
+        self.process = subprocess.Popen(
+            [
+                sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+                f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
+                f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={root}",
+            ],
+            env=env, stdout=self.log_path.open("w", encoding="utf-8"), stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/status?token={self.token}", timeout=2).read()
+                return
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(self.log_path.read_text(encoding="utf-8")) from None
+                time.sleep(0.2)
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.port}/doc/tree/{name}?token={self.token}&reset"
+
+    def stop(self) -> None:
+        if hasattr(os, "killpg"):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        else:
+            self.process.terminate()
+        self.process.wait(30)
+
+
+IDLE = "() => document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'"
+STARTED = "() => /[*0-9]/.test(document.querySelector('.jp-CodeCell .jp-InputPrompt')?.textContent)"
+ALL_RUN = """() => {
+  if (document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status !== 'idle') return false;
+  if (document.querySelector('[data-mime-type="application/vnd.jupyter.error"]')) return true;
+  return [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].every(e => /\\[\\d+\\]/.test(e.textContent));
+}"""
+
+
+def playwright_timeout() -> type[Exception]:
+    from playwright.sync_api import TimeoutError
+
+    return TimeoutError
+
+
+@pytest.fixture(scope="session")
+def lab_server(chromium, tmp_path_factory):
+    lab = Lab(tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("lab-settings"))
+    yield lab
+    lab.stop()
+
+
+@pytest.fixture
+def in_lab(lab_server, watch):
+    """`in_lab(path)` runs all of a notebook's copy in a real JupyterLab; `in_lab(code="...")` one of a single cell."""
+
+    def open_notebook(path: Path | None = None, *, code: str = "", timeout: int = 180, **options) -> Watched:
+        name = path.name if path else f"{secrets.token_hex(4)}.ipynb"
+        if path:
+            shutil.copy(path, lab_server.root / name)
+        else:
+            import nbformat
+
+            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+            notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+            nbformat.write(notebook, lab_server.root / name)
+        watched = watch(**options)
+        page = watched.page
+        page.goto(lab_server.url(name))
+        page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=90_000)
+        page.wait_for_function(IDLE, timeout=90_000)
+        for _ in range(6):  # JupyterLab drops the command while it is still settling, or asks which kernel to use
+            if page.locator(".jp-Dialog .jp-mod-accept").count():
+                page.locator(".jp-Dialog .jp-mod-accept").first.click()
+            page.click("#jp-MainMenu .lm-MenuBar-itemLabel:text-is('Run')")
+            page.click(".lm-Menu-item[data-command='runmenu:run-all']")
+            try:
+                page.wait_for_function(STARTED, timeout=5000)
+                break
+            except playwright_timeout():
+                continue
+        page.wait_for_function(ALL_RUN, timeout=timeout * 1000)
+        page.wait_for_timeout(500)
+        return watched
+
+    yield open_notebook
+    # the kernels of this test's notebooks: left running they would eat the machine
+    address = f"http://127.0.0.1:{lab_server.port}/api/sessions"
+    headers = {"Authorization": f"token {lab_server.token}"}
+    sessions = json.load(urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=10))
+    for session in sessions:
+        request = urllib.request.Request(f"{address}/{session['id']}", method="DELETE", headers=headers)
+        urllib.request.urlopen(request, timeout=10).read()

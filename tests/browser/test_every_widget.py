@@ -1,0 +1,154 @@
+"""What every widget must do in a browser, by mouse and by keyboard. Run: pytest tests/browser/test_every_widget.py
+
+The same checks for all, on a page without a kernel and in JupyterLab; pictures go to build/pictures, to be looked at.
+"""
+
+import pytest
+
+import lmcourse.widgets
+
+NAMES = lmcourse.widgets.widget_names()
+every_widget = pytest.mark.parametrize("name", NAMES)
+
+
+def example(name):
+    return getattr(lmcourse.widgets, name).example()
+
+
+def click(page, control, **options) -> None:
+    """Click, unless the last click's redraw took the control away or disabled it, as ⏭ does to itself."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    if control.count() and control.is_visible() and control.is_enabled():
+        control.click(timeout=3000, **options)
+
+
+def click_all(page, selector: str, most: int, **options) -> None:
+    for k in range(min(page.locator(selector).count(), most)):
+        click(page, page.locator(selector).nth(k), **options)
+
+
+@every_widget
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_looks_and_is_accessible(name, dark, kernel_free):
+    watched = kernel_free(example(name), dark=dark)
+    watched.page.wait_for_timeout(300)
+    watched.picture(watched.page.locator(".lmc"), f"{name}-{'dark' if dark else 'light'}")
+    assert watched.axe(".lmc") == []
+    assert watched.wrong == []
+
+
+@every_widget
+def test_fits_a_phone(name, kernel_free):
+    watched = kernel_free(example(name), width=400)
+    watched.picture(watched.page.locator(".lmc"), f"{name}-narrow")
+    assert watched.page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert watched.wrong == []
+
+
+@every_widget
+def test_every_control_by_mouse(name, kernel_free):
+    """Click and drag whatever can be: nothing throws, and the frame stays."""
+    watched = kernel_free(example(name), still=True)
+    page = watched.page
+    click_all(page, ".lmc button:visible", 60)
+    click_all(page, ".lmc input[type=range]:visible", 30, position={"x": 20, "y": 8})
+    click_all(page, ".lmc input[type=checkbox]:visible", 30)
+    for k in range(page.locator(".lmc select:visible").count()):
+        select = page.locator(".lmc select:visible").nth(k)
+        for option in select.locator("option").all():
+            select.select_option(option.get_attribute("value"), timeout=2000)
+    page.wait_for_timeout(200)
+    assert page.locator(".lmc .lmc-reading").first.inner_text().strip()
+    assert watched.wrong == []
+
+
+@every_widget
+def test_every_control_by_keyboard(name, kernel_free):
+    """Tab reaches every control, the focus is visible, and arrows, Space, Home and End work on each."""
+    watched = kernel_free(example(name), still=True)
+    page = watched.page
+    before = page.locator(".lmc .lmc-stage").inner_text()
+    changed = False
+    stops = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        where = page.evaluate(
+            """() => { const e = document.activeElement; if (!e?.closest('.lmc')) return null;
+            const all = [...e.closest('.lmc').querySelectorAll('button, input, select, textarea, [tabindex]')];
+            return { tag: e.tagName, type: e.type ?? '', at: all.indexOf(e),
+                     outline: getComputedStyle(e).outlineStyle }; }"""
+        )
+        if where is None or (stops and where["at"] == stops[0]):
+            break
+        stops.append(where["at"])
+        assert where["outline"] != "none", f"{where} has the focus and does not show it"
+        if where["tag"] == "TEXTAREA" or where["type"] == "text":
+            continue
+        for key in ("ArrowRight", "ArrowDown", "End", "ArrowLeft", "Home", "Space"):
+            if where["tag"] != "SELECT" or key != "Space":  # a select's open list would keep the next Tab
+                page.keyboard.press(key)
+        page.wait_for_timeout(60)
+        assert page.evaluate("!!document.activeElement.closest('.lmc')"), f"{where} lost the focus when it was used"
+        changed = changed or page.locator(".lmc .lmc-stage").inner_text() != before
+    else:
+        pytest.fail(f"Tab does not leave the widget within 60 stops (use roving for many cells); it went {stops}")
+    assert changed, "no key changed what the stage shows"
+    assert watched.wrong == []
+
+
+@every_widget
+def test_garbage_is_explained(name, kernel_free):
+    """What a reader may type anywhere is shown as text, and never leaves a blank stage."""
+    watched = kernel_free(example(name), still=True)
+    page = watched.page
+    page.evaluate("window.hacked = false")
+    hostile = ["", "   ", "nan", "1e400", "-1e400", "999999999999999999999", '<img src=x onerror="window.hacked=true">',
+               "\u202eabc\u200d\u0301", "({[", "-- ; drop", "a" * 3000]  # fmt: skip
+    fields = page.locator(".lmc input[type=text]:visible, .lmc textarea:visible, .lmc input[type=number]:visible")
+    for k in range(fields.count()):
+        for text in hostile:
+            field = fields.nth(k)
+            if field.get_attribute("type") == "number":
+                field.evaluate("(e, t) => { e.value = t; e.dispatchEvent(new Event('input', {bubbles: true})); }", text)
+            else:
+                field.fill(text, timeout=3000)
+            page.keyboard.press("Enter")
+            page.wait_for_timeout(40)
+            assert page.locator(".lmc .lmc-reading").first.inner_text().strip(), f"{text[:20]!r} is not explained"
+    assert page.evaluate("window.hacked") is False
+    assert page.locator(".lmc img").count() == 0
+    assert watched.wrong == []
+
+
+@every_widget
+def test_two_copies_do_not_disturb_each_other(name, kernel_free):
+    watched = kernel_free(example(name), copies=2, still=True)
+    page = watched.page
+    first, second = page.locator(".lmc").nth(0), page.locator(".lmc").nth(1)
+    page.wait_for_timeout(600)  # the live region speaks after a pause
+    before = second.inner_text()
+    for k in range(min(first.locator("button:visible").count(), 12)):
+        click(page, first.locator("button:visible").nth(k))
+    page.wait_for_timeout(600)
+    assert second.inner_text() == before
+    ids = page.evaluate("[...document.querySelectorAll('.lmc [id]')].map(e => e.id)")
+    assert len(ids) == len(set(ids))
+    assert watched.wrong == []
+
+
+@every_widget
+def test_in_jupyterlab(name, in_lab):
+    """Drawn by a kernel; `x` inside it does not delete its cell; its controls reach Python without an error."""
+    watched = in_lab(code=f"from lmcourse.widgets import {name}\n{name}.example()")
+    page = watched.page
+    page.wait_for_selector(".jp-OutputArea .lmc", timeout=15_000)
+    control = page.locator(".jp-OutputArea .lmc button:visible:enabled").first
+    control.focus()
+    for key in ("x", "x", "d", "d", "a"):
+        page.keyboard.press(key)
+    assert page.locator(".jp-CodeCell .lmc").count() == 1
+    click_all(page, ".jp-OutputArea .lmc button:visible", 20)
+    page.wait_for_timeout(500)
+    assert page.locator(".jp-OutputArea .lmc .lmc-reading").first.inner_text().strip()
+    assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    assert watched.wrong == []

@@ -1,0 +1,28 @@
+"""Helpers that the package's tests share: golden files read by pytest and node alike."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture
+def golden():
+    """`golden(name, data)` asserts that tests/golden/<name>.json is what the Python reference gives now.
+
+    Run pytest with LMCOURSE_WRITE_GOLDEN=1 to write it; the node test of the widget reads the same file.
+    """
+
+    def compare(name: str, data) -> None:
+        path = GOLDEN / f"{name}.json"
+        text = json.dumps(data, ensure_ascii=False, indent=None, separators=(",", ":"), allow_nan=False) + "\n"
+        if os.environ.get("LMCOURSE_WRITE_GOLDEN") == "1":
+            path.write_text(text, encoding="utf-8")
+        assert path.exists(), f"{path.name} is missing: run this test with LMCOURSE_WRITE_GOLDEN=1"
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        assert stored == json.loads(text), f"{path.name} is stale: run this test with LMCOURSE_WRITE_GOLDEN=1"
+
+    return compare

@@ -1,0 +1,110 @@
+"""What every widget must do in Python. Run: pytest tests/widgets/test_every_widget.py
+
+A widget is found by its file; nothing is registered. Its specific tests are in test_<stem>.py and <stem>.test.mjs.
+"""
+
+import html
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import lmcourse.widgets
+from lmcourse.widgets.base import CourseWidget, one_file
+
+FOLDER = Path(lmcourse.widgets.__file__).parent
+NAMES = lmcourse.widgets.widget_names()
+every_widget = pytest.mark.parametrize("name", NAMES)
+
+
+def example(name: str) -> CourseWidget:
+    return getattr(lmcourse.widgets, name).example()
+
+
+def test_every_python_file_is_a_widget():
+    stems = {path.stem for path in FOLDER.glob("*.py")} - {"__init__", "base"}
+    assert len(NAMES) == len(stems)
+    for suffix in ("js", "css"):
+        assert stems <= {path.stem for path in FOLDER.glob(f"*.{suffix}")}
+
+
+@every_widget
+def test_repr_and_snapshot_are_deterministic(name):
+    first, second = example(name), example(name)
+    bundle, _ = first._repr_mimebundle_()
+    assert bundle["text/html"] == second.static_html()
+    assert bundle["text/plain"] == repr(second) == f"{name}: {second.summary()}"
+    assert not re.search(r"0x[0-9a-f]{6,}|object at", bundle["text/plain"] + bundle["text/html"])
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+@every_widget
+def test_snapshot_is_enough_for_a_page_without_a_kernel(name):
+    widget = example(name)
+    markup = widget.static_html()
+    state = re.search(r'data-lm-state="([^"]*)"', markup).group(1)
+    assert json.loads(html.unescape(state)) == json.loads(json.dumps(widget.state()))
+    assert f'data-lm-widget="{widget.stem}"' in markup
+    assert len(markup) < 150_000, "a snapshot is committed with its notebook: keep the state small"
+    visible = re.sub(r"<[^>]*>", "", markup.split(">", 1)[1])
+    assert len(visible.split()) >= 10, "without a kernel a reader must see more than a title"
+
+
+@every_widget
+def test_snapshot_is_safe_to_sanitize(name):
+    """What JupyterLab and GitHub strip (scripts, handlers, styles) must not be there to be missed."""
+    markup = example(name).static_html()
+    assert not re.search(r"<script|<style|\son\w+=", re.sub(r'data-lm-state="[^"]*"', "", markup))
+
+
+@every_widget
+def test_sources_obey_the_rules(name):
+    stem = getattr(lmcourse.widgets, name).stem
+    js = (FOLDER / f"{stem}.js").read_text(encoding="utf-8")
+    assert "innerHTML" not in js and "insertAdjacentHTML" not in js and "eval(" not in js
+    assert not re.search(r"https?://(?!www\.w3\.org)", js), "no CDN: a widget works offline"
+    assert "export default {" in js
+    css = (FOLDER / f"{stem}.css").read_text(encoding="utf-8")
+    without_comments = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    for selector in re.findall(r"(?:^|\})\s*([^{}@]+)\{", without_comments):
+        assert ".lmc" in selector, f"{stem}.css: {selector.strip()!r} would reach outside the widget"
+
+
+@every_widget
+def test_javascript_is_one_module_for_the_notebook(name, tmp_path):
+    """`./base.js` put in place of its import line gives a module that still parses (no name declared twice)."""
+    import shutil
+    import subprocess
+
+    module = one_file(FOLDER / f"{getattr(lmcourse.widgets, name).stem}.js")
+    assert "\nimport " not in module
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    path = tmp_path / "widget.mjs"
+    path.write_text(module, encoding="utf-8")
+    done = subprocess.run(["node", "--check", path], capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+
+
+@every_widget
+def test_a_question_that_makes_no_sense_is_answered_in_words(name):
+    widget, sent = example(name), []
+    widget.send = sent.append
+    for question in (None, [], {"nonsense": 1}, "x" * 10_000):
+        widget._on_question(widget, {"id": "1", "question": question}, [])
+    assert len(sent) == 4 and all(("error" in reply) or ("answer" in reply) for reply in sent)
+    widget._on_question(widget, "not a question", [])
+    assert len(sent) == 4
+
+
+def test_the_import_of_base_must_be_one_line(tmp_path):
+    path = tmp_path / "broken.js"
+    path.write_text("export default { render() {} };\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"broken\.js must import from"):
+        one_file(path)
+
+
+def test_unknown_widget_is_named():
+    with pytest.raises(AttributeError, match="NoSuchWidget"):
+        _ = lmcourse.widgets.NoSuchWidget
