@@ -133,7 +133,9 @@ def _show(value) -> str:
     return shorten(value.value) if isinstance(value, Called) else shorten(value)
 
 
-_repr = reprlib.Repr(maxlevel=6, maxlist=12, maxtuple=12, maxdict=8, maxset=12, maxstring=120, maxlong=60, maxother=240)
+_repr = reprlib.Repr()
+_repr.maxlist = _repr.maxtuple = _repr.maxset = 12
+_repr.maxdict, _repr.maxstring, _repr.maxlong, _repr.maxother = 8, 120, 60, 240
 
 
 def shorten(value) -> str:
