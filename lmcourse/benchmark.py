@@ -9,16 +9,27 @@ Not here: profiling inside a function, several devices at once.
 
 from __future__ import annotations
 
+import argparse
 import itertools
+import json
 import math
+import os
+import platform
+import re
+import shlex
 import statistics
+import sys
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import torch
+
+RECORDED = Path(__file__).parent / "recorded"
 
 
 @dataclass(frozen=True)
@@ -146,6 +157,7 @@ def live_bytes(step: Callable[[], Any]) -> list[int]:
     >>> max(live_bytes(lambda: torch.ones(1000).sum()))
     4004
     """
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else the profiler prints its start and its stop
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
         step()
     changes = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
@@ -181,3 +193,145 @@ def si(value: float, unit: str) -> str:
     """
     factor = next((factor for factor in _PREFIXES if abs(value) >= factor), 1)
     return f"{value / factor:.3g} {_PREFIXES[factor]}{unit}"
+
+
+# --- recording a machine -------------------------------------------------------------------------------------------
+
+
+def record(device: torch.device | str = "cpu", *, command: str = "") -> dict[str, Any]:
+    """Everything that the course wants to know of one machine, with its provenance, as JSON-ready values.
+
+    Ceilings by format (on CUDA bfloat16, tf32 and float32), and a training step of the course's model in each: tokens
+    a second, model FLOPs utilisation against the datasheet and against the measured ceiling, peak memory measured and
+    predicted.
+    """
+    from lmcourse.hardware import find_accelerator, measure_peak
+
+    device = torch.device(device)
+    cuda = device.type == "cuda"
+    chip = find_accelerator(device)
+    ceilings = {
+        name: measure_peak(device, name) for name in (("bfloat16", "tf32", "float32") if cuda else ("float32",))
+    }
+    return {
+        "card": torch.cuda.get_device_name(device) if cuda else platform.processor() or platform.machine(),
+        "device": device.type,
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": command,
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "cuda": torch.version.cuda},
+        "datasheet": None if chip is None else {"name": chip.name, "source": chip.source, "read": chip.date},
+        "ceilings": [asdict(ceiling) | {"datasheet": chip and chip.peak.get(n)} for n, ceiling in ceilings.items()],
+        "steps": [_record_step(device, name, ceiling.flop_per_s) for name, ceiling in ceilings.items()],
+    }
+
+
+def _record_step(device: torch.device, dtype: str, measured_peak: float) -> dict[str, Any]:
+    """One training step of the course's model, timed and weighed."""
+    from lmcourse.flops import flops_per_token, memory_timeline, mfu
+    from lmcourse.hardware import peak_flop_per_s
+    from lmcourse.model import ModelConfig, TransformerLM, cross_entropy
+
+    if device.type == "cuda":
+        config = ModelConfig(vocab_size=8192, context_length=1024, d_model=2048, num_layers=8, num_heads=16, d_ff=5632)
+        batch, seq = 8, 1024
+    else:
+        config = ModelConfig(vocab_size=256, context_length=128, d_model=128, num_layers=2, num_heads=4, d_ff=344)
+        batch, seq = 4, 128
+    torch.manual_seed(0)
+    model = TransformerLM(config, fused_attention=True).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), foreach=False)
+    ids = torch.randint(config.vocab_size, (batch, seq)).to(device)
+    precision_before = torch.get_float32_matmul_precision()
+
+    def step() -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
+            loss = cross_entropy(model(ids).float(), ids)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    try:
+        torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
+        runs = time(step, warmup=3, repeats=10, device=device, max_seconds=20)
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            step()
+            synchronize(device)
+            measured_bytes = torch.cuda.max_memory_allocated(device)
+        else:
+            measured_bytes = 3 * sum(p.nbytes for p in model.parameters()) + max(live_bytes(step))
+    finally:
+        torch.set_float32_matmul_precision(precision_before)
+    timeline = memory_timeline(config, batch, seq, recipe="fp32", fused_attention=True)
+    predicted = max(sum(value for value in moment.values() if not isinstance(value, str)) for moment in timeline)
+    per_token, tokens_per_s = flops_per_token(config, seq)["matmuls"], batch * seq / runs.median
+    return {
+        "dtype": dtype,
+        "config": asdict(config),
+        "batch": batch,
+        "seq": seq,
+        "seconds": runs.median,
+        "quartiles": runs.quartiles,
+        "tokens_per_s": tokens_per_s,
+        "flops_per_token": per_token,
+        "convention": "matmuls",
+        "mfu_datasheet": mfu(per_token, tokens_per_s, peak_flop_per_s(device, dtype)),
+        "mfu_measured": mfu(per_token, tokens_per_s, measured_peak),
+        "peak_bytes": measured_bytes,
+        "predicted_bytes": None if dtype == "bfloat16" else predicted,  # autocast keeps copies that we do not predict
+    }
+
+
+def recorded(folder: Path = RECORDED) -> list[dict[str, Any]]:
+    """The records that ship with the course, by card; an empty list as long as nobody has made one.
+
+    >>> all({"card", "date", "command", "versions"} <= record.keys() for record in recorded())
+    True
+    """
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(folder).glob("*.json"))]
+    return sorted(found, key=lambda record: record["card"])
+
+
+def describe_record(record: dict[str, Any]) -> str:
+    """A record in a few lines of text: provenance, ceilings, steps."""
+    versions = record["versions"]
+    lines = [f"{record['card']}, {record['date']}, torch {versions['torch']}, `{record['command']}`"]
+    for ceiling in record["ceilings"]:
+        share = (
+            "" if not ceiling["datasheet"] else f", {ceiling['flop_per_s'] / ceiling['datasheet']:.0%} of the datasheet"
+        )
+        copy = si(ceiling["bytes_per_s"], "B/s")
+        lines.append(f"  {ceiling['dtype']}: matmul {si(ceiling['flop_per_s'], 'FLOP/s')}{share}, copy {copy}")
+    for step in record["steps"]:
+        sheet = "unknown" if step["mfu_datasheet"] is None else f"{step['mfu_datasheet']:.1%}"
+        memory = f"peak {si(step['peak_bytes'], 'B')}"
+        if step["predicted_bytes"]:
+            memory += f" (predicted / measured {step['predicted_bytes'] / step['peak_bytes']:.2f})"
+        lines.append(
+            f"  step in {step['dtype']}: {step['tokens_per_s']:.3g} tokens/s, MFU {sheet} of the datasheet's peak, "
+            f"{step['mfu_measured']:.1%} of the measured one, {memory}"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """`python -m lmcourse.benchmark`: record this machine; see `--help`."""
+    parser = argparse.ArgumentParser(prog="python -m lmcourse.benchmark", description=record.__doc__.splitlines()[0])
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=default, help="cuda, cuda:1 or cpu; here the default is %(default)s")
+    parser.add_argument("--out", type=Path, help="the JSON file to write; a GPU's goes beside the course's own records")
+    options = parser.parse_args(arguments)
+    command = shlex.join(["python", "-m", "lmcourse.benchmark", *(sys.argv[1:] if arguments is None else arguments)])
+    result = record(options.device, command=command)
+    print(describe_record(result))
+    out = options.out
+    if out is None and result["device"] == "cuda":
+        out = RECORDED / (re.sub(r"\W+", "_", result["card"].lower()) + ".json")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"written to {out}")
+
+
+if __name__ == "__main__":
+    main()

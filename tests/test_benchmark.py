@@ -1,11 +1,22 @@
 """Run me with: pytest tests/test_benchmark.py"""
 
+import json
 from time import sleep
 
 import pytest
 import torch
 
-from lmcourse.benchmark import Timing, si, synchronize, time
+from lmcourse.benchmark import (
+    Timing,
+    describe_record,
+    live_bytes,
+    main,
+    recorded,
+    saved_bytes,
+    si,
+    synchronize,
+    time,
+)
 
 
 def test_warm_up_runs_are_not_in_the_distribution():
@@ -58,3 +69,40 @@ def test_on_cuda_the_time_is_the_kernels_not_the_launch():
     runs = time(lambda: a @ a, device="cuda")
     assert 2 * 4096**3 / runs.median < 2e15  # unsynchronized launches look faster than any chip
     synchronize("cuda")
+
+
+def test_saved_bytes_counts_each_storage_once_and_leaves_parameters_out():
+    w = torch.ones(10, 20, requires_grad=True)
+    x = torch.ones(5, 10)
+    assert saved_bytes(lambda: x @ w) == x.nbytes  # the gradient of w needs x
+    assert saved_bytes(lambda: (x @ w).exp(), [w]) == x.nbytes + 5 * 20 * 4
+    assert saved_bytes(lambda: (w * 2).sum()) == 0
+    assert saved_bytes(lambda: w * w, [w]) == 0
+
+
+def test_saved_bytes_does_not_count_what_dies_before_the_forward_pass_ends():
+    w = torch.ones(100, requires_grad=True)
+    assert saved_bytes(lambda: (w.exp().detach() * w).sum(), [w]) == w.nbytes
+
+
+def test_live_bytes_follows_allocations_and_releases():
+    trace = live_bytes(lambda: torch.ones(1000).exp_().neg().abs())
+    assert trace[0] == 0 and max(trace) == 8000  # ones, then its negative, then ones is gone when abs comes
+
+
+def test_the_recording_command_runs_on_the_cpu_and_says_all_of_its_provenance(tmp_path, capsys):
+    out = tmp_path / "here" / "cpu.json"
+    main(["--device", "cpu", "--out", str(out)])
+    printed = capsys.readouterr().out
+    (record,) = recorded(out.parent)
+    assert record == json.loads(out.read_text(encoding="utf-8"))
+    assert record["command"] == f"python -m lmcourse.benchmark --device cpu --out {out}"
+    assert len(record["date"]) == 10 and record["versions"]["torch"] == torch.__version__ and record["card"]
+    (step,) = record["steps"]
+    assert step["mfu_datasheet"] is None and 0 < step["mfu_measured"] < 1.5  # of an unknown chip: no datasheet
+    assert step["predicted_bytes"] == pytest.approx(step["peak_bytes"], rel=0.10)
+    assert describe_record(record) in printed and "step in float32" in printed
+
+
+def test_no_records_is_an_empty_list(tmp_path):
+    assert recorded(tmp_path) == [] and recorded(tmp_path / "missing") == []
