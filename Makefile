@@ -1,0 +1,33 @@
+# Two commands: `make lab` opens the course, `make test` runs every gate. On Windows use the lines that README gives;
+# each target prints what it runs, and runs nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Root (a container) must say so to JupyterLab; a machine without a display is given the address instead of a browser.
+LAB_FLAGS := --ServerApp.ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
+	$(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
+
+.PHONY: lab test clean-notebooks bench
+
+lab: $(VENV)/lab-ready
+	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks
+
+test: $(VENV)/test-ready
+	$(BIN)/python tests/gates.py
+
+bench: $(VENV)/lab-ready
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean-notebooks: $(VENV)/test-ready
+	$(BIN)/python tests/clean_notebooks.py
+
+# A second call finds the mark and starts in seconds; a change of what is required makes it anew.
+$(VENV)/lab-ready: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -r requirements.txt
+	touch $@
+
+$(VENV)/test-ready: $(VENV)/lab-ready requirements-test.txt
+	$(BIN)/python -m pip install -r requirements-test.txt
+	touch $@

@@ -1,0 +1,145 @@
+"""All gates in rising cost, and one summary: `python tests/gates.py [NAME ...]` (what `make test` and CI run).
+
+A gate that fails does not stop the others; the exit status is 1 if any failed. What the machine lacks (node, Chromium,
+CUDA) is skipped by name and with the reason.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BUILD = ROOT / "build"
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-rs", "--durations=5"]
+NBVAL = [
+    *PYTEST, "--nbval", "--nbval-sanitize-with", "tests/nbval_sanitize.cfg", "--nbval-cell-timeout=120",
+    "--nbval-current-env", "-p", "no:doctest", "-n", "2", "--dist", "loadscope",
+]  # fmt: skip
+
+
+class Skipped(Exception):
+    """Raised by a gate for which the machine lacks something."""
+
+
+def run(*command, **env: str) -> None:
+    """Run a command at the root, show what it prints, raise where it fails."""
+    print("$", " ".join([*(f"{key}={value}" for key, value in env.items()), *map(str, command)]), flush=True)
+    subprocess.run(command, cwd=ROOT, env=os.environ | env, check=True)
+
+
+def lint() -> None:
+    """ruff over package, tests and notebooks."""
+    run(sys.executable, "-m", "ruff", "check", ".")
+    run(sys.executable, "-m", "ruff", "format", "--check", "lmcourse", "tests", "benchmarks", "conftest.py")
+
+
+def unit() -> None:
+    """pytest with the doctests of the package; everything but notebooks and browser."""
+    run(*PYTEST, "tests", "lmcourse", "--ignore=tests/browser", "--ignore=tests/test_notebooks.py", "-n", "2")
+
+
+def node() -> None:
+    """The pure functions of the widgets' JS, against golden vectors that pytest wrote."""
+    tests = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "widgets").glob("*.test.mjs"))
+    if shutil.which("node") is None:
+        raise Skipped("node is not installed")
+    run("node", "--test", *tests)
+
+
+def rules() -> None:
+    """Template, executed, clean metadata, links, stubs, mirrors."""
+    run(*PYTEST, "tests/test_notebooks.py")
+
+
+def nbval() -> None:
+    """The notebooks as committed: unsolved, every output compared."""
+    run(*NBVAL, "notebooks")
+
+
+def solved() -> None:
+    """Copies with every exercise solved, run strictly: a check that does not pass raises."""
+    folder = BUILD / "solved"
+    shutil.rmtree(folder, ignore_errors=True)
+    run(sys.executable, "tests/solve.py", folder)
+    run(*NBVAL[:5], "--nbval-lax", *NBVAL[6:], folder, LMCOURSE_STRICT="1")
+
+
+def wheel() -> None:
+    """A wheel, installed in a fresh environment beside this one's libraries; every widget is made from it."""
+    with tempfile.TemporaryDirectory() as folder:
+        run(sys.executable, "-m", "build", "--wheel", "--outdir", folder)
+        (built,) = Path(folder).glob("*.whl")
+        fresh = Path(folder, "fresh")
+        venv.create(fresh, with_pip=True)
+        python = next(path for path in (fresh / "bin" / "python", fresh / "Scripts" / "python.exe") if path.exists())
+        run(str(python), "-m", "pip", "install", "--quiet", "--no-deps", str(built))
+        # The libraries come from this environment, lmcourse from the wheel: its own folder is first on the path.
+        program = (
+            "import sys, sysconfig; own = sysconfig.get_paths()['purelib']; sys.path += [sys.argv[1]]\n"
+            "import lmcourse.widgets as w, lmcourse.exercises as e\n"
+            "assert lmcourse.__file__.startswith(own), lmcourse.__file__\n"
+            "print(*[repr(getattr(w, name).example()) for name in w.widget_names()], e.topic_names(), sep='\\n')"
+        )
+        libraries = next(path for path in map(Path, sys.path) if (path / "anywidget").is_dir())
+        with tempfile.TemporaryDirectory() as elsewhere:
+            print("$ python -c", repr(program), flush=True)
+            subprocess.run([python, "-c", program, libraries], cwd=elsewhere, check=True)
+
+
+def browser() -> None:
+    """Each notebook in a real JupyterLab; each widget by mouse and by keyboard; axe-core; pictures in build/."""
+    if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")):
+        raise Skipped("Chromium is not installed")
+    if shutil.which("npm") is None:
+        raise Skipped("npm is not installed, and axe-core comes from there")
+    quiet = ("--no-package-lock", "--silent", "--no-fund", "--no-audit")
+    run(shutil.which("npm"), "install", "--prefix", "tests/browser", *quiet)
+    run(*PYTEST, "tests/browser")
+
+
+GATES = {
+    "lint": lint, "pytest": unit, "node": node, "notebooks": rules, "nbval": nbval, "solved": solved,
+    "wheel": wheel, "browser": browser,
+}  # fmt: skip
+
+
+def outcomes(names: list[str]) -> Iterator[tuple[str, str, float]]:
+    for name in names:
+        print(f"\n=== {name}: {' '.join(GATES[name].__doc__.split())}", flush=True)
+        start = time.monotonic()
+        try:
+            GATES[name]()
+            outcome = "passed"
+        except Skipped as reason:
+            outcome = f"skipped: {reason}"
+        except subprocess.CalledProcessError as error:
+            outcome = f"FAILED: exit status {error.returncode}"
+        except Exception as error:
+            outcome = f"FAILED: {type(error).__name__}: {error}"
+        print(f"=== {name} {outcome}", flush=True)
+        yield name, outcome, time.monotonic() - start
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in GATES]
+    if unknown:
+        print(f"unknown gate {unknown[0]!r}; there are: {', '.join(GATES)}", file=sys.stderr)
+        return 2
+    rows = list(outcomes(names or list(GATES)))
+    print("\n" + "=" * 72)
+    for name, outcome, seconds in rows:
+        print(f"{name:<10} {seconds:7.0f} s  {outcome}")
+    counts = [sum(bool(re.match(word, outcome)) for _, outcome, _ in rows) for word in ("passed", "FAILED", "skipped")]
+    print(f"gates: {counts[0]} passed, {counts[1]} failed, {counts[2]} skipped")
+    return 1 if counts[1] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
