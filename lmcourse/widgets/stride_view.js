@@ -1,0 +1,968 @@
+// A tensor's storage as one strip, a lane a tensor over it, and what operations do to the record (shape, strides,
+// offset). First the rules, as in lmcourse/strides.py and lmcourse/layout.py, equal to them on tests/golden/stride_view.json;
+// then the picture. Not here: values are never computed, and PyTorch is asked by Python (stride_view.py).
+import { asker, choice, field, frame, grouped, h, put, redraw, roving, stepper } from "./base.js";
+
+// --- the rules -------------------------------------------------------------------------------------
+
+const prod = (numbers) => numbers.reduce((a, b) => a * b, 1);
+const range = (n) => Array.from({ length: n }, (_, i) => i);
+const same = (a, b) => a.length === b.length && a.every((x, i) => x === b[i]);
+
+export const offsetOf = (index, strides, start = 0) => start + index.reduce((sum, i, d) => sum + i * strides[d], 0);
+
+export function contiguousStrides(shape) {
+  const strides = Array(shape.length).fill(1);
+  for (let d = shape.length - 2; d >= 0; d -= 1) strides[d] = strides[d + 1] * Math.max(shape[d + 1], 1);
+  return strides;
+}
+
+export function isContiguous(shape, strides) {
+  const fresh = contiguousStrides(shape);
+  return shape.includes(0) || shape.every((size, d) => size === 1 || strides[d] === fresh[d]);
+}
+
+/** Neighbouring dimensions that walk with one stride, from the right: [{ first, size, stride }]. */
+export function blocksOf(shape, strides) {
+  const found = [];
+  for (let d = shape.length - 1; d >= 0; d -= 1) {
+    const last = found.at(-1);
+    if (last && (shape[d] === 1 || strides[d] === last.size * last.stride)) {
+      last.first = d;
+      last.size *= shape[d];
+    } else found.push({ first: d, size: shape[d], stride: strides[d] });
+  }
+  return found.length ? found : [{ first: 0, size: 1, stride: 1 }];
+}
+
+export function canView(shape, strides, newShape) {
+  if (prod(shape) !== prod(newShape)) return null;
+  if (shape.includes(0)) return same(shape, newShape) ? [...strides] : contiguousStrides(newShape);
+  const left = [...newShape], out = [];
+  for (const { size, stride } of blocksOf(shape, strides)) {
+    let filled = 1;
+    while (left.length && (filled < size || left.at(-1) === 1)) {
+      out.unshift(filled * stride);
+      filled *= left.pop();
+    }
+    if (filled !== size) return null;
+  }
+  return out;
+}
+
+/** The first pair of old dimensions, from the right, that a new dimension would have to step over; or null. */
+export function viewConflict(shape, strides, newShape) {
+  if (shape.includes(0)) return null;
+  let inside = 1;
+  for (const { first, size, stride } of blocksOf(shape, strides).slice(0, -1)) {
+    inside *= size;
+    const newDim = newShape.findIndex((n, k) => {
+      const right = prod(newShape.slice(k + 1));
+      return right < inside && inside < right * n;
+    });
+    if (newDim >= 0) return { dims: [first - 1, first], newDim, stride: strides[first - 1], needed: size * stride };
+  }
+  return null;
+}
+
+/** The k-th index of a tensor; `columns` counts up the first index fastest instead of the last. */
+export function indexAt(k, shape, columns = false) {
+  const index = Array(shape.length).fill(0), order = range(shape.length);
+  for (const d of columns ? order : order.reverse()) {
+    index[d] = k % shape[d];
+    k = Math.floor(k / shape[d]);
+  }
+  return index;
+}
+
+export const addressesOf = ({ shape, strides, offset }, columns = false) =>
+  range(prod(shape)).map((k) => offsetOf(indexAt(k, shape, columns), strides, offset));
+
+/** For each position read, whether its cache line had to be fetched; the `kept` lines used last stay. */
+export function lineFetches(positions, itemsize, lineBytes, kept) {
+  const cache = [];
+  return positions.map((position) => {
+    const line = Math.floor((position * itemsize) / lineBytes), at = cache.indexOf(line);
+    if (at >= 0) cache.splice(at, 1);
+    cache.push(line);
+    if (cache.length > kept) cache.shift();
+    return at < 0;
+  });
+}
+
+// --- PyTorch's operations on the record ---------------------------------------------------------------
+
+/** An error with the name of PyTorch's class and, where it is short, PyTorch's words. */
+export class TensorError extends Error {
+  constructor(kind, words) { super(words); this.kind = kind; }
+}
+const fail = (kind, words) => { throw new TensorError(kind, words); };
+const list = (numbers) => `[${numbers.join(", ")}]`;
+const isInt = (x) => Number.isInteger(x);
+
+const viewed = (x, shape, strides, offset = x.offset) => ({ ...x, shape, strides, offset, copied: null });
+const copied = (x, shape, positions) =>
+  ({ ...x, shape, strides: contiguousStrides(shape), offset: 0, size: positions.length, copied: positions });
+
+function wrap(dim, ndim) {
+  const n = Math.max(ndim, 1);
+  if (!isInt(dim)) fail("TypeError", `a dimension must be an integer, got ${dim}`);
+  if (dim < -n || dim >= n)
+    fail("IndexError", `Dimension out of range (expected to be in range of [${-n}, ${n - 1}], but got ${dim})`);
+  return dim < 0 ? dim + n : dim;
+}
+
+function distinct(dims, ndim) {
+  const out = [];
+  for (const dim of dims) {
+    const d = wrap(dim, ndim);
+    if (out.includes(d)) fail("RuntimeError", `dim ${d} appears multiple times in the list of dims`);
+    out.push(d);
+  }
+  return out;
+}
+
+function sizesOf(args) {
+  const sizes = args.length === 1 && Array.isArray(args[0]) ? args[0] : args;
+  if (!args.length || !sizes.every(isInt)) fail("TypeError", "expected integers or one tuple of integers");
+  return sizes;
+}
+
+function integers(args, least, most = least) {
+  if (args.length < least || args.length > most || !args.every(isInt))
+    fail("TypeError", `expected ${least === most ? least : `${least} to ${most}`} integers, got ${args.length} arguments`);
+  return args;
+}
+
+export function inferSizes(sizes, numel) {
+  if (sizes.filter((n) => n === -1).length > 1) fail("RuntimeError", "only one dimension can be inferred");
+  sizes.forEach((n, i) => {
+    if (n < -1) fail("RuntimeError", `invalid shape dimension ${n} at index ${i} of shape ${list(sizes)}`);
+  });
+  const known = prod(sizes.filter((n) => n !== -1)), infers = sizes.includes(-1);
+  if (infers && known === 0 && numel === 0)
+    fail("RuntimeError", `cannot reshape tensor of 0 elements into shape ${list(sizes)} because the unspecified dimension size -1 can be any value and is ambiguous`);
+  if (known !== numel && (!infers || known === 0 || numel % known))
+    fail("RuntimeError", `shape '${list(sizes)}' is invalid for input of size ${numel}`);
+  return sizes.map((n) => (n === -1 ? numel / known : n));
+}
+
+export const VIEW_WORDS = "view size is not compatible with input tensor's size and stride (at least one dimension spans " +
+  "across two contiguous subspaces). Use .reshape(...) instead.";
+
+function requireFresh(x, operation) {
+  if (!same(x.strides, contiguousStrides(x.shape)))
+    fail("NotImplementedError", `${operation} always copies, but only the copy of a contiguous tensor is modelled: write .contiguous() before it`);
+}
+
+function slice(x, dim, [lower, upper, step]) {
+  if (step === 0) fail("ValueError", "slice step cannot be zero");
+  if (step !== null && step < 0 && x.library !== "numpy") fail("ValueError", "step must be greater than zero");
+  const n = x.shape[dim], by = step ?? 1, low = by < 0 ? -1 : 0, high = by < 0 ? n - 1 : n;
+  const clamp = (value, otherwise) => value === null ? otherwise : Math.max(low, Math.min(high, value < 0 ? value + n : value));
+  const start = clamp(lower, by < 0 ? high : low), stop = clamp(upper, by < 0 ? low : high);
+  const length = Math.max(0, Math.ceil((stop - start) / by));
+  const begin = x.library === "numpy" && length === 0 ? 0 : start * x.strides[dim];
+  return viewed(x, x.shape.with(dim, length), x.strides.with(dim, x.strides[dim] * by), x.offset + begin);
+}
+
+const without = (numbers, dims) => numbers.filter((_, d) => !dims.includes(d));
+
+function select(x, dim, index) {
+  return viewed(x, without(x.shape, [dim]), without(x.strides, [dim]), x.offset + (index < 0 ? index + x.shape[dim] : index) * x.strides[dim]);
+}
+
+function take(x, rows) {
+  if (!x.shape.length) fail("IndexError", "too many indices for tensor of dimension 0");
+  for (const i of rows)
+    if (i < -x.shape[0] || i >= x.shape[0]) fail("IndexError", `index ${i} is out of bounds for dimension 0 with size ${x.shape[0]}`);
+  requireFresh(x, "indexing with a list");
+  return copied(x, [rows.length, ...x.shape.slice(1)], rows.flatMap((i) => addressesOf(select(x, 0, i))));
+}
+
+const isSlice = (item) => item !== null && typeof item === "object" && "slice" in item;
+
+/** `index` is { list }, or { items, tuple }; an item is an integer, null (None), "..." or { slice: [lower, upper, step] }. */
+function indexed(x, { list: rows, items, tuple }) {
+  if (rows) return take(x, rows);
+  const ndim = x.shape.length;
+  if (ndim === 0 && !tuple && isSlice(items[0])) {
+    if (items[0].slice[2] !== null && items[0].slice[2] <= 0) slice({ ...x, shape: [1], strides: [1] }, 0, items[0].slice);
+    fail("IndexError", "slice() cannot be applied to a 0-dim tensor.");
+  }
+  if (ndim === 0 && !tuple && isInt(items[0]))
+    fail("IndexError", items[0] === 0
+      ? "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number"
+      : `index ${items[0]} is out of bounds for dimension 0 with size 0`);
+  const named = items.filter((item) => isInt(item) || isSlice(item)).length;
+  if (named > ndim) fail("IndexError", `too many indices for tensor of dimension ${ndim}`);
+  let out = x, dim = 0;
+  items.forEach((item, position) => {
+    if (item === "...") dim += ndim - named;
+    else if (item === null) { out = operations.unsqueeze(out, dim); dim += 1; }
+    else if (isSlice(item)) { out = slice(out, dim, item.slice); dim += 1; }
+    else {
+      const size = out.shape[dim];
+      if (item < -size || item >= size) fail("IndexError", `index ${item} is out of bounds for dimension ${position} with size ${size}`);
+      out = select(out, dim, item);
+    }
+  });
+  return viewed(out, out.shape, out.strides);
+}
+
+/** name → (x, ...args) → the new record, or a TensorError. The whitelist of what may be typed. */
+export const operations = {
+  T: (x) => operations.permute(x, range(x.shape.length).reverse()),
+  as_strided(x, ...args) {
+    const [size, stride, start = x.offset] = args;
+    if (args.length < 2 || args.length > 3 || !Array.isArray(size) || !Array.isArray(stride) || !isInt(start))
+      fail("TypeError", "expected a tuple of sizes, a tuple of strides and perhaps an offset");
+    if (size.length !== stride.length) fail("RuntimeError", "mismatch in length of strides and shape");
+    if (stride.some((n) => n < 0)) fail("RuntimeError", `as_strided: Negative strides are not supported at the moment, got strides: ${list(stride)}`);
+    if (size.some((n) => n < 0)) fail("RuntimeError", `Storage size calculation overflowed with sizes=${list(size)} and strides=${list(stride)}`);
+    if (start < 0) fail("RuntimeError", `Tensor: invalid storage offset ${start}`);
+    const last = start + size.reduce((sum, n, d) => sum + (n - 1) * stride[d], 0);
+    if (!size.includes(0) && last >= x.size)
+      fail("RuntimeError", `setStorage: sizes ${list(size)}, strides ${list(stride)}, storage offset ${start}, and itemsize ${x.itemsize} requiring a storage size of ${(last + 1) * x.itemsize} are out of bounds for storage of size ${x.size * x.itemsize}`);
+    return viewed(x, size, stride, start);
+  },
+  clone(x, ...args) {
+    integers(args, 0);
+    requireFresh(x, "clone");
+    return copied(x, x.shape, addressesOf(x));
+  },
+  contiguous(x, ...args) {
+    integers(args, 0);
+    return isContiguous(x.shape, x.strides) ? viewed(x, x.shape, x.strides) : copied(x, x.shape, addressesOf(x));
+  },
+  diagonal(x, ...args) {
+    const [offset = 0, dim1 = 0, dim2 = 1] = integers(args, 0, 3);
+    const first = wrap(dim1, x.shape.length), second = wrap(dim2, x.shape.length);
+    if (first === second) fail("RuntimeError", `diagonal dimensions cannot be identical ${dim1}, ${dim2}`);
+    const down = Math.max(-offset, 0), right = Math.max(offset, 0);
+    const length = Math.max(Math.min(x.shape[first] - down, x.shape[second] - right), 0);
+    const start = x.offset + (length ? down * x.strides[first] + right * x.strides[second] : 0);
+    const drop = (numbers, last) => [...without(numbers, [first, second]), last];
+    return viewed(x, drop(x.shape, length), drop(x.strides, x.strides[first] + x.strides[second]), start);
+  },
+  expand(x, ...args) {
+    const sizes = sizesOf(args), ndim = x.shape.length, added = sizes.length - ndim;
+    if (added < 0) fail("RuntimeError", `expand(shape=${list(x.shape)}, size=${list(sizes)}): the number of sizes provided (${sizes.length}) must be greater or equal to the number of dimensions in the tensor (${ndim})`);
+    const shape = [...sizes], strides = sizes.map(() => 0);
+    for (let i = sizes.length - 1; i >= 0; i -= 1) {
+      const isNew = i < added;
+      const size = isNew ? 1 : x.shape[i - added];
+      const stride = !isNew ? x.strides[i - added] : ndim && i + 1 < sizes.length ? shape[i + 1] * strides[i + 1] : 0;
+      if (sizes[i] === -1 && isNew) fail("RuntimeError", `The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ${i}`);
+      if (sizes[i] === -1 || sizes[i] === size) { shape[i] = size; strides[i] = stride; }
+      else if (size !== 1 || sizes[i] < 0) fail("RuntimeError", `The expanded size of the tensor (${sizes[i]}) must match the existing size (${size}) at non-singleton dimension ${i}.  Target sizes: ${list(sizes)}.  Tensor sizes: ${list(x.shape)}`);
+    }
+    return viewed(x, shape, strides);
+  },
+  flatten(x, ...args) {
+    const [from = 0, to = -1] = integers(args, 0, 2);
+    const ndim = x.shape.length, start = wrap(from, ndim), end = wrap(to, ndim);
+    if (start > end) fail("RuntimeError", "flatten() has invalid args: start_dim cannot come after end_dim");
+    if (start === end && ndim) return viewed(x, x.shape, x.strides);
+    return operations.reshape(x, [...x.shape.slice(0, start), prod(x.shape.slice(start, end + 1)), ...x.shape.slice(end + 1)]);
+  },
+  flip(x, ...args) {
+    const flipped = distinct(sizesOf(args), x.shape.length);
+    requireFresh(x, "flip");
+    const strides = x.strides.map((n, d) => (flipped.includes(d) ? -n : n));
+    const start = x.shape.reduce((sum, n, d) => sum + (flipped.includes(d) ? (n - 1) * x.strides[d] : 0), x.offset);
+    return copied(x, x.shape, addressesOf({ shape: x.shape, strides, offset: start }));
+  },
+  mT(x) {
+    if (x.shape.length === 1) fail("RuntimeError", "tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor.");
+    return x.shape.length ? operations.transpose(x, -2, -1) : viewed(x, [], []);
+  },
+  narrow(x, ...args) {
+    const [dim, from, length] = integers(args, 3);
+    if (!x.shape.length) fail("RuntimeError", "narrow() cannot be applied to a 0-dim tensor.");
+    if (length < 0) fail("RuntimeError", "narrow(): length must be non-negative.");
+    const d = wrap(dim, x.shape.length), size = x.shape[d];
+    if (from < -size || from > size) fail("IndexError", `start out of range (expected to be in range of [${-size}, ${size}], but got ${from})`);
+    const start = from < 0 ? from + size : from;
+    if (start + length > size) fail("RuntimeError", `start (${start}) + length (${length}) exceeds dimension size (${size}).`);
+    return slice(x, d, [start, start + length, null]);
+  },
+  permute(x, ...args) {
+    const dims = sizesOf(args), ndim = x.shape.length;
+    if (dims.length !== ndim) fail("RuntimeError", `permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = ${ndim} is not equal to len(dims) = ${dims.length}`);
+    const order = dims.map((dim) => wrap(dim, ndim));
+    if (new Set(order).size < ndim) fail("RuntimeError", "permute(): duplicate dims are not allowed.");
+    return viewed(x, order.map((d) => x.shape[d]), order.map((d) => x.strides[d]));
+  },
+  reshape(x, ...args) {
+    const numel = prod(x.shape);
+    let shape;
+    try { shape = inferSizes(sizesOf(args), numel); } catch (error) {
+      if (x.library === "numpy" && error.kind === "RuntimeError")
+        fail("ValueError", `cannot reshape array of size ${numel} into shape (${sizesOf(args).join(", ")})`);
+      throw error;
+    }
+    const strides = canView(x.shape, x.strides, shape);
+    return strides ? viewed(x, shape, strides) : copied(x, shape, addressesOf(x));
+  },
+  select(x, ...args) {
+    const [dim, index] = integers(args, 2);
+    if (!x.shape.length) fail("IndexError", "select() cannot be applied to a 0-dim tensor.");
+    const d = wrap(dim, x.shape.length), size = x.shape[d];
+    if (index < -size || index >= size) fail("IndexError", `select(): index ${index} out of range for tensor of size ${list(x.shape)} at dimension ${d}`);
+    return select(x, d, index);
+  },
+  squeeze(x, ...args) {
+    const chosen = args.length ? distinct(sizesOf(args), x.shape.length) : range(x.shape.length);
+    const drop = chosen.filter((d) => x.shape[d] === 1);
+    return viewed(x, without(x.shape, drop), without(x.strides, drop));
+  },
+  swapaxes: (x, ...args) => swapped(x, ...integers(args, 2)),
+  transpose: (x, ...args) =>
+    x.library === "numpy" ? (args.length ? operations.permute(x, ...args) : operations.T(x)) : swapped(x, ...integers(args, 2)),
+  unfold(x, ...args) {
+    const [dimension, size, step] = integers(args, 3);
+    const ndim = x.shape.length, d = wrap(dimension, ndim);
+    const have = ndim ? x.shape[d] : 1, stride = ndim ? x.strides[d] : 1;
+    if (size < 0) fail("RuntimeError", `size is ${size} but must be >= 0`);
+    if (size > have) fail("RuntimeError", `maximum size for tensor at dimension ${d} is ${have} but size is ${size}`);
+    if (step <= 0) fail("RuntimeError", `step is ${step} but must be > 0`);
+    const shape = ndim ? x.shape.with(d, Math.floor((have - size) / step) + 1) : [];
+    const strides = ndim ? x.strides.with(d, stride * step) : [];
+    return viewed(x, [...shape, size], [...strides, stride]);
+  },
+  unsqueeze(x, ...args) {
+    const d = wrap(integers(args, 1)[0], x.shape.length + 1);
+    const stride = d < x.shape.length ? x.shape[d] * x.strides[d] : 1;
+    return viewed(x, x.shape.toSpliced(d, 0, 1), x.strides.toSpliced(d, 0, stride));
+  },
+  view(x, ...args) {
+    const shape = inferSizes(sizesOf(args), prod(x.shape)), strides = canView(x.shape, x.strides, shape);
+    return strides ? viewed(x, shape, strides) : fail("RuntimeError", VIEW_WORDS);
+  },
+};
+
+function swapped(x, dim0, dim1) {
+  const order = range(x.shape.length), a = wrap(dim0, order.length), b = wrap(dim1, order.length);
+  if (order.length) [order[a], order[b]] = [order[b], order[a]];
+  return operations.permute(x, order);
+}
+
+const ARRAY_OPERATIONS = ["T", "reshape", "swapaxes", "transpose"];
+const PROPERTIES = ["T", "mT"];
+
+// --- text to operations, without evaluating it ---------------------------------------------------------
+
+/** `t[1:].transpose(0, 1)` → { name: "t", steps: [{ name, args }] }; throws an Error that says what is not allowed. */
+export function parse(text, library = "torch") {
+  const allowed = library === "numpy" ? ARRAY_OPERATIONS : Object.keys(operations);
+  if (text.length > 300 || !/^[\w.,:[\]()\- ]*$/.test(text))
+    throw new Error("write a name and operations, such as t[1:, ::2].T or t.view(2, 6)");
+  const tokens = text.match(/\.\.\.|[A-Za-z_]\w*|\d+|[.,:[\]()-]/g) ?? [];
+  if (tokens.join("") !== text.replaceAll(" ", "")) throw new Error("a number stands where a name must be");
+  let at = 0;
+  const incomplete = () => new Error("this is not a complete expression: check the brackets and commas");
+  const peek = () => tokens[at];
+  const eat = (token) => { if (peek() !== token) throw incomplete(); at += 1; };
+  const isName = (token) => /^[A-Za-z_]/.test(token ?? "");
+  const integer = () => {
+    const minus = peek() === "-";
+    if (minus) at += 1;
+    if (peek() === undefined) throw incomplete();
+    if (!/^(0+|[1-9]\d{0,14})$/.test(peek())) throw new Error("arguments must be integers, or tuples or lists of them");
+    at += 1;
+    return minus ? -Number(tokens[at - 1]) : Number(tokens[at - 1]);
+  };
+  const sequence = (close, item) => {  // items up to `close`, with an optional comma at the end
+    const items = [];
+    let comma = false;
+    while (peek() !== close) {
+      items.push(item());
+      comma = peek() === ",";
+      if (!comma) break;
+      at += 1;
+    }
+    eat(close);
+    return { items, comma };
+  };
+  const argument = () => {
+    if (peek() === "[") { at += 1; return sequence("]", integer).items; }
+    if (peek() !== "(") return integer();
+    at += 1;
+    const { items, comma } = sequence(")", integer);
+    return items.length === 1 && !comma ? items[0] : items;
+  };
+  const indexItem = () => {
+    if (peek() === "None") { at += 1; return null; }
+    if (peek() === "...") { at += 1; return "..."; }
+    if (peek() === "[" || peek() === "(") throw new Error("a list of integers must be the only index: t[[0, 2]]");
+    const parts = [null, null, null];
+    let part = 0;
+    if (peek() !== ":") parts[0] = integer();
+    if (peek() !== ":") return parts[0];
+    while (peek() === ":") {
+      if ((part += 1) > 2) throw incomplete();
+      at += 1;
+      if (![":", ",", "]"].includes(peek())) parts[part] = integer();
+    }
+    return { slice: parts };
+  };
+  const index = () => {
+    if (peek() === "[") {
+      at += 1;
+      const rows = sequence("]", integer).items;
+      if (peek() !== "]") throw new Error("a list of integers must be the only index: t[[0, 2]]");
+      at += 1;
+      return { list: rows };
+    }
+    const { items, comma } = sequence("]", indexItem);
+    if (!items.length) throw incomplete();
+    if (items.filter((item) => item === "...").length > 1)
+      throw new Error("one ... stands for all the dimensions that are left: write it once");
+    return { items, tuple: items.length > 1 || comma };
+  };
+  if (!isName(peek()) || peek() === "None") throw new Error("start with the name of a tensor");
+  const name = tokens[at++];
+  const steps = [];
+  while (at < tokens.length) {
+    if (peek() === "[") { at += 1; steps.push({ name: "[]", args: [index()] }); continue; }
+    eat(".");
+    const operation = peek();
+    if (!isName(operation)) throw incomplete();
+    if (!allowed.includes(operation))
+      throw new Error(`${operation} is not one of the operations known here: ${allowed.join(", ")}`);
+    at += 1;
+    if (PROPERTIES.includes(operation)) {
+      if (peek() === "(") throw new Error(`write .${operation} without brackets`);
+      steps.push({ name: operation, args: [] });
+      continue;
+    }
+    if (peek() !== "(") throw new Error(`write the arguments of .${operation} in brackets`);
+    at += 1;
+    steps.push({ name: operation, args: sequence(")", argument).items });
+  }
+  return { name, steps };
+}
+
+export const applySteps = (x, steps) =>
+  steps.reduce((y, { name, args }) => (name === "[]" ? indexed(y, args[0]) : operations[name](y, ...args)), x);
+
+// --- the picture ------------------------------------------------------------------------------------------
+
+const DRAWN = 256;  // elements of a storage, and of a grid, that are drawn
+const WALKED = 4096;  // elements that are walked through, or looked up as aliases
+const LETTERS = "ABCDEFGHIJKLMNOP";
+const tuple = (numbers) => `(${numbers.join(", ")}${numbers.length === 1 ? "," : ""})`;
+const plural = (n, word) => `${grouped(n)} ${word}${n === 1 ? "" : "s"}`;
+const MODES = [["look", "Look"], ["walk", "Walk"], ["view", "Will .view() work?"], ["puzzle", "Puzzles"]];
+
+/** "2, -1, 6" → [2, -1, 6]; throws an Error in words. */
+export function readIntegers(text, what) {
+  const parts = text.replace(/^\s*[([]|[)\]]\s*$/g, "").split(/[\s,]+/).filter(Boolean);
+  for (const part of parts)
+    if (!/^-?\d{1,9}$/.test(part)) throw new Error(`${what}: whole numbers with commas between them, such as 2, 6`);
+  return parts.map(Number);
+}
+
+/** Which indices of a lane read each position of its storage: Map position → [index, ...]. */
+function aliases(lane) {
+  const found = new Map(), numel = prod(lane.shape);
+  for (let k = 0; k < Math.min(numel, WALKED); k += 1) {
+    const index = indexAt(k, lane.shape), position = offsetOf(index, lane.strides, lane.offset);
+    if (!found.has(position)) found.set(position, []);
+    found.get(position).push(index);
+  }
+  return found;
+}
+
+const stridesInWords = (lane, itemsize) =>
+  lane.library === "numpy" ? `${tuple(lane.strides.map((n) => n * itemsize))} bytes` : tuple(lane.strides);
+
+const arithmetic = (index, lane) =>
+  [lane.offset, ...index.map((i, d) => `${i}·${lane.strides[d]}`)].join(" + ") + ` = ${offsetOf(index, lane.strides, lane.offset)}`;
+
+function whyContiguous(lane) {
+  if (isContiguous(lane.shape, lane.strides)) return "contiguous";
+  return `not contiguous: fresh strides for ${tuple(lane.shape)} would be ${tuple(contiguousStrides(lane.shape))}`;
+}
+
+const unseen = (text) => h("span", { class: "lmc-sr" }, text);
+
+/** The last two dimensions as a table, the others as labelled blocks. `cell(k, index)` makes one element. */
+function grid(shape, cell, label) {
+  const numel = prod(shape), width = shape.at(-1) ?? 1, height = shape.length > 1 ? shape.at(-2) : 1;
+  const shown = Math.min(numel, DRAWN), perBlock = width * height, parts = [];
+  for (let start = 0; start < shown; start += perBlock) {
+    const rows = [];
+    for (let k = start; k < Math.min(start + perBlock, shown); k += width)
+      rows.push(h("div", { class: "sv-row" }, range(Math.min(width, shown - k)).map((i) => cell(k + i, indexAt(k + i, shape)))));
+    const lead = shape.length > 2 ? `[${indexAt(start, shape).slice(0, -2).join(", ")}, :, :]` : null;
+    parts.push(h("div", { class: "sv-block" }, lead && h("div", { class: "sv-small" }, lead), rows));
+  }
+  if (!numel) parts.push(h("p", { class: "lmc-muted" }, "It has no elements: one of its sizes is 0."));
+  const more = numel > shown ? h("p", { class: "sv-small" }, `the first ${shown} of ${grouped(numel)} elements`) : null;
+  return h("div", { class: "sv-grid", role: "group", "aria-label": label }, parts, more);
+}
+
+function render({ model, el }) {
+  const get = (name) => model.get(name);
+  const first = Object.fromEntries(["storages", "lanes", "selected", "mode", "new_shape", "order", "step", "line_bytes",
+    "lines_kept", "puzzle", "answers"].map((name) => [name, get(name)]));
+  let revealed = null;  // the shape for which the oracle has spoken, and what the reader had said
+  let measured = null;
+  let spots = [];  // what lights up: { node, storage, position }
+  const f = frame({
+    model, el,
+    python() {
+      const named = get("lanes").filter((lane) => lane.given).map((lane) => lane.name);
+      const typed = get("lanes").filter((lane) => !lane.given).map((lane) => JSON.stringify(lane.name));
+      const extra = typed.length ? [`operations=[${typed.join(", ")}]`] : [];
+      const mode = get("mode") === "look" ? [] : [`mode="${get("mode")}"`];
+      if (get("mode") === "view" && /^[-\d, ]+$/.test(get("new_shape"))) mode.push(`new_shape=(${get("new_shape")},)`);
+      return `StrideView(${[...named, ...extra, ...mode].join(", ")})`;
+    },
+    reset() { revealed = measured = null; put(model, first); settle(); },
+  });
+  f.root.classList.add("sv");
+
+  const lane = () => get("lanes")[Math.min(get("selected"), get("lanes").length - 1)];
+  const storageOf = (x) => get("storages")[x.storage];
+  const record = (x) => ({ ...x, size: storageOf(x).size, itemsize: storageOf(x).itemsize, copied: null });
+  const valueAt = (x, position) => storageOf(x).values[position] ?? (position < storageOf(x).size ? "…" : "?");
+  const show = (text, tone) => { f.say(text, tone); };
+
+  // Light a position of a storage, and every element that is it
+
+  function light(storage, position, says) {
+    for (const spot of spots) spot.node.classList.toggle("sv-lit", spot.storage === storage && spot.position === position);
+    if (says) show(says);
+  }
+
+  function sayPosition(storage, position) {
+    const names = get("lanes").filter((x) => x.storage === storage).map((x) => {
+      const found = aliases(x).get(position) ?? [];
+      if (!found.length) return `no element of ${x.name}`;
+      return `${x.name}[${found[0].join(", ")}]` + (found.length > 1 ? ` and ${found.length - 1} more of its elements` : "");
+    });
+    return `Storage ${LETTERS[storage]}, position ${position}, holds ${get("storages")[storage].values[position] ?? "a value not sent"}: ${names.join("; ")}.`;
+  }
+
+  function sayElement(x, index) {
+    const position = offsetOf(index, x.strides, x.offset);
+    const count = get("lanes").filter((y) => y.storage === x.storage).reduce((n, y) => n + (aliases(y).get(position)?.length ?? 0), 0);
+    const shared = count > 1 ? ` ${plural(count, "element")} here are this one position: write one and all change.` : "";
+    const bytes = x.library === "numpy" ? ` (byte ${position * storageOf(x).itemsize})` : "";
+    return `${x.name}[${index.join(", ")}] is at ${arithmetic(index, x)}${bytes} in storage ${LETTERS[x.storage]}.${shared}`;
+  }
+
+  function sayLane(x) {
+    const n = prod(x.shape), kind = x.copy ? `a copy: ${plural(storageOf(x).size, "element")} in a storage of its own` : "a view: no element was moved";
+    const proof = x.confirmed ? "" : " By the page's rules; the kernel has not confirmed it.";
+    const kept = !x.copy && storageOf(x).size > 4 * n ? ` It keeps ${plural(storageOf(x).size, "element")} alive.` : "";
+    const origin = x === get("lanes")[0] ? "the first tensor here" : x.given && x.copy ? "in a storage of its own" : kind;
+    return `${x.name} has shape ${tuple(x.shape)} and strides ${stridesInWords(x, storageOf(x).itemsize)}, ${whyContiguous(x)}; ${origin}.${kept}${proof}`;
+  }
+
+  // Typed operations: answered by the rules in this file, then confirmed by the library itself where there is a kernel
+
+  const kernel = asker(model, {
+    answered(answer) {
+      if (answer.asked === "measure") { measured = answer; draw(); sayMeasured(); }
+      if (answer.asked === "view") confirmView(answer);
+      if (answer.asked === "operation") confirmLane(answer);
+    },
+    failed: (words) => show(words, "bad"),
+    unanswered(question) { if (question.measure) show("Measuring needs the kernel: run this cell in JupyterLab."); },
+  });
+  const library = (x) => (x.library === "numpy" ? "NumPy" : "PyTorch");
+
+  function confirmView({ text, lane: theirs, error, words }) {
+    if (theirs) show(`PyTorch agrees: ${text} is a view with strides ${tuple(theirs.strides)}.`, "good");
+    else if (error === "RuntimeError") show(`PyTorch agrees, in these words: ${error}: ${words}`, "bad");
+  }
+
+  function confirmLane({ text, lane: theirs, storage, error, words }) {
+    if (error) return show(`${error}: ${words}`, "bad");
+    const at = get("lanes").findIndex((x) => x.name === text && !x.confirmed);
+    if (at < 0) return text === asked ? append({ ...theirs, given: false }, storage) : null;  // only the library knew
+    const mine = get("lanes")[at];
+    const agree = ["shape", "strides"].every((part) => same(mine[part], theirs[part])) && mine.offset === theirs.offset && mine.copy === theirs.copy;
+    const lane = { ...mine, shape: theirs.shape, strides: theirs.strides, offset: theirs.offset, confirmed: true };
+    put(model, { lanes: get("lanes").with(at, lane) });
+    draw();
+    show(agree ? `${sayLane(lane)} ${library(lane)} says the same.` : `${library(lane)} says otherwise, and is right: ${sayLane(lane)}`, agree ? "good" : "bad");
+  }
+
+  function append(x, storage) {
+    const storages = storage ? [...get("storages"), storage] : get("storages");
+    const added = storage ? { ...x, storage: storages.length - 1 } : x;
+    put(model, { storages, lanes: [...get("lanes"), added], selected: get("lanes").length, step: 0 });
+    settle();
+    show(sayLane(added), "good");
+  }
+
+  let asked = "";
+  function type(text) {
+    asked = text = text.trim();
+    const bases = get("lanes").filter((x) => x.given && /^[A-Za-z_]\w*$/.test(x.name));
+    if (!text) return show(`Type what you would write in Python, such as ${bases[0].name}[1:].T, and press Enter.`);
+    if (get("lanes").length >= 12) return show("Twelve lanes are enough to look at: remove one first.", "bad");
+    try {
+      const base = bases.find((x) => x.name === /^\w+/.exec(text)?.[0]) ?? bases[0];
+      const { name, steps } = parse(text, base.library);
+      if (name !== base.name) throw new Error(`${name} is not one of the tensors here: ${bases.map((x) => x.name).join(", ")}`);
+      const made = applySteps(record(base), steps);
+      // In a chain with several copies only the last storage is drawn; its positions are those of the storage before.
+      const at = steps.findLastIndex((_, k) => applySteps(record(base), steps.slice(0, k + 1)).copied);
+      const { shape, strides, offset } = made;
+      const x = { name: text, library: base.library, storage: base.storage, shape, strides, offset, given: false, copy: at >= 0, confirmed: false };
+      append(x, at < 0 ? null : { ...storageOf(base), size: made.size, values: copiedValues(base, steps) });
+      operation.set("");
+      kernel.ask({ operation: text });
+    } catch (error) {
+      if (!(error instanceof TensorError)) return show(`${error.message.replace(/^./, (c) => c.toUpperCase())}.`, "bad");
+      const unknown = error.kind === "NotImplementedError";
+      show(unknown ? `${error.message}.` : `${error.kind}: ${error.message}`, "bad");
+      kernel.ask({ operation: text });
+    }
+  }
+
+  function copiedValues(base, steps) {
+    let values = storageOf(base).values, x = record(base);
+    for (const step of steps) {
+      x = applySteps(x, [step]);
+      if (x.copied) { const from = values; values = x.copied.slice(0, DRAWN).map((p) => from[p] ?? "…"); }
+    }
+    return values;
+  }
+
+  // The stage: strips, lanes, and one tensor as it is read
+
+  function strip(k, walk) {
+    const storage = get("storages")[k], shown = Math.min(storage.size, DRAWN);
+    const perLine = Math.max(1, Math.floor(get("line_bytes") / storage.itemsize));
+    const cells = range(shown).map((p) => {
+      const here = walk && walk.storage === k && walk.position === p;
+      const cached = walk && walk.storage === k && walk.cached.has(Math.floor(p / perLine));
+      const node = h("button", {
+        type: "button", class: `sv-cell sv-pos${here ? " sv-here" : ""}${cached ? " sv-cached" : ""}${walk && p % perLine === 0 ? " sv-line" : ""}`,
+        "data-key": `p${k}-${p}`,
+        onclick: () => light(k, p, sayPosition(k, p)),
+      }, h("span", { class: "sv-small" }, unseen("position "), here ? `▼${p}` : p), h("span", {}, unseen(" value "), storage.values[p] ?? "·"));
+      spots.push({ node, storage: k, position: p, says: () => sayPosition(k, p) });
+      return node;
+    });
+    const bytes = storage.size * storage.itemsize;
+    const cut = storage.size > shown ? `, the first ${shown} drawn` : "";
+    return [
+      h("p", { class: "sv-head" }, h("b", {}, `Storage ${LETTERS[k]}`),
+        ` ${plural(storage.size, "element")} of ${storage.dtype}, ${plural(bytes, "byte")}${cut}: position above, value below`),
+      h("div", { class: "sv-cells sv-strip", role: "group", "aria-label": `storage ${LETTERS[k]}` }, cells),
+    ];
+  }
+
+  function laneRows(x, i) {
+    const storage = storageOf(x), found = aliases(x), chosen = x === lane();
+    const shown = Math.min(storage.size, DRAWN), contiguous = isContiguous(x.shape, x.strides);
+    const badge = i === 0 ? null : x.copy ? ["copy", x.given ? "own storage" : "copy"] : ["view", "view"];
+    const head = h("div", { class: "sv-head" },
+      h("button", { type: "button", class: "lmc-mono sv-name", "aria-pressed": String(chosen), "data-key": `l${i}`,
+        onclick: () => { put(model, { selected: i, step: 0 }); settle(); show(sayLane(x)); } }, x.name),
+      h("span", { class: "lmc-mono" }, `${tuple(x.shape)} strides ${stridesInWords(x, storage.itemsize)} offset ${x.library === "numpy" ? `${x.offset * storage.itemsize} bytes` : x.offset}`),
+      badge && h("span", { class: `sv-badge sv-${badge[0]}` }, badge[1]),
+      h("span", { class: "sv-badge" }, contiguous ? "contiguous" : "not contiguous"),
+      !x.given && h("button", { type: "button", class: "sv-remove", "data-key": `r${i}`, "aria-label": `remove ${x.name}`, title: "Remove this lane",
+        onclick: () => { put(model, { lanes: get("lanes").filter((y) => y !== x), selected: 0, step: 0 }); settle(); } }, "×"));
+    const cells = range(shown).map((p) => {
+      const indices = found.get(p) ?? [];
+      const text = indices.length > 1 ? `×${indices.length}` : indices.length ? indices[0].join(",") || "()" : "";
+      const node = h("span", { class: `sv-cell ${indices.length ? (chosen ? "sv-mine" : "sv-some") : "sv-none"}` }, text);
+      spots.push({ node, storage: x.storage, position: p, says: () =>
+        indices.length === 1 ? sayElement(x, indices[0]) : sayPosition(x.storage, p) });
+      return node;
+    });
+    const row = h("div", { class: "sv-cells", "aria-hidden": "true" }, cells);
+    return h("div", { class: `sv-lane${chosen ? " sv-chosen" : ""}` }, head, row, i === 0 && get("theirs").length ? theirRow(x, shown) : null);
+  }
+
+  /** The reader's own `offset`: where it puts each element of the first tensor, and the first that is wrong. */
+  function theirRow(x, shown) {
+    const said = get("theirs"), right = addressesOf({ ...x, shape: x.shape }).slice(0, said.length);
+    const wrong = said.findIndex((p, k) => p !== right[k]);
+    const words = wrong < 0 ? "your offset agrees everywhere ✓"
+      : `your offset puts [${indexAt(wrong, x.shape).join(", ")}] at ${said[wrong] ?? "no position"}, it lies at ${right[wrong]} ✗`;
+    return [
+      h("p", { class: "sv-head sv-small", style: `color:var(--lmc-${wrong < 0 ? "good" : "bad"})` }, words),
+      h("div", { class: "sv-cells", "aria-hidden": "true" }, range(shown).map((p) => {
+        const k = said.indexOf(p);
+        return h("span", { class: `sv-cell ${k < 0 ? "sv-none" : said[k] === right[k] ? "sv-some" : "sv-wrong"}` }, k < 0 ? "" : indexAt(k, x.shape).join(","));
+      })),
+    ];
+  }
+
+  function laneGrid(x, walk) {
+    const cell = (k, index) => {
+      const position = offsetOf(index, x.strides, x.offset);
+      const read = walk && walk.order.indexOf(position) >= 0 && same(walk.index, index);
+      const node = h("button", { type: "button", class: `sv-cell sv-el${read ? " sv-here" : ""}`, "data-key": `e${k}`,
+        "aria-label": `element ${index.join(", ")}, value ${valueAt(x, position)}`,
+        onclick: () => light(x.storage, position, sayElement(x, index)) }, valueAt(x, position));
+      spots.push({ node, storage: x.storage, position, says: () => sayElement(x, index) });
+      return node;
+    };
+    return [h("p", { class: "sv-head" }, h("b", { class: "lmc-mono" }, x.name), " as it is read, in the order of its indices"),
+      grid(x.shape, cell, `${x.name}, its elements`)];
+  }
+
+  // The walk: an odometer over the indices, and the cache lines that it touches
+
+  function walking(x) {
+    const columns = get("order") === "columns", numel = prod(x.shape);
+    if (!numel || numel > WALKED) return null;
+    const positions = addressesOf(x, columns), storage = storageOf(x);
+    const fetched = lineFetches(positions, storage.itemsize, get("line_bytes"), get("lines_kept"));
+    const step = Math.min(get("step"), numel - 1), cached = new Set();
+    const lines = positions.map((p) => Math.floor((p * storage.itemsize) / get("line_bytes")));
+    for (let k = step; k >= 0 && cached.size < get("lines_kept"); k -= 1) cached.add(lines[k]);
+    const total = (way) => lineFetches(addressesOf(x, way), storage.itemsize, get("line_bytes"), get("lines_kept")).filter(Boolean).length;
+    return {
+      storage: x.storage, position: positions[step], index: indexAt(step, x.shape, columns), order: positions, step, numel, cached,
+      fetch: fetched[step], line: lines[step], soFar: fetched.slice(0, step + 1).filter(Boolean).length, rows: total(false), columns: total(true),
+    };
+  }
+
+  function bars(title, pairs, format) {
+    const most = Math.max(...pairs.map(([, n]) => n), 1e-12);
+    return h("div", { class: "sv-bars" }, h("p", { class: "sv-small" }, title), pairs.map(([name, n, kind]) =>
+      h("div", { class: "sv-bar" }, h("span", {}, name),
+        h("span", { class: "sv-track" }, h("span", { class: `sv-fill sv-fill-${kind}`, style: `width:${(100 * n) / most}%` })),
+        h("span", { class: "lmc-mono" }, format(n)))));
+  }
+
+  function walkPanel(x, walk) {
+    if (!walk) return h("p", { class: "lmc-muted" }, prod(x.shape) ? `A walk is drawn up to ${grouped(WALKED)} elements.` : "There is nothing to walk over: no elements.");
+    const digits = walk.index.length ? walk.index.map((i, d) => h("span", { class: "sv-digit lmc-mono" }, h("span", { class: "sv-small" }, `of ${x.shape[d]}`), i)) : "a single element";
+    return h("div", { class: "sv-walk" },
+      h("div", { class: "sv-odometer" }, digits, h("span", { class: "lmc-mono" }, ` ${arithmetic(walk.index, x)}`)),
+      bars(`cache lines fetched in the whole walk, ${plural(get("lines_kept"), "line")} of ${get("line_bytes")} bytes kept`,
+        [["last index fastest", walk.rows, "a"], ["first index fastest", walk.columns, "b"]], grouped),
+      measured && bars(`measured here: copying a ${measured.n} × ${measured.n} float32 matrix, in milliseconds`,
+        [["in the order it lies", measured.rows * 1e3, "a"], ["transposed", measured.columns * 1e3, "b"]], (n) => n.toFixed(2)));
+  }
+
+  const sayWalk = (x, walk) => walk && show(`Read ${walk.step + 1} of ${walk.numel}: ${x.name}[${walk.index.join(", ")}] at position ${walk.position}, ` +
+    `in cache line ${walk.line}, which ${walk.fetch ? "is fetched from memory" : "is there already"}. ${plural(walk.soFar, "line")} fetched so far.`);
+  const sayMeasured = () => show(`Measured on this machine: the transposed order takes ${(measured.columns / measured.rows).toFixed(1)} times as long ` +
+    `as the order in which the matrix lies.`);
+
+  // The oracle: will .view() work?
+
+  function verdict(x) {
+    let shape;
+    try { shape = inferSizes(readIntegers(get("new_shape"), "new shape"), prod(x.shape)); } catch (error) {
+      return { words: error instanceof TensorError ? `${error.kind}: ${error.message}` : error.message, ready: error instanceof TensorError, works: false };
+    }
+    const strides = canView(x.shape, x.strides, shape);
+    return { ready: true, works: strides !== null, shape, strides, conflict: strides ? null : viewConflict(x.shape, x.strides, shape),
+      words: strides ? "" : `RuntimeError: ${VIEW_WORDS}` };
+  }
+
+  const oracleKey = (x) => `${x.name}|${get("new_shape")}`;
+
+  function viewPanel(x) {
+    const v = verdict(x), open = revealed?.key === oracleKey(x);
+    const links = (d) => {
+      const [size, stride] = [x.shape[d + 1], x.strides[d + 1]];
+      const joined = x.shape[d] === 1 || blocksOf(x.shape, x.strides).every((block) => block.first !== d + 1);
+      const bad = open && v.conflict?.dims[0] === d;
+      const words = joined ? (x.shape[d] === 1 ? "size 1 merges" : "merges ✓") : `${x.strides[d]} ≠ ${size}·${stride}`;
+      return h("span", { class: `sv-link ${joined ? "sv-good" : bad ? "sv-bad" : ""}` }, joined ? words : `${words}${bad ? " ✗" : ""}`);
+    };
+    const dims = x.shape.map((n, d) => [
+      h("span", { class: `sv-dim${open && v.conflict?.dims.includes(d) ? " sv-wrong" : ""}` }, h("span", { class: "sv-small" }, `dim ${d}`), h("b", {}, n), h("span", { class: "sv-small" }, `stride ${x.strides[d]}`)),
+      d + 1 < x.shape.length ? links(d) : null]);
+    const fresh = open && v.shape ? v.shape.map((n, k) => h("span", { class: `sv-dim${v.conflict?.newDim === k ? " sv-wrong" : ""}` },
+      h("span", { class: "sv-small" }, `dim ${k}`), h("b", {}, n),
+      h("span", { class: "sv-small" }, v.works ? `stride ${v.strides[k]}` : v.conflict?.newDim === k ? "needs two strides ✗" : "fine"))) : null;
+    const result = !open ? null : v.works
+      ? h("p", { class: "sv-verdict", style: "color:var(--lmc-good)" }, `✓ a view: strides ${tuple(v.strides)}, offset ${x.offset}, no element moves`)
+      : h("div", {}, h("p", { class: "sv-verdict", style: "color:var(--lmc-bad)" }, `✗ ${v.words}`),
+        v.conflict && h("p", {}, `Dimensions ${v.conflict.dims.join(" and ")} do not merge: a step along dimension ${v.conflict.dims[0]} skips ${v.conflict.stride}, ` +
+          `and it would have to skip ${v.conflict.needed}. .reshape copies ${plural(prod(x.shape), "element")} instead.`));
+    return h("div", { class: "sv-oracle" },
+      h("p", { class: "sv-head lmc-mono" }, `${x.name}.view(${get("new_shape")})`),
+      h("div", { class: "sv-dims", role: "group", "aria-label": "old dimensions" }, h("span", { class: "sv-small" }, "is"), dims.length ? dims : "a single element"),
+      fresh && h("div", { class: "sv-dims", role: "group", "aria-label": "new dimensions" }, h("span", { class: "sv-small" }, "becomes"), fresh), result);
+  }
+
+  function guess(works) {
+    const x = lane(), v = verdict(x);
+    if (!v.ready) return show(`${v.words}.`, "bad");
+    revealed = { key: oracleKey(x), works };
+    draw();
+    const right = works === v.works, says = v.works ? `It is a view, strides ${tuple(v.strides)}.` : v.words;
+    show(`${right ? "Your prediction is right." : "Not what you predicted."} ${says}`, right ? "good" : "bad");
+    if (x.library === "torch") kernel.ask({ view: { of: x.name, sizes: readIntegers(get("new_shape"), "new shape") } });
+  }
+
+  // Puzzles: a pattern to read, by three numbers a dimension
+
+  const puzzleNow = () => get("puzzles")[Math.min(get("puzzle"), get("puzzles").length - 1)];
+
+  /** What the three fields read from the strip: { positions, shape } or { words } that say why nothing. */
+  function attempt(puzzle) {
+    const [sizes, steps, start] = get("answers");
+    if (!sizes.trim() && !steps.trim()) return { words: "Give sizes, one stride for each, and an offset; what they read is drawn as you type." };
+    try {
+      const shape = readIntegers(sizes, "sizes"), strides = readIntegers(steps, "strides"), begin = readIntegers(start, "offset");
+      if (shape.length !== strides.length) throw new Error(`one stride a size: ${plural(shape.length, "size")}, ${plural(strides.length, "stride")}`);
+      if (begin.length !== 1) throw new Error("offset: one whole number");
+      if (shape.some((n) => n < 1) || prod(shape) > DRAWN) throw new Error(`sizes: from 1, and at most ${DRAWN} elements in all`);
+      const read = { shape, strides, offset: begin[0] }, refused = refusal(() => operations.as_strided({ ...puzzle, itemsize: 8, offset: 0 }, shape, strides, begin[0]));
+      return { shape, positions: addressesOf(read), refused };
+    } catch (error) {
+      return { words: error.message, bad: true };
+    }
+  }
+
+  const refusal = (act) => { try { act(); return null; } catch (error) { return `PyTorch refuses: ${error.message}`; } };
+  const solved = (puzzle, tried) => Boolean(tried.positions) && !tried.refused && same(tried.shape, puzzle.shape) && same(tried.positions, puzzle.target);
+
+  function puzzleStage() {
+    const puzzle = puzzleNow(), tried = attempt(puzzle), read = new Set(tried.positions ?? []);
+    const cells = range(puzzle.size).map((p) => {
+      const node = h("button", { type: "button", class: `sv-cell sv-pos${read.has(p) ? " sv-cached" : ""}`, "data-key": `p0-${p}`,
+        onclick: () => light(0, p) }, unseen("position "), p, read.has(p) ? unseen(", read") : null);
+      spots.push({ node, storage: 0, position: p, says: () => `Position ${p} is ${read.has(p) ? "" : "not "}read by your record; the target reads it ${plural(puzzle.target.filter((q) => q === p).length, "time")}.` });
+      return node;
+    });
+    const cell = (positions, other) => (k) => {
+      const wrong = other && (positions[k] !== other[k] || positions[k] < 0 || positions[k] >= puzzle.size);
+      const node = h("button", { type: "button", class: `sv-cell sv-el${wrong ? " sv-wrong" : ""}`, "data-key": `${other ? "y" : "e"}${k}`, onclick: () => light(0, positions[k]) }, positions[k]);
+      spots.push({ node, storage: 0, position: positions[k] });
+      return node;
+    };
+    const fits = tried.positions && same(tried.shape, puzzle.shape);
+    return [
+      h("p", { class: "sv-head" }, h("b", {}, `${get("puzzle") + 1}. ${puzzle.name}`), ` from a storage of ${puzzle.size} elements`),
+      h("div", { class: "lmc-scroll" }, h("div", { class: "sv-cells sv-strip", role: "group", "aria-label": "storage" }, cells)),
+      h("div", { class: "sv-pair" },
+        h("div", {}, h("p", { class: "sv-head" }, `target, shape ${tuple(puzzle.shape)}`), grid(puzzle.shape, cell(puzzle.target), "target")),
+        h("div", {}, h("p", { class: "sv-head" }, tried.positions ? `yours, shape ${tuple(tried.shape)}` : "yours"),
+          tried.positions ? grid(tried.shape, cell(tried.positions, fits ? puzzle.target : tried.positions), "yours") : h("p", { class: "lmc-muted" }, "nothing is read yet"))),
+    ];
+  }
+
+  function sayPuzzle() {
+    const puzzle = puzzleNow(), tried = attempt(puzzle);
+    if (!tried.positions) return show(`${tried.words}${/[.]$/.test(tried.words) ? "" : "."}`, tried.bad ? "bad" : "");
+    if (tried.refused) return show(tried.refused, "bad");
+    if (solved(puzzle, tried)) return show(`Solved: as_strided(${tuple(tried.shape)}, ${tuple(readIntegers(get("answers")[1], "strides"))}, ${get("answers")[2]}) reads the target.`, "good");
+    if (!same(tried.shape, puzzle.shape)) return show(`Not yet: your shape is ${tuple(tried.shape)}, the target's ${tuple(puzzle.shape)}.`, "bad");
+    const k = tried.positions.findIndex((p, i) => p !== puzzle.target[i]);
+    return show(`Not yet: at [${indexAt(k, puzzle.shape).join(", ")}] you read position ${tried.positions[k]}, the target reads ${puzzle.target[k]}.`, "bad");
+  }
+
+  // Controls: made once, shown by mode
+
+  const modeButtons = MODES.map(([mode, text]) => h("button", { type: "button", "data-mode": mode, onclick: () => { put(model, { mode }); settle(); } }, text));
+  const operation = field({ label: "Type an operation", value: "", placeholder: "t[1:].T", oninput: () => {} });
+  operation.input.addEventListener("keydown", (event) => { if (event.key === "Enter") { type(operation.input.value); event.preventDefault(); } });
+  const base = get("lanes").find((x) => x.given)?.name ?? "t", ndim = get("lanes")[0]?.shape.length ?? 0;
+  const flat = ndim < 2, numpy = get("lanes")[0]?.library === "numpy";
+  const examples = (numpy ? ["[::-1]", "[1::2]", ".T", ".reshape(-1)", ...(flat ? [] : ["[:, 1]", "[::-1].T", ".T.reshape(-1)"])]
+    : flat ? ["[1:]", "[::2]", ".unfold(0, 3, 1)", ".expand(3, -1)", ".flip(0)", ".view(2, -1)"]
+      : ["[1:]", "[:, 1]", "[..., ::2]", ".T", ".T.view(-1)", ".T.reshape(-1)", "[0].expand(3, -1)".replace("-1", Array(ndim - 1).fill(-1).join(", ")),
+        ".unfold(-1, 2, 1)", ".diagonal()", ".flip(0)", "[[0, 0]]", ".as_strided((3, 2), (1, 1))"]).map((tail) => base + tail);
+  const example = choice({ label: "or take", options: [["", "an example…"], ...examples], value: "",
+    onchange: (text) => { if (text) { type(text); example.set(""); } } });
+  const walker = stepper({ label: "read", go: (step) => put(model, { step }), every: 400 });
+  const order = choice({ label: "order", options: [["rows", "last index fastest"], ["columns", "first index fastest"]], value: get("order"),
+    onchange: (value) => put(model, { order: value, step: 0 }) });
+  const line = choice({ label: "cache line", options: [["64", "64 bytes"], ["32", "32 bytes"], ["16", "16 bytes (a toy)"]], value: String(get("line_bytes")),
+    onchange: (value) => put(model, { line_bytes: Number(value) }) });
+  const kept = choice({ label: "kept", options: ["1", "2", "4", "8"], value: String(get("lines_kept")), onchange: (value) => put(model, { lines_kept: Number(value) }) });
+  const measure = h("button", { type: "button", onclick: () => kernel.ask({ measure: true }) }, "Measure here");
+  const newShape = field({ label: "new shape", value: get("new_shape"), placeholder: "6, -1", oninput: (text) => { revealed = null; put(model, { new_shape: text }); } });
+  const which = choice({ label: "puzzle", options: get("puzzles").map((puzzle, k) => [String(k), `${k + 1}. ${puzzle.name}`]), value: String(get("puzzle")),
+    onchange: (value) => put(model, { puzzle: Number(value), answers: ["", "", "0"] }) });
+  const fields = ["sizes", "strides", "offset"].map((label, k) => field({ label, value: get("answers")[k], placeholder: k < 2 ? "3, 4" : "0",
+    oninput: (text) => put(model, { answers: get("answers").with(k, text) }) }));
+  const hint = h("button", { type: "button", onclick: () => show(puzzleNow().hint) }, "Hint");
+  const next = h("button", { type: "button", onclick: () => put(model, { puzzle: (get("puzzle") + 1) % get("puzzles").length, answers: ["", "", "0"] }) }, "Next puzzle");
+  for (const { input } of fields) input.size = 8;
+  newShape.input.size = 12;
+  operation.input.size = 22;
+
+  const group = (mode, ...nodes) => h("div", { class: "sv-tools", "data-for": mode }, nodes);
+  const says = (works, text) => h("button", { type: "button", onclick: () => guess(works) }, text);
+  const groups = [
+    group("look walk view", operation.el, h("button", { type: "button", onclick: () => type(operation.input.value) }, "Add lane"), example.el),
+    group("walk", walker.el, order.el, line.el, kept.el, measure),
+    group("view", newShape.el, says(true, "I say: a view"), says(false, "I say: an error")),
+    group("puzzle", which.el, fields.map((part) => part.el), hint, next),
+  ];
+  f.controls.append(h("div", { class: "sv-tools", role: "group", "aria-label": "what to do" }, modeButtons), ...groups);
+
+  function settle() {  // what the controls show follows the state; a typed text is left alone
+    const lanes = get("lanes").length > 0, mode = lanes ? get("mode") : "puzzle";
+    for (const node of modeButtons) {
+      node.setAttribute("aria-pressed", String(node.dataset.mode === mode));
+      node.hidden = !lanes;
+    }
+    for (const node of groups) node.hidden = !node.dataset.for.split(" ").includes(mode);
+    order.set(get("order")); line.set(String(get("line_bytes"))); kept.set(String(get("lines_kept")));
+    newShape.set(get("new_shape")); which.set(String(get("puzzle")));
+    fields.forEach((part, k) => part.set(get("answers")[k]));
+  }
+
+  function draw() {
+    const key = f.stage.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const lanes = get("lanes"), mode = lanes.length ? get("mode") : "puzzle", x = lane();
+    const scrolled = f.stage.querySelector(".sv-scroll")?.scrollLeft ?? 0;
+    spots = [];
+    settle();
+    if (mode === "puzzle") {
+      f.root.style.setProperty("--sv-w", "30px");
+      f.stage.replaceChildren(...puzzleStage());
+    } else {
+      const walk = mode === "walk" ? walking(x) : null;
+      const longest = Math.max(2, ...lanes.flatMap((y) => [y.shape.map((n) => n - 1).join(",").length]), ...get("storages").flatMap((s) => s.values.slice(0, DRAWN).map((v) => v.length)), ...(walk ? [String(storageOf(x).size).length + 1] : []));
+      f.root.style.setProperty("--sv-w", `${Math.max(30, 7.4 * Math.min(longest, 9) + 8)}px`);
+      const strips = get("storages").map((_, k) => {
+        const mine = lanes.map((y, i) => [y, i]).filter(([y]) => y.storage === k);
+        return mine.length ? h("div", { class: "sv-storage" }, strip(k, walk), mine.map(([y, i]) => laneRows(y, i))) : null;
+      });
+      const panel = mode === "walk" ? walkPanel(x, walk) : mode === "view" ? viewPanel(x) : null;
+      f.stage.replaceChildren(h("div", { class: "lmc-scroll sv-scroll" }, strips), ...(panel ? [panel] : []), h("div", { class: "lmc-scroll" }, laneGrid(x, walk)));
+      const scroller = f.stage.querySelector(".sv-scroll"), here = scroller.querySelector(".sv-here");
+      scroller.scrollLeft = scrolled;
+      if (here && (here.offsetLeft < scrolled || here.offsetLeft + 48 > scrolled + scroller.clientWidth)) scroller.scrollLeft = here.offsetLeft - 48;
+      if (walk) walker.set(walk.step, walk.numel);
+    }
+    byNode = new Map(spots.map((spot) => [spot.node, spot]));
+    strips.refresh(0);
+    elements.refresh(0);
+    // What had the focus has it again; where that is gone (a removed lane), its neighbour.
+    if (key) (f.stage.querySelector(`[data-key="${key}"]`) ?? f.stage.querySelector("[data-key]"))?.focus({ preventScroll: true });
+    if (mode === "puzzle") sayPuzzle();
+    else if (mode === "walk") sayWalk(x, walking(x));
+  }
+
+  let byNode = new Map();
+  const point = (event) => {
+    const spot = byNode.get(event.target.closest?.(".sv-cell"));
+    if (spot) light(spot.storage, spot.position, spot.says?.());
+  };
+  f.stage.addEventListener("pointerover", point);
+  f.stage.addEventListener("focusin", point);
+  f.stage.addEventListener("pointerleave", () => light(-1, -1));
+  const strips = roving(f.stage, ".sv-pos");
+  const elements = roving(f.stage, ".sv-el", { columns: () => (get("mode") === "puzzle" ? puzzleNow().shape : lane()?.shape ?? [1]).at(-1) ?? 1 });
+  const stop = redraw(model, ["storages", "lanes", "selected", "mode", "new_shape", "order", "step", "line_bytes", "lines_kept", "puzzle", "answers", "theirs"], draw);
+  const opening = { walk: () => sayWalk(lane(), walking(lane())), puzzle: sayPuzzle, view: () => show("Predict first: will it be a view, or an error?") };
+  if (get("lanes").length && !["walk", "puzzle"].includes(get("mode"))) (opening[get("mode")] ?? (() => show(sayLane(lane()))))();
+  return () => { stop(); walker.stop(); kernel.stop(); };
+}
+
+export default { render };

@@ -1,0 +1,66 @@
+// node --test tests/widgets/stride_view.test.mjs
+// The rules in stride_view.js give the answers of lmcourse.layout, which are PyTorch's.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import {
+  addressesOf, applySteps, canView, contiguousStrides, indexAt, isContiguous, lineFetches, offsetOf, parse, viewConflict,
+} from "../../lmcourse/widgets/stride_view.js";
+
+const golden = JSON.parse(readFileSync(new URL("../golden/stride_view.json", import.meta.url), "utf-8"));
+const prod = (numbers) => numbers.reduce((a, b) => a * b, 1);
+
+function told(record, text, library = "torch") {
+  let steps;
+  try { ({ steps } = parse(text, library)); } catch (error) { return { refused: error.message }; }
+  try {
+    const { shape, strides, offset, size, copied } = applySteps(record, steps);
+    return { shape, strides, offset, size, contiguous: isContiguous(shape, strides), copied };
+  } catch (error) { return { error: error.kind, words: error.message }; }
+}
+
+function alike(got, want, text) {
+  if ("refused" in want) return assert.ok("refused" in got, `${text} must be refused, got ${JSON.stringify(got)}`);
+  if ("error" in want && !("words" in want)) return assert.equal(got.error, want.error, text);
+  assert.deepEqual(got, want, text);
+}
+
+const fresh = (shape) =>
+  ({ shape, strides: contiguousStrides(shape), offset: 0, size: prod(shape), itemsize: 4, library: "torch", copied: null });
+
+test("chains of operations: shape, strides, offset, view or copy, error and words", () => {
+  for (const { of, text, answer } of golden.chains) alike(told(fresh(of), text), answer, `${text} of (${of})`);
+  assert.ok(golden.chains.length >= 900);
+});
+
+test("NumPy: steps that run backwards, and no .view", () => {
+  for (const { text, answer } of golden.arrays)
+    alike(told({ ...fresh([3, 4]), itemsize: 8, library: "numpy" }, text, "numpy"), answer, text);
+});
+
+test("texts that are not allowed, and wrong arguments", () => {
+  for (const { text, answer } of golden.texts) alike(told(fresh([3, 4]), text), answer, text);
+});
+
+test("will .view() work, and which two dimensions stop it", () => {
+  for (const { shape, strides, new: newShape, conflict } of golden.views) {
+    const got = viewConflict(shape, strides, newShape);
+    assert.deepEqual(got && [got.dims, got.newDim, got.stride, got.needed], conflict, `${shape} ${strides} to ${newShape}`);
+    assert.equal(canView(shape, strides, newShape) === null, conflict !== null);
+  }
+});
+
+test("addresses and cache lines of a walk", () => {
+  for (const { shape, strides, positions, line, kept, loads } of golden.walks) {
+    assert.deepEqual(addressesOf({ shape, strides, offset: 3 }), positions);
+    assert.equal(lineFetches(positions, 4, line, kept).filter(Boolean).length, loads);
+  }
+});
+
+test("the odometer counts every index once, in either order", () => {
+  const rows = Array.from({ length: 6 }, (_, k) => indexAt(k, [2, 3]));
+  assert.deepEqual(rows, [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]]);
+  const columns = Array.from({ length: 6 }, (_, k) => indexAt(k, [2, 3], true));
+  assert.deepEqual(columns, [[0, 0], [1, 0], [0, 1], [1, 1], [0, 2], [1, 2]]);
+  assert.equal(offsetOf([2, 3], [4, 1]), 11);
+});
