@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def require_positive(**named: float) -> None:
 # --- shapes --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TransformerShape:
     """The sizes that decide what a decoder-only Transformer costs.
 
@@ -80,6 +80,13 @@ class TransformerShape:
             raise ValueError(f"norm: 'rmsnorm' or 'layernorm', got {self.norm!r}")
         if self.positions not in ("rope", "learned"):
             raise ValueError(f"positions: 'rope' or 'learned', got {self.positions!r}")
+
+    def __repr__(self) -> str:
+        usual = {"num_kv_heads": self.num_heads, "d_head": self.d_model // self.num_heads}
+        usual |= {field.name: field.default for field in fields(self) if field.name not in usual}
+        shown = [f"{name}={getattr(self, name)!r}" for name in usual if getattr(self, name) != usual[name]]
+        sizes = [f"{field.name}={getattr(self, field.name)}" for field in fields(self)[:6]]
+        return f"TransformerShape({', '.join(sizes + [each for each in shown if each not in sizes])})"
 
 
 def shape_of(config: ModelConfig | TransformerShape) -> TransformerShape:
