@@ -53,7 +53,7 @@ def style() -> None:
     )
 
 
-def label_lines(ax, dx: float = 4) -> None:
+def label_lines(ax: "matplotlib.axes.Axes", dx: float = 4) -> None:
     """Write each line's label at its last point, in its colour: for two to four lines, instead of a legend.
 
     `dx` is the gap in points. Lines whose label starts with an underscore are left out, as in a legend.
@@ -65,7 +65,7 @@ def label_lines(ax, dx: float = 4) -> None:
             ax.annotate(label, end, (dx, 0), textcoords="offset points", va="center", color=line.get_color())
 
 
-def show(fig, *, alt: str) -> None:
+def show(fig: "matplotlib.figure.Figure", *, alt: str) -> None:
     """Display a figure with alternative text, and close it.
 
     Args:

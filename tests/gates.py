@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-rs", "--durations=5"]
 NBVAL = [
-    *PYTEST, "--nbval", "--nbval-sanitize-with", "tests/nbval_sanitize.cfg", "--nbval-cell-timeout=120",
-    "--nbval-current-env", "-p", "no:doctest", "-n", "2", "--dist", "loadscope",
+    "--nbval-sanitize-with", "tests/nbval_sanitize.cfg", "--nbval-cell-timeout=120", "--nbval-current-env",
+    "-p", "no:doctest", "-n", "2", "--dist", "loadscope",
 ]  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def rules() -> None:
 
 def nbval() -> None:
     """The notebooks as committed: unsolved, every output compared."""
-    run(*NBVAL, "notebooks")
+    run(*PYTEST, "--nbval", *NBVAL, "notebooks")
 
 
 def solved() -> None:
@@ -68,7 +68,7 @@ def solved() -> None:
     folder = BUILD / "solved"
     shutil.rmtree(folder, ignore_errors=True)
     run(sys.executable, "tests/solve.py", folder)
-    run(*NBVAL[:5], "--nbval-lax", *NBVAL[6:], folder, LMCOURSE_STRICT="1")
+    run(*PYTEST, "--nbval-lax", *NBVAL, folder, LMCOURSE_STRICT="1")
 
 
 def wheel() -> None:
@@ -83,7 +83,7 @@ def wheel() -> None:
         # The libraries come from this environment, lmcourse from the wheel: its own folder is first on the path.
         program = (
             "import sys, sysconfig; own = sysconfig.get_paths()['purelib']; sys.path += [sys.argv[1]]\n"
-            "import lmcourse.widgets as w, lmcourse.exercises as e\n"
+            "import lmcourse, lmcourse.widgets as w, lmcourse.exercises as e\n"
             "assert lmcourse.__file__.startswith(own), lmcourse.__file__\n"
             "print(*[repr(getattr(w, name).example()) for name in w.widget_names()], e.topic_names(), sep='\\n')"
         )

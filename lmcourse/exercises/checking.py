@@ -51,12 +51,16 @@ def probe(label: str, run: Callable[[Callable], Any]) -> Case:
 
 @dataclass(frozen=True)
 class Called:
+    """What a call returned, and its arguments as the call left them."""
+
     value: Any
     arguments: tuple
 
 
 @dataclass(frozen=True)
 class Raised:
+    """The exception that a case ended in."""
+
     error: BaseException
 
     def __repr__(self) -> str:

@@ -1,0 +1,57 @@
+"""What holds for the package as a whole. Run: pytest tests/test_package.py"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted((ROOT / "lmcourse").rglob("*.py"))
+
+
+def test_import_loads_no_library():
+    """Milliseconds, because nothing is loaded: what is counted here is modules, not time."""
+    program = "import sys; before = set(sys.modules); import lmcourse; print(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert set(done.stdout.split()) == {"lmcourse"}
+
+
+@pytest.mark.parametrize(
+    "name", ["tokenization", "corpus", "exercises", "exercises.tokenization", "widgets", "plotting"]
+)
+def test_no_torch_where_none_is_needed(name):
+    program = f"import sys, lmcourse.{name}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_public_functions_say_what_they_do(path):
+    """Every public function and class has a docstring, and every public function full annotations."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), "the module says what it does"
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{node.name} has no docstring"
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and "exercises" not in path.parts:
+            bare = [a.arg for a in node.args.args + node.args.kwonlyargs if a.annotation is None]
+            assert not bare, f"{node.name}: {bare} have no annotation"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nothing_unsafe_and_nothing_unix_only(path):
+    """No pickle, no shell, no eval; no module that Windows does not have, but inside a `try`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    top = {id(node) for node in tree.body}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = {alias.name.split(".")[0] for alias in node.names} | {getattr(node, "module", None)}
+            assert not names & {"pickle", "marshal", "shelve"}, path.name
+            assert id(node) not in top or not names & {"resource", "fcntl", "termios", "pwd"}, path.name
+        if isinstance(node, ast.Call):
+            called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            assert called not in {"exec", "system", "popen"}, f"{path.name}:{node.lineno} calls {called}"
+            assert not (isinstance(node.func, ast.Name) and called == "eval"), f"{path.name}:{node.lineno} calls eval"
+            assert not any(k.arg == "shell" for k in node.keywords), f"{path.name}:{node.lineno} uses a shell"
