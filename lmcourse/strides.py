@@ -11,11 +11,14 @@ costs in cache lines. The operations that rewrite the record (`transpose`, `expa
 `lmcourse.layout`. Nothing here knows about autograd, sparse tensors or complex conjugate views.
 """
 
-import operator
+import functools
+import inspect
 from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import product
 from math import prod
+from operator import index as as_integer
+from operator import mul
 from typing import NamedTuple
 
 import numpy as np
@@ -33,17 +36,46 @@ def _integers(name: str, values: Sequence[int], least: int | None = None) -> tup
     for value in values:
         if isinstance(value, bool) or not hasattr(value, "__index__"):
             raise TypeError(f"{name} must hold integers only, got {value!r}")
-        out.append(operator.index(value))
+        out.append(as_integer(value))
         if least is not None and out[-1] < least:
             raise ValueError(f"{name} must hold integers of at least {least}, got {out[-1]}")
     return tuple(out)
 
 
-def _same_length(shape: tuple[int, ...], strides: tuple[int, ...]) -> None:
-    if len(shape) != len(strides):
-        raise ValueError(f"strides must hold one number a dimension: {len(shape)} for {shape}, got {len(strides)}")
+def integers(**least: int | None):
+    """Decorate a rule so that bad input is refused by name: each named argument must be a sequence of integers.
+
+    The value is the smallest integer allowed, or None. `index` or `shape` must be as long as `strides`.
+
+    >>> @integers(shape=0)
+    ... def elements(shape):
+    ...     return prod(shape)
+    >>> elements((2, -3))
+    Traceback (most recent call last):
+    ValueError: shape must hold integers of at least 0, got -3
+    """
+
+    def decorate(rule):
+        signature = inspect.signature(rule)
+
+        @functools.wraps(rule)
+        def checked(*args, **kwargs):
+            given = signature.bind(*args, **kwargs)
+            for name, smallest in least.items():
+                given.arguments[name] = _integers(name, given.arguments[name], smallest)
+            if "strides" in least:
+                name = "index" if "index" in least else "shape"
+                one, other = given.arguments[name], given.arguments["strides"]
+                if len(one) != len(other):
+                    raise ValueError(f"strides must be as long as {name}, got {other} for {one}")
+            return rule(*given.args, **given.kwargs)
+
+        return checked
+
+    return decorate
 
 
+@integers(index=0, strides=None)
 def offset(index: Sequence[int], strides: Sequence[int], storage_offset: int = 0) -> int:
     """Return where the element at `index` lies in its storage, in elements from the start.
 
@@ -57,12 +89,10 @@ def offset(index: Sequence[int], strides: Sequence[int], storage_offset: int = 0
     >>> offset((2, 3), (4, 1))  # row 2, column 3 of a 4 by 4 matrix
     11
     """
-    index, strides = _integers("index", index, least=0), _integers("strides", strides)
-    if len(index) != len(strides):
-        raise ValueError(f"index must hold one number a stride: {len(strides)} for {strides}, got {len(index)}")
     return storage_offset + sum(i * stride for i, stride in zip(index, strides))
 
 
+@integers(shape=0)
 def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
     """Return the strides, in elements, of a freshly made tensor: the last dimension varies fastest.
 
@@ -75,12 +105,13 @@ def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
     (12, 4, 1)
     """
     strides, step = [], 1
-    for size in reversed(_integers("shape", shape, least=0)):
+    for size in reversed(shape):
         strides.append(step)
         step *= max(size, 1)
     return tuple(reversed(strides))
 
 
+@integers(shape=0, strides=None)
 def is_contiguous(shape: Sequence[int], strides: Sequence[int]) -> bool:
     """Say whether reading the elements in order walks the storage one element at a time.
 
@@ -94,8 +125,6 @@ def is_contiguous(shape: Sequence[int], strides: Sequence[int]) -> bool:
     >>> is_contiguous((1, 4), (999, 1))
     True
     """
-    shape, strides = _integers("shape", shape, least=0), _integers("strides", strides)
-    _same_length(shape, strides)
     if 0 in shape:
         return True
     return all(size == 1 or stride == fresh for size, stride, fresh in zip(shape, strides, contiguous_strides(shape)))
@@ -109,6 +138,7 @@ class Block(NamedTuple):
     stride: int  # elements skipped by one step of the rightmost of them
 
 
+@integers(shape=0, strides=None)
 def blocks(shape: Sequence[int], strides: Sequence[int]) -> list[Block]:
     """Split the dimensions into blocks that behave as one, from the right.
 
@@ -120,8 +150,6 @@ def blocks(shape: Sequence[int], strides: Sequence[int]) -> list[Block]:
     >>> blocks((4, 3), (1, 4))  # a transpose: two
     [Block(first=1, size=3, stride=4), Block(first=0, size=4, stride=1)]
     """
-    shape, strides = _integers("shape", shape, least=0), _integers("strides", strides)
-    _same_length(shape, strides)
     found: list[Block] = []
     for i in reversed(range(len(shape))):
         if found and (shape[i] == 1 or strides[i] == found[-1].size * found[-1].stride):
@@ -131,6 +159,7 @@ def blocks(shape: Sequence[int], strides: Sequence[int]) -> list[Block]:
     return found or [Block(0, 1, 1)]  # a 0-d tensor is one element
 
 
+@integers(shape=0, strides=None, new_shape=0)
 def can_view(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[int]) -> tuple[int, ...] | None:
     """Return the strides with which `.view(new_shape)` reads the same storage, or None when no strides do.
 
@@ -147,9 +176,6 @@ def can_view(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[i
     >>> can_view((4, 6), (1, 4), (2, 2, 6))  # the same tensor: splitting 4 does not
     (2, 1, 4)
     """
-    shape, new_shape = _integers("shape", shape, least=0), _integers("new_shape", new_shape, least=0)
-    strides = _integers("strides", strides)
-    _same_length(shape, strides)
     if prod(shape) != prod(new_shape):
         return None
     if 0 in shape:  # nothing to address: keep the strides, or make fresh ones
@@ -175,6 +201,7 @@ class Conflict(NamedTuple):
     needed: int  # strides[i] as it would have to be
 
 
+@integers(shape=0, strides=None, new_shape=0)
 def view_conflict(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[int]) -> Conflict | None:
     """Return the first pair of dimensions, from the right, that stops `.view(new_shape)`; None when nothing does.
 
@@ -183,7 +210,6 @@ def view_conflict(shape: Sequence[int], strides: Sequence[int], new_shape: Seque
     >>> view_conflict((4, 6), (1, 4), (24,))
     Conflict(dims=(0, 1), new_dim=0, stride=1, needed=24)
     """
-    shape, new_shape = _integers("shape", shape, least=0), _integers("new_shape", new_shape, least=0)
     if prod(shape) != prod(new_shape):
         raise ValueError(f"new_shape must hold {prod(shape)} elements as {shape} does, got {new_shape}")
     if 0 in shape:
@@ -260,14 +286,14 @@ def shares_storage(a: torch.Tensor | np.ndarray, b: torch.Tensor | np.ndarray) -
 # --- what an order of reading costs ---------------------------------------------------------------
 
 
+@integers(shape=0, strides=None)
 def addresses(shape: Sequence[int], strides: Sequence[int], storage_offset: int = 0) -> list[int]:
     """Return the offset of every element, in the order in which the indices count up (last one fastest).
 
     >>> addresses((2, 3), (1, 2))
     [0, 2, 4, 1, 3, 5]
     """
-    shape = _integers("shape", shape, least=0)
-    return [offset(index, strides, storage_offset) for index in product(*map(range, shape))]
+    return [storage_offset + sum(map(mul, index, strides)) for index in product(*map(range, shape))]
 
 
 def line_loads(positions: Sequence[int], itemsize: int, line_bytes: int = 64, lines_kept: int = 1) -> int:

@@ -746,14 +746,14 @@ function render({ model, el }) {
       h("div", { class: "sv-odometer" }, digits, h("span", { class: "lmc-mono" }, ` ${arithmetic(walk.index, x)}`)),
       bars(`cache lines fetched in the whole walk, ${plural(get("lines_kept"), "line")} of ${get("line_bytes")} bytes kept`,
         [["last index fastest", walk.rows, "a"], ["first index fastest", walk.columns, "b"]], grouped),
-      measured && bars(`measured here: copying a ${measured.n} × ${measured.n} float32 matrix, in milliseconds`,
-        [["in the order it lies", measured.rows * 1e3, "a"], ["transposed", measured.columns * 1e3, "b"]], (n) => n.toFixed(2)));
+      measured && bars(`measured here: reading all of a ${measured.n} × ${measured.n} float32 matrix, in milliseconds`,
+        [["row by row", measured.rows * 1e3, "a"], ["column by column", measured.columns * 1e3, "b"]], (n) => n.toFixed(2)));
   }
 
   const sayWalk = (x, walk) => walk && show(`Read ${walk.step + 1} of ${walk.numel}: ${x.name}[${walk.index.join(", ")}] at position ${walk.position}, ` +
     `in cache line ${walk.line}, which ${walk.fetch ? "is fetched from memory" : "is there already"}. ${plural(walk.soFar, "line")} fetched so far.`);
-  const sayMeasured = () => show(`Measured on this machine: the transposed order takes ${(measured.columns / measured.rows).toFixed(1)} times as long ` +
-    `as the order in which the matrix lies.`);
+  const sayMeasured = () => show(`Measured on this machine: reading column by column takes ${(measured.columns / measured.rows).toFixed(1)} times as long ` +
+    `as reading in the order in which the matrix lies.`);
 
   // The oracle: will .view() work?
 

@@ -1,0 +1,312 @@
+"""Exercises of notebook 03: cases, hints, typical wrong answers. The references are in lmcourse.strides."""
+
+from math import prod
+
+import torch
+
+from lmcourse import strides
+from lmcourse.exercises.checking import call, probe
+from lmcourse.exercises.topic import Topic
+
+topic = Topic("strides", 3)
+check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
+
+
+# 3.1
+
+
+def _roles_swapped(index, strides, storage_offset=0):
+    """The study notes' slip: the row times the column's stride."""
+    return storage_offset + sum(i * stride for i, stride in zip(index, reversed(strides)))
+
+
+def _forgets_the_offset(index, strides, storage_offset=0):
+    return sum(i * stride for i, stride in zip(index, strides))
+
+
+def _counts_from_one(index, strides, storage_offset=0):
+    return storage_offset + sum((i + 1) * stride for i, stride in zip(index, strides))
+
+
+topic.exercise(
+    strides.offset,
+    cases=[
+        call((0,), (1,)),
+        call((2,), (3,)),
+        call((2, 3), (4, 1)),
+        call((1, 0, 2), (12, 4, 1)),
+        call((), (), 5),
+        call((1, 1), (4, 2), 4),
+        call((2, 1), (0, 1), 8),
+        call((1, 2), (-16, 4), 32),
+    ],
+    hints=(
+        "Each index skips so many elements: as many as its stride, times the index.",
+        "Add them up over all dimensions (`zip` pairs an index with its stride), and start from `storage_offset`.",
+    ),
+    wrong={
+        "the roles swapped": _roles_swapped,
+        "forgets the storage offset": _forgets_the_offset,
+        "counts from 1": _counts_from_one,
+    },
+    minutes=5,
+    level=1,
+)
+
+
+# 3.2
+
+
+def _column_major(shape):
+    """The first dimension is the fast one: Fortran's order, and MATLAB's."""
+    return tuple(prod(shape[:d]) for d in range(len(shape)))
+
+
+def _only_the_neighbour(shape):
+    """Takes the size to the right where the product of all sizes to the right is wanted."""
+    return (*shape[1:], 1)[: len(shape)]
+
+
+def _includes_itself(shape):
+    return tuple(prod(shape[d:]) for d in range(len(shape)))
+
+
+topic.exercise(
+    strides.contiguous_strides,
+    cases=[call((3,)), call((2, 3)), call((2, 3, 4)), call(()), call((2, 1, 4)), call((5, 2, 3, 4)), call((2, 0, 3))],
+    hints=(
+        "The last dimension steps by 1. A step along the one before it skips a whole row.",
+        "Walk from the right with a running product; let a size of 0 count as 1, `max(size, 1)`.",
+    ),
+    wrong={
+        "column-major": _column_major,
+        "only the neighbour's size": _only_the_neighbour,
+        "multiplies its own size in": _includes_itself,
+    },
+    minutes=8,
+    level=1,
+)
+
+
+# 3.3
+
+
+def _compares_strides_only(shape, steps):
+    return tuple(steps) == strides.contiguous_strides(shape)
+
+
+def _sorted_is_enough(shape, steps):
+    """Large strides first: true of every slice with gaps as well."""
+    return list(steps) == sorted(steps, reverse=True)
+
+
+def _last_stride_is_one(shape, steps):
+    return not steps or steps[-1] == 1
+
+
+topic.exercise(
+    strides.is_contiguous,
+    cases=[
+        call((3,), (1,)),
+        call((3,), (2,)),
+        call((3, 4), (4, 1)),
+        call((4, 3), (1, 4)),
+        call((3, 2), (4, 1)),
+        call((3, 4), (0, 1)),
+        call((1, 4), (999, 1)),
+        call((3, 1, 4), (4, 7, 1)),
+        call((), ()),
+        call((0, 3), (5, 5)),
+    ],
+    hints=(
+        "Compare each stride with the one that a fresh tensor of this shape would have: you have that function.",
+        "Skip the dimensions of size 1, and say True at once when a size is 0: nothing is ever stepped over there.",
+    ),
+    wrong={
+        "compares strides only": _compares_strides_only,
+        "sorted strides are enough": _sorted_is_enough,
+        "looks at the last stride only": _last_stride_is_one,
+    },
+    minutes=8,
+    level=2,
+)
+
+
+# 3.4
+
+
+def _contiguous_only(shape, steps, new_shape):
+    """Refuses every tensor that is not contiguous: the common belief."""
+    fits = prod(shape) == prod(new_shape) and strides.is_contiguous(shape, steps)
+    return strides.contiguous_strides(new_shape) if fits else None
+
+
+def _count_is_enough(shape, steps, new_shape):
+    """Checks the number of elements and reads whatever lies there."""
+    return strides.contiguous_strides(new_shape) if prod(shape) == prod(new_shape) else None
+
+
+def _forgets_the_stride_of_a_block(shape, steps, new_shape):
+    found = strides.can_view(shape, steps, new_shape)
+    return found and tuple(step // steps[-1] for step in found)
+
+
+topic.exercise(
+    strides.can_view,
+    cases=[
+        call((6,), (1,), (6,)),
+        call((6,), (1,), (2, 3)),
+        call((6,), (1,), (4,)),
+        call((2, 3), (3, 1), (6,)),
+        call((6,), (2,), (2, 3)),
+        call((3, 2), (1, 3), (6,)),
+        call((4, 6), (1, 4), (2, 2, 6)),
+        call((4, 6), (1, 4), (3, 8)),
+        call((2, 8, 64), (512, 64, 1), (2, 8, 4, 16)),
+        call((2, 8, 4, 16), (512, 16, 128, 1), (2, 8, 64)),
+        call((2, 3, 4), (24, 8, 2), (6, 4)),
+        call((3, 1, 4), (4, 99, 1), (12,)),
+    ],
+    hints=(
+        "`blocks(shape, strides)` gives the old blocks, from the right: take new sizes from the right to fill each.",
+        "Within a block, a new dimension's stride is what it already holds, times the block's stride. "
+        "A block that is overfilled means None.",
+    ),
+    wrong={
+        "contiguous tensors only": _contiguous_only,
+        "the number of elements is enough": _count_is_enough,
+        "forgets the stride of a block": _forgets_the_stride_of_a_block,
+    },
+    minutes=15,
+    level=3,
+)
+
+
+# 3.5
+
+
+def _one_window_short(x, size, step=1):
+    windows = max((len(x) - size) // step, 0)
+    return x.as_strided((windows, size), (step * x.stride(0), x.stride(0)))
+
+
+def _assumes_stride_one(x, size, step=1):
+    """Right for a fresh tensor; wrong for `x[::2]`."""
+    return x.as_strided(((len(x) - size) // step + 1, size), (step, 1))
+
+
+def _copies(x, size, step=1):
+    return torch.stack([x[i : i + size] for i in range(0, len(x) - size + 1, step)])
+
+
+def _windows(label: str, x: torch.Tensor, *args: int):
+    """The values of the windows, and whether they lie in the memory of `x`."""
+
+    def run(function):
+        got = function(x, *args)
+        return {"values": got.tolist(), "shares memory with x": strides.shares_storage(got, x)}
+
+    return probe(f"sliding_windows({', '.join([label, *map(str, args)])})", run)
+
+
+topic.exercise(
+    strides.sliding_windows,
+    cases=[
+        _windows("torch.arange(3)", torch.arange(3), 3),
+        _windows("torch.arange(6)", torch.arange(6), 4),
+        _windows("torch.arange(7)", torch.arange(7), 3, 2),
+        _windows("torch.arange(8)[::2]", torch.arange(8)[::2], 2),
+        _windows("torch.arange(10)[3:]", torch.arange(10)[3:], 5),
+        call(torch.arange(3), 4),
+        call(torch.arange(3), 2, 0),
+        call(torch.zeros(2, 2), 1),
+    ],
+    hints=(
+        "One step to the right in a window is one step in x. One window further is `step` steps in x.",
+        "x.as_strided((windows, size), (step * x.stride(0), x.stride(0))), with (len(x) - size) // step + 1 windows; "
+        "refuse a size or a step that makes no window.",
+    ),
+    wrong={
+        "one window short": _one_window_short,
+        "assumes that x has stride 1": _assumes_stride_one,
+        "copies": _copies,
+    },
+    minutes=10,
+    level=2,
+)
+
+
+# Predictions
+
+topic.prediction(
+    "position",
+    answer=11,
+    why="Two rows of four are skipped, then three elements: 2 · 4 + 3 · 1.",
+    remarks={
+        17: "That multiplies each index by the other's stride, and lies outside a storage of 16.",
+        12: "Counted from 1. Positions start at 0.",
+        10: "That is x[2, 2].",
+        14: "That is x[3, 2]: rows come first.",
+    },
+)
+topic.prediction(
+    "transpose",
+    answer=(1, 4),
+    why="The two strides change places, as the two sizes do. No element moves.",
+    remarks={
+        (4, 1): "Those are the strides of x itself.",
+        (3, 1): "Those would be a copy's: fresh strides for (4, 3).",
+    },
+)
+topic.prediction(
+    "double_add",
+    answer=[1.0, 2.0, 2.0, 1.0],
+    why="The two elements in the middle are each reached by two indices, so each is added to twice.",
+)
+topic.prediction(
+    "kept_alive",
+    answer=4_000_000,
+    why="The slice is a view: it keeps the whole storage of 1000 × 1000 float32 values alive.",
+    remarks={40: "That is what its ten elements need, not what they keep alive."},
+)
+
+
+# Quiz
+
+topic.question(
+    "What are the six things that make a tensor?",
+    "Storage, storage offset, shape (sizes), strides, dtype and device. A view changes offset, shape and strides only, "
+    "and keeps the storage.",
+)
+topic.question(
+    "Where is x[i, j]?",
+    "At storage_offset + i · stride(0) + j · stride(1), counted from 0 and in elements. NumPy's strides count bytes.",
+)
+topic.question("Why does .T cost nothing?", "It swaps the two sizes and the two strides. No element moves.")
+topic.question(
+    "Does .contiguous() copy?",
+    "Only when it must: a contiguous tensor is returned itself. Likewise .reshape copies only where no view exists.",
+)
+topic.question(
+    "When does .view(shape) work?",
+    "When the new dimensions fill the blocks of old dimensions exactly. Two neighbours merge when stride[i] = "
+    "size[i+1] · stride[i+1]. Being contiguous is enough, and not necessary.",
+)
+topic.question(
+    "Why does merging attention heads copy, when splitting them does not?",
+    "The result of attention lies head by head: a step along the heads skips a whole sequence, and to merge it would "
+    "have to skip one head's width. Splitting takes one dimension apart, and that is always a view.",
+)
+topic.question(
+    "What goes wrong when you write into an expanded tensor?",
+    "Its rows are one row (stride 0). PyTorch refuses to write the whole, but a write to one element changes all rows.",
+)
+topic.question(
+    "x has a million rows and you keep x[:10]. How much memory do you keep?",
+    "All of it: the slice keeps the storage alive. x[:10].clone() keeps ten rows.",
+)
+topic.question(
+    "After y = x.to(device), where is x?",
+    "Where it was. A tensor's .to returns a new tensor (or x itself when nothing changes); a module's .to changes "
+    "the module.",
+)
