@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import regex
 
+from lmcourse.files import replacing
+
 if TYPE_CHECKING:
     import tiktoken
 
@@ -326,6 +328,8 @@ def count_pretokens(source: Source, special_tokens: Sequence[str] = (), *, patte
     counts = Counter()
     for pretokens, _ in _batches(_pieces(source), pattern, special_tokens):
         counts.update(pretokens)
+    for pretoken in counts:
+        _utf8(pretoken, "source")
     return counts
 
 
@@ -388,9 +392,9 @@ def train_bpe_naive(
     >>> train_bpe_naive("low low low lower lowest", 259)[1]
     [(b'o', b'w'), (b'l', b'ow'), (b' ', b'low')]
     """
-    _check_training(vocab_size, special_tokens, tie)
+    check_training(vocab_size, special_tokens, tie)
     words = count_pretokens(source, special_tokens, pattern=pattern)  # each distinct pre-token once, with its count
-    word_ids = [list(_utf8(word, "source")) for word in words]
+    word_ids = [list(word.encode("utf-8")) for word in words]
     vocab = {i: bytes([i]) for i in range(256)}
     merges = []
 
@@ -412,7 +416,8 @@ def train_bpe_naive(
     return vocab, merges
 
 
-def _check_training(vocab_size: int, special_tokens: Sequence[str], tie: str) -> None:
+def check_training(vocab_size: int, special_tokens: Sequence[str], tie: str) -> None:
+    """Raise a ValueError or TypeError that names the argument a trainer cannot work with."""
     _check_special_tokens(special_tokens)
     if not isinstance(vocab_size, int) or isinstance(vocab_size, bool):
         raise TypeError(f"vocab_size must be an int, got {vocab_size!r}")
@@ -469,7 +474,7 @@ def train_bpe(
     >>> vocab[258], vocab[259]
     (b' low', b'<|endoftext|>')
     """
-    _check_training(vocab_size, special_tokens, tie)
+    check_training(vocab_size, special_tokens, tie)
     trainer = _Trainer(count_pretokens(source, special_tokens, pattern=pattern), tie)
     merges = [step.pair for step in islice(trainer, vocab_size - 256 - len(special_tokens))]
     tokens = trainer.tokens + [token.encode("utf-8") for token in special_tokens]
@@ -500,7 +505,7 @@ class _Trainer:
     def __init__(self, words: Mapping[str, int], tie: str):
         self.tokens = [bytes([i]) for i in range(256)]
         self.times = list(words.values())
-        self.texts = [_utf8(word, "source").decode("latin-1") for word in words]  # byte b becomes chr(b)
+        self.texts = [word.encode("utf-8").decode("latin-1") for word in words]  # byte b becomes chr(b)
 
         self.counts, self.where = defaultdict(int), defaultdict(list)
         for w, text in enumerate(self.texts):
@@ -595,7 +600,7 @@ def training_work(source: Source, vocab_size: int, *, pattern: str = GPT2_PATTER
     >>> training_work("low lower slow fast faster", 260)
     ([21, 18, 15, 13], [11, 8, 10, 8])
     """
-    _check_training(vocab_size, (), "greatest")
+    check_training(vocab_size, (), "greatest")
     steps = list(islice(_Trainer(count_pretokens(source, pattern=pattern), "greatest"), vocab_size - 256))
     return [step.recount for step in steps], [step.examined for step in steps]
 
@@ -621,7 +626,7 @@ def train_trace(
     (b'o', b'w') 5 [(b'o', b'w'), (b'l', b'o')] [((b'o', b'w'), 5), ((b'l', b'o'), 5)] 19
     (b'l', b'ow') 5 [(b'l', b'ow')] [((b'l', b'ow'), 5), ((b' ', b'l'), 4)] 14
     """
-    _check_training(vocab_size, special_tokens, tie)
+    check_training(vocab_size, special_tokens, tie)
     words = count_pretokens(source, special_tokens, pattern=pattern)
     trainer = _Trainer(words, tie)
     tokens = sum(len(word.encode("utf-8")) * times for word, times in words.items())
@@ -855,16 +860,8 @@ class BPETokenizer:
             "vocab": {str(i): token.decode("latin-1") for i, token in self.vocab.items()},
             "merges": merges,
         }
-        path = Path(path)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as file:
+            file.write(json.dumps(content).encode("utf-8"))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "BPETokenizer":

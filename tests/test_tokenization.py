@@ -501,7 +501,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     tokenizer = trained()
     tokenizer.save(tmp_path / "t.json")
     before = (tmp_path / "t.json").read_bytes()
-    monkeypatch.setattr(tokenization.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         tokenizer.save(tmp_path / "t.json")
     assert (tmp_path / "t.json").read_bytes() == before and len(list(tmp_path.iterdir())) == 1
