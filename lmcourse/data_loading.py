@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
-from uuid import uuid4
 
 import numpy as np
 import psutil
@@ -30,6 +29,8 @@ from jaxtyping import Bool, Int, Shaped, UInt
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 from tqdm.auto import tqdm
+
+from lmcourse.files import replacing
 
 try:
     import resource
@@ -114,8 +115,8 @@ def _chunks(ids: Iterable[int]) -> Iterator[Int[np.ndarray, "chunk"]]:
 def write_tokens(path: str | os.PathLike, ids: Iterable[int], vocab_size: int) -> int:
     """Write ids to a `.npy` token file in constant memory; return how many there were.
 
-    The file appears under its name whole or not at all: it is written under a temporary name beside `path`, synced to
-    the disk, and renamed. A writer that is killed leaves the old file as it was (and its `.tmp` file, to be deleted).
+    The file appears under its name whole or not at all (`lmcourse.files.replacing`): a writer that is killed leaves the
+    old file as it was.
 
     Args:
         path: the file to make or to replace.
@@ -132,39 +133,17 @@ def write_tokens(path: str | os.PathLike, ids: Iterable[int], vocab_size: int) -
     >>> count, stored
     (3, array([15496, 11, 995], dtype=uint16))
     """
-    path, dtype, length = Path(path), token_dtype(vocab_size), 0
-    temporary = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            write_header(file, dtype, 0)  # a place for the length, which an iterator tells only at its end
-            for chunk in checked_chunks(ids, vocab_size):
-                file.write(chunk.tobytes())
-                length += len(chunk)
-            if length == 0:
-                raise ValueError("ids is empty, a token file holds at least one id")
-            file.seek(0)
-            write_header(file, dtype, length)
-            file.flush()
-            os.fsync(file.fileno())  # first the bytes reach the disk,
-        temporary.replace(path)  # then the name points to them
-        sync_folder(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    dtype, length = token_dtype(vocab_size), 0
+    with replacing(path) as file:
+        write_header(file, dtype, 0)  # a place for the length, which an iterator tells only at its end
+        for chunk in checked_chunks(ids, vocab_size):
+            file.write(chunk.tobytes())
+            length += len(chunk)
+        if length == 0:
+            raise ValueError("ids is empty, a token file holds at least one id")
+        file.seek(0)
+        write_header(file, dtype, length)
     return length
-
-
-def sync_folder(folder: str | os.PathLike) -> None:
-    """Make a rename in `folder` survive a power cut; nothing to do on Windows, where a folder cannot be opened.
-
-    >>> sync_folder(".")
-    """
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def open_tokens(path: str | os.PathLike, *, vocab_size: int | None = None) -> UInt[np.ndarray, "length"]:

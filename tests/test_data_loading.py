@@ -39,6 +39,7 @@ from lmcourse.data_loading import (
     token_dtype,
     write_tokens,
 )
+from lmcourse.files import _sync_folder, replacing
 
 MB = 1 << 20
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux about its pages")
@@ -153,7 +154,9 @@ def _write_for_ever(path, first):
 def _die_at_line(path, line, version):
     """End this process, as a power cut would, when write_tokens is about to run its line-th line."""
     count = 0
-    wanted = {write_tokens.__code__, dl.write_header.__code__, dl.checked_chunks.__code__, dl.sync_folder.__code__}
+    wanted = {
+        f.__code__ for f in (write_tokens, dl.write_header, dl.checked_chunks, replacing.__wrapped__, _sync_folder)
+    }
 
     def trace(frame, event, _):
         nonlocal count
@@ -202,7 +205,7 @@ def test_a_writer_killed_at_a_random_moment_leaves_the_old_file_or_the_new(tmp_p
         writer.join()
         assert _is_whole(path), f"kill {kill} left half a file"
         versions.add(int(open_tokens(path)[0]))
-        for rest in tmp_path.glob("*.tmp"):
+        for rest in tmp_path.glob("*.part"):
             half_written += 1
             rest.unlink()
     if sys.platform == "linux":
