@@ -1,0 +1,277 @@
+"""How wide the first random numbers of a network must be, and how to find the layer that got it wrong.
+
+Stds of the usual schemes, a truncated normal whose bound is counted in standard deviations, the scaling of residual
+branches, and `signal_statistics`, which watches any module through hooks that leave nothing behind.
+
+Not here: training, and orthogonal or data-dependent initialization.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lmcourse.float_formats import FORMATS, FloatFormat
+
+SCHEMES = ("lecun", "xavier", "kaiming", "torch_default")
+
+
+def linear_std(fan_in: int, fan_out: int, scheme: str) -> float:
+    """The standard deviation that a scheme gives the weights of a linear layer with `fan_in` inputs.
+
+    "lecun" keeps the variance of a forward pass, "xavier" is the compromise with the backward pass, "kaiming" pays
+    for a ReLU that zeroes half, and "torch_default" is what `nn.Linear` really does: uniform within ±1/√fan_in.
+    Raises `ValueError` for a fan below 1 or an unknown scheme.
+
+    >>> [round(linear_std(512, 2048, scheme), 5) for scheme in SCHEMES]
+    [0.04419, 0.02795, 0.0625, 0.02552]
+    """
+    if fan_in < 1 or fan_out < 1:
+        raise ValueError(f"fan_in and fan_out: 1 or more, got {fan_in} and {fan_out}")
+    variance = {
+        "lecun": 1 / fan_in,
+        "xavier": 2 / (fan_in + fan_out),
+        "kaiming": 2 / fan_in,
+        "torch_default": 1 / (3 * fan_in),
+    }
+    if scheme not in variance:
+        raise ValueError(f"scheme: one of {', '.join(SCHEMES)}, got {scheme!r}")
+    return math.sqrt(variance[scheme])
+
+
+def trunc_normal_(
+    tensor: Float[Tensor, "..."], std: float, bound: float = 3.0, *, generator: torch.Generator | None = None
+) -> Float[Tensor, "..."]:
+    """Fill `tensor` from a normal of `std`, cut at ±`bound` standard deviations; return it.
+
+    `torch.nn.init.trunc_normal_` takes its bounds as absolute values instead. The cut narrows: the result's own std is
+    `std * truncated_std(bound)`. Raises `ValueError` unless std and bound are positive.
+
+    >>> w = trunc_normal_(torch.empty(1000, 1000), std=0.02, bound=2.0)
+    >>> w.abs().max().item() <= 0.04, round(w.std().item() / 0.02, 2)
+    (True, 0.88)
+    """
+    if not (std > 0 and bound > 0):
+        raise ValueError(f"std and bound: more than 0, got {std!r} and {bound!r}")
+    with torch.no_grad():
+        edge = math.erf(bound / math.sqrt(2))  # a uniform in (-edge, edge), sent through the inverse of the normal's
+        uniform = torch.empty_like(tensor, dtype=torch.float64).uniform_(-edge, edge, generator=generator)
+        sample = uniform.erfinv_().mul_(std * math.sqrt(2)).clamp_(-bound * std, bound * std)
+        tensor.copy_(sample)
+        # Rounding to the tensor's own dtype may step over the edge by half an ulp.
+        outside = tensor.abs().double() > bound * std
+        return tensor.masked_fill_(outside, 0.0) if outside.any() else tensor
+
+
+def truncated_std(bound: float) -> float:
+    """The std of a standard normal cut at ±bound: √(1 − 2·bound·φ(bound) / (2Φ(bound) − 1)).
+
+    >>> round(truncated_std(3.0), 4), round(truncated_std(2.0), 3)
+    (0.9866, 0.88)
+    """
+    if not bound > 0:
+        raise ValueError(f"bound: more than 0, got {bound!r}")
+    density = math.exp(-bound * bound / 2) / math.sqrt(2 * math.pi)
+    return math.sqrt(1 - 2 * bound * density / math.erf(bound / math.sqrt(2)))
+
+
+def init_residual(weight: Float[Tensor, "fan_out fan_in"], num_layers: int) -> Float[Tensor, "fan_out fan_in"]:
+    """Fill the last matrix of a residual branch so that 2 · num_layers branches together add a variance of one.
+
+    A Transformer has two branches a layer (attention, feed-forward); each writes to the stream with std
+    1/√(fan_in · 2 · num_layers), as in GPT-2. Returns `weight`. Raises `ValueError` for num_layers below 1.
+
+    >>> w = init_residual(torch.empty(400, 400), num_layers=8)
+    >>> round(w.std().item() * math.sqrt(400 * 16), 2)
+    1.0
+    """
+    if num_layers < 1:
+        raise ValueError(f"num_layers: 1 or more, got {num_layers}")
+    fan_in = weight.shape[1]
+    return nn.init.normal_(weight, std=1 / math.sqrt(fan_in * 2 * num_layers))
+
+
+def initial_loss(vocab_size: int) -> float:
+    """The cross-entropy, in nats, of a model that knows nothing: every token of the vocabulary equally likely.
+
+    Raises `ValueError` for a vocabulary below 1.
+
+    >>> round(initial_loss(50257), 2)
+    10.82
+    """
+    if vocab_size < 1:
+        raise ValueError(f"vocab_size: 1 or more, got {vocab_size}")
+    return math.log(vocab_size)
+
+
+# --- watching a module ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LayerSignal:
+    """What passed one module: of its output, and of the gradient that came back to it (None where none did)."""
+
+    name: str
+    kind: str
+    mean: float
+    std: float
+    zero: float  # the share of exact zeros: dead units, behind a ReLU
+    grad_std: float | None
+    weight_grad_ratio: float | None  # std of the weight's gradient over the std of the weight
+    sample: tuple[float, ...]  # a few hundred output values, for a histogram
+
+
+def signal_statistics(
+    model: nn.Module, x: Tensor, *, loss: Callable[[Tensor], Tensor] | None = None, samples: int = 256
+) -> list[LayerSignal]:
+    """Run `model(x)` forward and backward once and report every module that has no children, in order of first use.
+
+    The backward pass starts from `loss(output)`, or from a standard normal gradient on the output where none is given.
+    The model, its gradients, its mode and PyTorch's random state are afterwards what they were before, and so they are
+    when the model raises. Raises `TypeError` where `model` is no module.
+
+    >>> model = nn.Sequential(nn.Linear(64, 64), nn.ReLU())
+    >>> [(layer.name, layer.kind) for layer in signal_statistics(model, torch.randn(8, 64))]
+    [('0', 'Linear'), ('1', 'ReLU')]
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: a torch.nn.Module, got {type(model).__name__}")
+    with _undisturbed(model), _recorded(model) as (outputs, gradients):
+        output = model(x)
+        if loss is not None:
+            loss(output).backward()
+        else:
+            noise = torch.randn(output.shape, generator=torch.Generator().manual_seed(0))
+            output.backward(noise.to(output))
+        weights = {name: module.weight for name, module in model.named_modules() if _has_weight(module)}
+        ratios = {n: _std(w.grad) / _std(w) for n, w in weights.items() if w.grad is not None and _std(w) > 0}
+    return [
+        LayerSignal(
+            name, kind, values.mean().item(), _std(values), (values == 0).double().mean().item(),
+            _std(gradients[name]) if name in gradients else None, ratios.get(name), _spread(values, samples),
+        )
+        for name, (kind, values) in outputs.items()
+    ]  # fmt: skip
+
+
+def _has_weight(module: nn.Module) -> bool:
+    return isinstance(getattr(module, "weight", None), nn.Parameter)
+
+
+def _std(values: Tensor) -> float:
+    return values.double().std(correction=0).item()
+
+
+def _spread(values: Tensor, samples: int) -> tuple[float, ...]:
+    """Every k-th value: enough for a histogram, and the same on every run."""
+    flat = values.flatten()
+    return tuple(flat[:: max(1, flat.numel() // samples)][:samples].tolist())
+
+
+@contextmanager
+def _recorded(model: nn.Module) -> Iterator[tuple[dict, dict]]:
+    """While this is open, outputs and their gradients are kept by module name."""
+    outputs: dict[str, tuple[str, Tensor]] = {}
+    gradients: dict[str, Tensor] = {}
+
+    def keep(name: str):
+        def hook(module: nn.Module, _inputs, output) -> None:
+            if name in outputs or not (isinstance(output, Tensor) and output.is_floating_point()):
+                return  # a module that is used twice is reported at its first use
+            outputs[name] = (type(module).__name__, output.detach().float().cpu())
+            if output.requires_grad:
+                output.register_hook(lambda grad: gradients.__setitem__(name, grad.detach().float().cpu()))
+
+        return hook
+
+    leaves = [(name, module) for name, module in model.named_modules() if not list(module.children())]
+    handles = [module.register_forward_hook(keep(name)) for name, module in leaves]
+    try:
+        yield outputs, gradients
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _undisturbed(model: nn.Module) -> Iterator[None]:
+    """Gradients, mode and PyTorch's random state are put back, whatever happens in between."""
+    parameters, training = list(model.parameters()), model.training
+    before = [p.grad for p in parameters]
+    devices = {p.device for p in parameters if p.device.type == "cuda"}
+    with torch.random.fork_rng(devices=devices), torch.enable_grad():
+        for p in parameters:
+            p.grad = None
+        try:
+            yield
+        finally:
+            for p, grad in zip(parameters, before):
+                p.grad = grad
+            model.train(training)
+
+
+def lost_in(values: Tensor | tuple[float, ...], fmt: FloatFormat | str) -> tuple[float, float]:
+    """The shares of `values` that a format would flush to zero, and push past its largest: (underflow, overflow).
+
+    Zeros do not count as flushed. Raises `ValueError` for a format that notebook 02 does not know.
+
+    >>> lost_in((1.0, 1e-9, 1e6, 0.0), "float16")
+    (0.25, 0.25)
+    """
+    if isinstance(fmt, str):
+        if fmt not in FORMATS:
+            raise ValueError(f"fmt: one of {', '.join(FORMATS)}, got {fmt!r}")
+        fmt = FORMATS[fmt]
+    size = torch.as_tensor(values, dtype=torch.float64).abs().flatten()
+    under = (size > 0) & (size <= float(fmt.smallest_subnormal) / 2)
+    return under.double().mean().item(), (size > float(fmt.max)).double().mean().item()
+
+
+# --- a network with a fault ----------------------------------------------------------------------------------------
+
+FAULTS = ("too wide", "too narrow", "dead")
+
+
+def faulty_network(seed: int, depth: int = 12, width: int = 128) -> nn.Sequential:
+    """A deep ReLU network, Kaiming everywhere but in one linear layer that `seed` chooses and spoils.
+
+    The fault is a weight 10 times too wide or too narrow, or a bias that keeps all but a few units off. The layers are
+    named "layer0", "act0", "layer1" and so on.
+
+    >>> len(faulty_network(0))
+    24
+    """
+    generator = torch.Generator().manual_seed(seed)
+    model = nn.Sequential()
+    bad = torch.randint(1, depth, (), generator=generator).item()
+    fault = FAULTS[torch.randint(len(FAULTS), (), generator=generator).item()]
+    for k in range(depth):
+        layer = nn.Linear(width, width)
+        scale = {"too wide": 10.0, "too narrow": 0.1}.get(fault, 1.0) if k == bad else 1.0
+        nn.init.normal_(layer.weight, std=scale * linear_std(width, width, "kaiming"), generator=generator)
+        nn.init.constant_(layer.bias, -4.0 if k == bad and fault == "dead" else 0.0)
+        model.add_module(f"layer{k}", layer)
+        model.add_module(f"act{k}", nn.ReLU())
+    return model
+
+
+def find_the_bad_layer(model: nn.Sequential, x: Float[Tensor, "batch width"]) -> str:
+    """The name of the linear layer after which the signal changes most: the std of its activation over that before.
+
+    `model` alternates "layerK" and "actK", as `faulty_network` makes it.
+
+    >>> find_the_bad_layer(faulty_network(3), torch.randn(64, 128, generator=torch.Generator().manual_seed(0)))
+    'layer10'
+    """
+    signals = [layer for layer in signal_statistics(model, x) if layer.kind == "ReLU"]
+    before, worst, name = x.std().item(), 0.0, ""
+    for layer in signals:
+        change = abs(math.log((layer.std + 1e-12) / (before + 1e-12)))
+        if change > worst:
+            worst, name = change, layer.name.replace("act", "layer")
+        before = layer.std
+    return name
