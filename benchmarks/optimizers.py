@@ -15,18 +15,12 @@ import torch
 from lmcourse import benchmark
 from lmcourse.device import describe
 from lmcourse.model import ModelConfig, TransformerLM
-from lmcourse.optimizers import SGD, AdamW
+from lmcourse.optimizers import AdamW, PlainAdamW
 
 MODELS = {
     "the model of notebook 09": ModelConfig(256, 64, d_model=128, num_layers=4, num_heads=4, d_ff=344),
     "8 layers of width 256": ModelConfig(4096, 64, d_model=256, num_layers=8, num_heads=4, d_ff=688),
 }
-
-
-class PlainAdamW(AdamW):
-    """`AdamW.update`, one parameter at a time."""
-
-    step = SGD.step
 
 
 OPTIMIZERS = {

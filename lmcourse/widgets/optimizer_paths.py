@@ -233,11 +233,12 @@ class OptimizerPaths(CourseWidget):
         if optimizer is not None:
             if not isinstance(optimizer, type) or not issubclass(optimizer, torch.optim.Optimizer):
                 raise TypeError(f"optimizer: a subclass of torch.optim.Optimizer (the class itself), got {optimizer!r}")
-            reference = reference or optimizer.__name__
+            name = optimizer.__name__.removeprefix("Plain")  # PlainAdamW is AdamW, one parameter at a time
+            reference = reference or name
             if reference not in OPTIONS:
                 raise ValueError(f"reference: one of {', '.join(OPTIONS)} to compare it with, got {reference!r}")
             self._kind = optimizer
-            learner = {"name": optimizer.__name__, "reference": reference}
+            learner = {"name": name, "reference": reference}
             learner |= {"run": self._run_learner(settings, options[reference], reference)}
         if show is None:
             show = [reference] if learner else ["SGD", "Momentum", "Adam"]

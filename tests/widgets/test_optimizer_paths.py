@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lmcourse import optimizers
-from lmcourse.optimizers import SGD, Adam, AdamW, cosine_lr, wsd_lr
+from lmcourse.optimizers import SGD, Adam, AdamW, PlainAdamW, cosine_lr, wsd_lr
 from lmcourse.widgets import OptimizerPaths
 from lmcourse.widgets.optimizer_paths import LANDSCAPES, OPTIONS, checked_options, checked_settings, noise, run
 
@@ -102,18 +102,14 @@ def test_rotation_turns_the_path_of_gradient_descent_and_not_of_adam():
 # --- classes of the reader's own -------------------------------------------------------------------------------------
 
 
-class NoCorrection(AdamW):
-    step = SGD.step
-
+class NoCorrection(PlainAdamW):
     def update(self, param, grad, state, group):
         super().update(param, grad, state, group)
         param.sub_(0.01)
 
 
-class WrongBeta(AdamW):
+class WrongBeta(PlainAdamW):
     """The second average decays with the first one's β."""
-
-    step = SGD.step
 
     def update(self, param, grad, state, group):
         beta1, _ = group["betas"]
