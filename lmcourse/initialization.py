@@ -108,6 +108,86 @@ def initial_loss(vocab_size: int) -> float:
     return math.log(vocab_size)
 
 
+# --- what theory says of depth ---------------------------------------------------------------------------------------
+
+ACTIVATIONS = {
+    "linear": (lambda z: z, torch.ones_like),
+    "relu": (torch.relu, lambda z: (z > 0).to(z)),
+    "tanh": (torch.tanh, lambda z: 1 - torch.tanh(z).square()),
+    "gelu": (
+        lambda z: z * _normal_cdf(z),
+        lambda z: _normal_cdf(z) + z * torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi),
+    ),
+}
+
+
+def _normal_cdf(z: Tensor) -> Tensor:
+    return (1 + torch.erf(z / math.sqrt(2))) / 2
+
+
+def expected_stds(depth: int, gain: float, activation: str) -> tuple[list[float], list[float]]:
+    """What theory expects of `depth` wide layers whose weights have std gain/√fan_in: `(forward, backward)`.
+
+    `forward[k]` is the std of the values that enter activation k, for an input of std 1; `backward[k]` the std of the
+    gradient that arrives there, for one of std 1 at the output. Both are mean-field recursions, exact for infinite
+    width (Poole et al. 2016, Schoenholz et al. 2017): q ← gain² E[f(√q z)²], δ ← gain² E[f′(√q z)²] δ. Raises
+    `ValueError` for a depth below 1 or an unknown activation.
+
+    >>> [round(std, 3) for std in expected_stds(3, 1.0, "relu")[0]]
+    [1.0, 0.707, 0.5]
+    """
+    if depth < 1:
+        raise ValueError(f"depth: 1 or more, got {depth}")
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation: one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+    function, slope = ACTIVATIONS[activation]
+    z = torch.linspace(-8, 8, 4001, dtype=torch.float64)  # a normal average, as a sum over a fine grid
+    weight = torch.exp(-z.square() / 2) / torch.exp(-z.square() / 2).sum()
+    variances, slopes, variance = [], [], gain**2
+    for _ in range(depth):
+        variances.append(variance)
+        slopes.append((weight * slope(math.sqrt(variance) * z).square()).sum().item())
+        variance = gain**2 * (weight * function(math.sqrt(variance) * z).square()).sum().item()
+    back = [slopes[-1]]  # the gradient passes the activation of its own layer, then the weights below
+    for share in reversed(slopes[:-1]):
+        back.append(back[-1] * gain**2 * share)
+    return [math.sqrt(v) for v in variances], [math.sqrt(v) for v in reversed(back)]
+
+
+def measured_stds(
+    depth: int, width: int, gain: float, activation: str, *, residual: bool = False, batch: int = 64, seed: int = 0
+) -> tuple[list[float], list[float]]:
+    """The same two lists for one real network of square layers, forward and backward written out.
+
+    With `residual`, each layer's output is added to a stream, and what is reported is the stream: it grows as √(1 + k)
+    where a branch adds std 1. Raises as `expected_stds` does, and `ValueError` for a width or batch below 1.
+
+    >>> forward, backward = measured_stds(8, 64, math.sqrt(2), "relu")
+    >>> len(forward), len(backward), 0.5 < forward[-1] < 2
+    (8, 8, True)
+    """
+    if min(depth, width, batch) < 1:
+        raise ValueError(f"depth, width and batch: 1 or more, got {depth}, {width} and {batch}")
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation: one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+    function, slope = ACTIVATIONS[activation]
+    generator = torch.Generator().manual_seed(seed)
+    weights = torch.randn(depth, width, width, generator=generator) * (gain / math.sqrt(width))
+    x = torch.randn(batch, width, generator=generator)
+    inputs, forward = [], []
+    for weight in weights:
+        z = x @ weight.T  # what enters the activation
+        x = x + function(z) if residual else function(z)
+        inputs.append(z)
+        forward.append(_std(x if residual else z))
+    delta, backward = torch.randn(batch, width, generator=generator), []
+    for z, weight in zip(reversed(inputs), reversed(weights)):
+        through = delta * slope(z)
+        backward.append(_std(delta if residual else through))
+        delta = through @ weight + delta if residual else through @ weight
+    return forward, backward[::-1]
+
+
 # --- watching a module ---------------------------------------------------------------------------------------------
 
 
