@@ -15,7 +15,6 @@ from torch import nn
 from lmcourse import initialization as init
 from lmcourse.model import ModelConfig, TransformerLM
 
-
 DTYPES = [torch.float32, torch.bfloat16, torch.float64]
 
 
