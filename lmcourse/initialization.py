@@ -159,13 +159,22 @@ def measured_stds(
 ) -> tuple[list[float], list[float]]:
     """The same two lists for one real network of square layers, forward and backward written out.
 
-    With `residual`, each layer's output is added to a stream, and what is reported is the stream: it grows as √(1 + k)
-    where a branch adds std 1. Raises as `expected_stds` does, and `ValueError` for a width or batch below 1.
+    With `residual`, each layer reads the stream through a norm and adds to it, x ← x + f(W x/rms(x)) as a pre-norm
+    Transformer does, and what is reported is the stream. Raises as `expected_stds` does, and `ValueError` for a width
+    or batch below 1.
 
     >>> forward, backward = measured_stds(8, 64, math.sqrt(2), "relu")
     >>> len(forward), len(backward), 0.5 < forward[-1] < 2
     (8, 8, True)
     """
+    layers, backward = propagate(depth, width, gain, activation, residual=residual, batch=batch, seed=seed)
+    return [_std(values) for values in layers], [_std(values) for values in backward]
+
+
+def propagate(
+    depth: int, width: int, gain: float, activation: str, *, residual: bool = False, batch: int = 64, seed: int = 0
+) -> tuple[list[Float[Tensor, "batch width"]], list[Float[Tensor, "batch width"]]]:
+    """The values themselves of `measured_stds`: what enters each activation (or the stream), and its gradient."""
     if min(depth, width, batch) < 1:
         raise ValueError(f"depth, width and batch: 1 or more, got {depth}, {width} and {batch}")
     if activation not in ACTIVATIONS:
@@ -174,17 +183,21 @@ def measured_stds(
     generator = torch.Generator().manual_seed(seed)
     weights = torch.randn(depth, width, width, generator=generator) * (gain / math.sqrt(width))
     x = torch.randn(batch, width, generator=generator)
-    inputs, forward = [], []
+    delta = torch.randn(batch, width, generator=generator)  # the gradient at the output
+    forward, saved = [], []
     for weight in weights:
-        z = x @ weight.T  # what enters the activation
+        rms = x.square().mean(dim=-1, keepdim=True).sqrt() if residual else torch.ones(())
+        y = x / rms
+        z = y @ weight.T
         x = x + function(z) if residual else function(z)
-        inputs.append(z)
-        forward.append(_std(x if residual else z))
-    delta, backward = torch.randn(batch, width, generator=generator), []
-    for z, weight in zip(reversed(inputs), reversed(weights)):
+        forward.append(x if residual else z)
+        saved.append((y, rms, z))
+    backward = []
+    for (y, rms, z), weight in zip(reversed(saved), reversed(weights)):
         through = delta * slope(z)
-        backward.append(_std(delta if residual else through))
-        delta = through @ weight + delta if residual else through @ weight
+        backward.append(delta if residual else through)
+        below = through @ weight
+        delta = delta + (below - y * (below * y).mean(dim=-1, keepdim=True)) / rms if residual else below
     return forward, backward[::-1]
 
 
