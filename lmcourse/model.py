@@ -148,7 +148,7 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(d_model))
 
     def forward(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
-        wide = x.float()  # squares overflow and underflow in 16 bits
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # squares overflow and underflow in 16 bits
         normed = wide * torch.rsqrt(wide.square().mean(dim=-1, keepdim=True) + self.eps)
         return normed.to(x.dtype) * self.weight
 
