@@ -61,11 +61,7 @@ def small_transformer() -> TransformerLM:
     """In float64 throughout: what differs then is the optimizer, not float32 roundings that a hundred steps magnify."""
     torch.manual_seed(0)
     config = ModelConfig(vocab_size=32, context_length=8, d_model=16, num_layers=2, num_heads=2, d_ff=32)
-    model = TransformerLM(config)
-    for block in model.layers:
-        block.ln1, block.ln2 = torch.nn.RMSNorm(16, eps=1e-5), torch.nn.RMSNorm(16, eps=1e-5)
-    model.ln_final = torch.nn.RMSNorm(16, eps=1e-5)
-    return model.double()
+    return TransformerLM(config).double()
 
 
 def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
