@@ -169,6 +169,7 @@ export function timeText(days) {
 }
 export const moneyText = (dollars) =>
   dollars >= 1e6 ? `$${(dollars / 1e6).toFixed(2)} million` : dollars >= 10 ? `$${Math.round(dollars).toLocaleString("en-US")}` : `$${dollars.toFixed(2)}`;
+const plain = (n) => (n >= 1e6 ? n.toExponential().replace("e+", "e") : String(n));
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 /** A positive number that a reader typed, or an Error that says what is possible. */
@@ -194,8 +195,8 @@ const STATE = [
   "tokens_per_parameter",
 ];
 
-function stackedBar(parts, room, binary) {
-  const W = 620, all = weight(parts), end = Math.max(all, room) * 1.02;
+function stackedBar(W, parts, room, binary) {
+  const all = weight(parts), end = Math.max(all, room) * 1.02;
   let x = 0;
   const bars = PARTS.map(([name, letter, words]) => {
     const width = (parts[name] / end) * W, at = x;
@@ -205,7 +206,7 @@ function stackedBar(parts, room, binary) {
       s("title", {}, `${words}: ${bytesText(parts[name], binary)}`),
       width > 14 ? s("text", { x: at + width / 2, y: 48, "text-anchor": "middle", class: "tb-letter" }, letter) : null);
   });
-  const edge = (room / end) * W, right = edge > 400;
+  const edge = (room / end) * W, right = edge > W - 130;
   return s("svg", { viewBox: `0 0 ${W} 84`, class: "tb-svg", role: "img", "aria-label": `${bytesText(all, binary)} needed, ${bytesText(room, binary)} on the device` },
     bars, s("line", { x1: edge, x2: edge, y1: 14, y2: 72, class: "tb-room" }),
     s("text", { x: edge + (right ? -4 : 4), y: 12, "text-anchor": right ? "end" : "start" }, `device: ${bytesText(room, binary)}`),
@@ -215,8 +216,8 @@ function stackedBar(parts, room, binary) {
 const legend = (parts, binary) => h("ul", { class: "tb-legend" }, PARTS.map(([name, letter, words]) =>
   h("li", {}, h("span", { class: `tb-key tb-${letter}`, "aria-hidden": "true" }, letter), ` ${words} `, h("b", {}, bytesText(parts[name], binary)))));
 
-function timelinePicture(now, state, room) {
-  const W = 620, H = 190, left = 56, moments = now.timeline, n = moments.length;
+function timelinePicture(W, now, state, room) {
+  const H = 190, left = 60, moments = now.timeline, n = moments.length;
   const top = Math.max(room > 3 * now.peakBytes ? 0 : room, now.peakBytes) * 1.05, step = (W - left) / n;
   const y = (bytes) => H - (bytes / top) * H;
   const columns = PARTS.map(([name, letter], k) => {
@@ -247,9 +248,16 @@ function conventionPicture(now, state) {
     bar("HFU", now.hfu, state.checkpoint ? "matmuls, and the forward pass that checkpointing computes again" : "hardware FLOPs: equal to matmuls as long as nothing is computed twice", false));
 }
 
-function budgetPicture(now, state) {
+/** What a number of days buys: FLOPs, the best model for them, and the tokens that the chosen model would see. */
+function turnedRound(now, state) {
   const flops = state.days * SECONDS_PER_DAY * state.devices * now.peak * state.mfu;
-  const W = 620, H = 220, left = 62, xs = [7, 12.5], ys = [8, 14.5];
+  const best = computeOptimal(flops, state.tokens_per_parameter);
+  return { flops, best, mine: { params: now.params, tokens: flops / now.perToken[state.convention] } };
+}
+
+function budgetPicture(W, now, state) {
+  const { flops, best, mine } = turnedRound(now, state), dots = [];
+  const H = 220, left = 62, xs = [7, 12.5], ys = [8, 14.5];
   const px = (params) => left + ((Math.log10(params) - xs[0]) / (xs[1] - xs[0])) * (W - left);
   const py = (tokens) => H - ((Math.log10(tokens) - ys[0]) / (ys[1] - ys[0])) * H;
   const inside = (params, tokens) => px(params) >= left && px(params) <= W && py(tokens) >= 0 && py(tokens) <= H;
@@ -258,23 +266,22 @@ function budgetPicture(now, state) {
     const params = 10 ** (xs[0] + (k / 110) * (xs[1] - xs[0])), tokens = flops / (6 * params);
     if (inside(params, tokens)) line.push(`${px(params)},${py(tokens)}`);
   }
-  const best = computeOptimal(flops, state.tokens_per_parameter), dots = [];
-  const mine = { params: now.params, tokens: flops / now.perToken[state.convention] };
   const dot = (at, name, kind) => {
     if (!inside(at.params, at.tokens)) return;
-    const end = px(at.params) > W - 220;
-    dots.push(s("circle", { cx: px(at.params), cy: py(at.tokens), r: 6, class: kind }),
-      s("text", { x: px(at.params) + (end ? -10 : 10), y: py(at.tokens) + (kind === "tb-best" ? -8 : 18), "text-anchor": end ? "end" : "start" }, name));
+    // The line falls to the right: above it on the right and below it on the left there is room for a name.
+    const x = px(at.params), y = py(at.tokens), wide = 7 * name.length + 10;
+    const right = kind === "tb-best" ? x + wide < W : x - wide < left;
+    dots.push(s("circle", { cx: x, cy: y, r: 6, class: kind }),
+      s("text", { x: right ? x + 8 : x - 10, y: right ? y - 10 : y + 20, "text-anchor": right ? "start" : "end" }, name));
   };
   dot(best, `${digits(state.tokens_per_parameter)} tokens a parameter`, "tb-best");
   dot(mine, state.preset, "tb-mine");
   const tick = (k) => `10${[...String(k)].map((d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]).join("")}`;
-  const picture = s("svg", { viewBox: `0 -10 ${W} ${H + 50}`, class: "tb-svg", role: "img", "aria-label": `all models that ${power(flops)} FLOPs can train` },
+  return s("svg", { viewBox: `0 -10 ${W} ${H + 50}`, class: "tb-svg", role: "img", "aria-label": `all models that ${power(flops)} FLOPs can train` },
     [8, 9, 10, 11, 12].map((k) => [s("line", { x1: px(10 ** k), x2: px(10 ** k), y1: 0, y2: H, class: "tb-grid" }), s("text", { x: px(10 ** k), y: H + 16, "text-anchor": "middle" }, tick(k))]),
     [9, 10, 11, 12, 13, 14].map((k) => [s("line", { x1: left, x2: W, y1: py(10 ** k), y2: py(10 ** k), class: "tb-grid" }), s("text", { x: left - 6, y: py(10 ** k) + 4, "text-anchor": "end" }, tick(k))]),
     s("text", { x: W, y: H + 34, "text-anchor": "end" }, "parameters N →"), s("text", { x: left - 56, y: -1, "text-anchor": "start" }, "tokens D ↑"),
     s("polyline", { points: line.join(" "), class: "tb-iso" }), dots);
-  return { picture, flops, best, mine };
 }
 
 function render({ model, el }) {
@@ -313,7 +320,7 @@ function render({ model, el }) {
     format: () => format(model.get(name)), oninput: (v) => put(model, { [name]: whole ? Math.round(2 ** (v / 8)) : 2 ** (v / 8) }),
   });
   const number = (name, label) => field({
-    label, value: String(model.get(name)), oninput: (text) => {
+    label, value: plain(model.get(name)), oninput: (text) => {
       try { const value = readPositive(text, label); complaint = ""; put(model, { [name]: value }); } catch (error) { complaint = error.message; }
       draw();
     },
@@ -344,7 +351,7 @@ function render({ model, el }) {
     price: number("price", "$ an hour and device"),
     sparse: check({ label: "believe the sparse figure", value: model.get("sparse"), onchange: set("sparse") }),
     batch: log("batch", "micro-batch", 1, 1024, String),
-    accumulation: log("accumulation", "accumulate", 1, 256, (n) => `${n} micro-batches`),
+    accumulation: log("accumulation", "accumulate", 1, 256, (n) => `${n} ×`),
     recipe: choice({ label: "formats", options: Object.keys(model.get("tables").recipes), value: model.get("recipe"), onchange: set("recipe") }),
     optimizer: choice({ label: "optimizer", options: Object.keys(model.get("tables").moments), value: model.get("optimizer"), onchange: set("optimizer") }),
     sharding: choice({ label: "split over devices", options: [["none", "nothing"], ["optimizer", "optimizer (ZeRO 1)"], ["gradients", "+ gradients (ZeRO 2)"], ["parameters", "+ parameters (ZeRO 3)"]], value: model.get("sharding"), onchange: set("sharding") }),
@@ -381,7 +388,7 @@ function render({ model, el }) {
     if (row.achieved && current.mfu > row.achieved)
       return [`Nobody trains at ${percent(current.mfu)} on this chip: tuned matmuls alone reached ${percent(row.achieved)} of its peak (Bekman, MAMF).`, "bad"];
     if (current.picture === "budget") {
-      const { flops, best, mine } = budgetPicture(now, current);
+      const { flops, best, mine } = turnedRound(now, current);
       return [`${timeText(current.days)} buy ${power(flops)} FLOPs: ${countText(best.params)} parameters on ${countText(best.tokens)} tokens, or ${current.preset} on ${countText(mine.tokens)} tokens.`, ""];
     }
     if (current.picture === "timeline") {
@@ -394,27 +401,30 @@ function render({ model, el }) {
       : `It does not fit: the peak of a step is ${bytesText(now.peakBytes, b)}, the device has ${bytesText(room, b)}. Split over more devices, checkpoint, or take a smaller micro-batch.`, fits ? "good" : "bad"];
   }
 
+  let W = 0;  // pictures are drawn at their own width, so that text keeps its size
+  const measure = () => Math.max(280, Math.min(760, view.stage.clientWidth || 620));
   const draw = () => {
+    W = measure();
     const current = state(), now = numbers(current), row = current.chips[current.chip], room = row.memory;
     cards.time.put(timeText(now.days), `${current.convention} FLOPs / (${current.devices} × ${power(now.peak)} FLOP/s × ${percent(current.mfu)})`);
     cards.cost.put(moneyText(now.dollars), `${countText(now.days * 24 * current.devices)} device hours × $${current.price}, your price`);
     cards.memory.put(bytesText(now.peakBytes, current.binary), `${percent(now.peakBytes / room)} of ${current.chip}'s ${bytesText(room, current.binary)}; as lmcourse.model keeps it`);
     cards.flops.put(power(now.totalFlops), `${power(now.perToken[current.convention])} a token; ${countText(now.params)} parameters; ${countText(now.tokensPerStep)} tokens a step`);
     tabs.forEach((tab, k) => tab.setAttribute("aria-pressed", String(PICTURES[k][0] === current.picture)));
-    if (current.picture === "memory") stagePicture.replaceChildren(stackedBar(now.memory, room, current.binary), legend(now.memory, current.binary));
+    if (current.picture === "memory") stagePicture.replaceChildren(stackedBar(W, now.memory, room, current.binary), legend(now.memory, current.binary));
     else if (current.picture === "timeline") {
       const moment = now.timeline[Math.min(current.moment, now.timeline.length - 1)];
-      stagePicture.replaceChildren(timelinePicture(now, current, room), legend(moment, current.binary), steps.el);
+      stagePicture.replaceChildren(timelinePicture(W, now, current, room), legend(moment, current.binary), steps.el);
       steps.set(Math.min(current.moment, now.timeline.length - 1), now.timeline.length);
     } else if (current.picture === "conventions") stagePicture.replaceChildren(conventionPicture(now, current));
-    else stagePicture.replaceChildren(budgetPicture(now, current).picture);
+    else stagePicture.replaceChildren(budgetPicture(W, now, current));
     groups.memory.hidden = !["memory", "timeline"].includes(current.picture);
     groups.budget.hidden = current.picture !== "budget";
     for (const [name, each] of Object.entries(control)) {
       if (name === "layers") each.set(current.shape.num_layers);
       else if (name === "width") each.set(current.shape.d_model);
       else if (logarithmic.includes(name)) each.set(Math.round(Math.log2(current[name]) * 8));
-      else if (["tokens", "price"].includes(name)) { if (!complaint && document.activeElement !== each.input) each.set(String(current[name])); }
+      else if (["tokens", "price"].includes(name)) { if (!complaint && document.activeElement !== each.input) each.set(plain(current[name])); }
       else each.set(current[name]);
     }
     view.title(`What it costs to train ${current.preset}`);
@@ -426,6 +436,8 @@ function render({ model, el }) {
   for (const name of STATE) model.on(`change:${name}`, forget);
   function forget() { weighed = ""; }
   const stop = redraw(model, STATE, draw);
-  return () => { stop(); steps.stop(); ask.stop(); for (const name of STATE) model.off(`change:${name}`, forget); };
+  const watcher = new ResizeObserver(() => { if (measure() !== W) draw(); });
+  watcher.observe(view.stage);
+  return () => { watcher.disconnect(); stop(); steps.stop(); ask.stop(); for (const name of STATE) model.off(`change:${name}`, forget); };
 }
 export default { render };
