@@ -552,6 +552,23 @@ def elementwise_cost(numel: int, flops_per_element: float = 1, inputs: int = 1, 
     return Cost(flops_per_element * numel, element_bytes * (inputs + 1) * numel)
 
 
+def textbook_costs(rows: int, width: int, *, element_bytes: int = 2) -> dict[str, Cost]:
+    """Costs of the operations that every roofline is explained with, on `rows` vectors of `width` numbers.
+
+    >>> [round(cost.intensity, 2) for cost in textbook_costs(64, 4096).values()]
+    [0.25, 5.0, 0.5, 1.0, 62.06, 1365.33]
+    """
+    require_positive(rows=rows, width=width, element_bytes=element_bytes)
+    return {
+        "ReLU": elementwise_cost(rows * width, element_bytes=element_bytes),
+        "GELU": elementwise_cost(rows * width, flops_per_element=20, element_bytes=element_bytes),
+        "dot product": Cost(2 * width, element_bytes * (2 * width + 1)),
+        "vector × matrix": matmul_cost(1, width, width, element_bytes),
+        "linear layer": matmul_cost(rows, width, width, element_bytes),
+        "square matmul": matmul_cost(width, width, width, element_bytes),
+    }
+
+
 def model_costs(
     config: ModelConfig | TransformerShape, batch: int, seq: int, *, element_bytes: int = 2
 ) -> dict[str, Cost]:
