@@ -250,15 +250,6 @@ topic.prediction(
     },
 )
 topic.prediction(
-    "transpose",
-    answer=(1, 4),
-    why="The two strides change places, as the two sizes do. No element moves.",
-    remarks={
-        (4, 1): "Those are the strides of x itself.",
-        (3, 1): "Those would be a copy's: fresh strides for (4, 3).",
-    },
-)
-topic.prediction(
     "double_add",
     answer=[1.0, 2.0, 2.0, 1.0],
     why="The two elements in the middle are each reached by two indices, so each is added to twice.",

@@ -276,8 +276,11 @@ class StrideView(CourseWidget):
     def snapshot(self) -> str:
         rows = []
         for lane in self.lanes[:12]:
-            shared = lane["storage"] == 0
-            kind = "the storage's own" if lane is self.lanes[0] else "view" if shared else "copy or own storage"
+            letter, first = (
+                "ABCDEFGHIJKLMNOP"[lane["storage"]],
+                next(x for x in self.lanes if x["storage"] == lane["storage"]),
+            )
+            kind = f"storage {letter}" if lane is first else f"view of {letter}"
             contiguous = "yes" if is_contiguous(lane["shape"], lane["strides"]) else "no"
             cells = (
                 lane["name"],
@@ -327,7 +330,7 @@ def _strip(k: int, storage: dict) -> str:
     shown = storage["values"][:24]
     more = f" … {storage['size']} elements" if storage["size"] > len(shown) else ""
     cells = " ".join(html.escape(value) for value in shown)
-    return f"<p>Storage {'ABCDEFGH'[k]}, {html.escape(storage['dtype'])}: <code>{cells}</code>{more}</p>"
+    return f"<p>Storage {'ABCDEFGHIJKLMNOP'[k]}, {html.escape(storage['dtype'])}: <code>{cells}</code>{more}</p>"
 
 
 def _values(x: torch.Tensor | np.ndarray, record: Layout) -> list[str]:
