@@ -91,12 +91,11 @@ def test_pretokens_join_to_the_text(pattern, text):
 
 
 @settings(max_examples=400, deadline=None)
-@given(text=st.text(alphabet=st.characters(max_codepoint=127)))
+@given(text=st.one_of(st.text(alphabet=st.characters(max_codepoint=0xFFFF)), texts))
 @pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS)
-def test_the_ascii_twin_cuts_like_the_pattern(pattern, text):
-    import regex
-
-    assert pretokenize(text, pattern) == regex.compile(pattern).findall(text)
+def test_re_and_regex_make_the_same_cuts(pattern, text):
+    """With a character beyond U+FFFF the text goes through `regex`, without through `re`."""
+    assert pretokenize(text + "\n😀", pattern) == [*pretokenize(text + "\n~", pattern)[:-1], "😀"]
 
 
 def test_every_character_is_in_the_class_that_tiktoken_has_it_in():
@@ -104,16 +103,16 @@ def test_every_character_is_in_the_class_that_tiktoken_has_it_in():
     tiktoken = pytest.importorskip("tiktoken")
     regex = pytest.importorskip("regex")
     everything = [chr(i) for i in range(0x110000) if not 0xD800 <= i < 0xE000]
-    newer = filter(tokenization._NEWER.match, everything)
-    seen_as = str.maketrans({char: "ß" if char == "ʕ" else "\u0378" for char in newer})
+    as_known = tokenization._as_in_unicode_16("".join(everything))
     bytes_only = {bytes([i]): i for i in range(256)}
-    for unicode_class in (r"\p{L}", r"\p{N}", r"\s", r"\p{Lu}", r"\p{Ll}", r"\p{M}"):
+    for unicode_class in (r"\p{L}", r"\p{N}", r"\s", r"\p{Lu}", r"\p{Ll}", r"\p{Lt}", r"\p{Lm}", r"\p{Lo}", r"\p{M}"):
         probe = tiktoken.Encoding("probe", pat_str=unicode_class, mergeable_ranks=bytes_only, special_tokens={})
         blocks = ["".join(everything[i : i + 20_000]) for i in range(0, len(everything), 20_000)]
         theirs = "".join(probe.decode(probe.encode_ordinary(block)) for block in blocks)
-        known = regex.compile(unicode_class)
-        ours = "".join(char for char in everything if known.match(char.translate(seen_as)))
+        ours = "".join(everything[match.start()] for match in regex.finditer(unicode_class, as_known))
         assert ours == theirs, unicode_class
+        up_to_ffff = re.findall(f"[{tokenization._members(unicode_class)}]", "".join(everything))
+        assert "".join(up_to_ffff) == "".join(char for char in theirs if char <= "\uffff")
 
 
 def test_what_the_patterns_do_to_words():
