@@ -1,4 +1,4 @@
-"""Claim: our trainer takes no longer than Hugging Face tokenizers (Rust), our encoder at most twice as long as tiktoken.
+"""Claim: our trainer takes no longer than Hugging Face tokenizers (Rust), our encoder at most twice tiktoken's time.
 
 Run with: python benchmarks/bpe.py [--megabytes 10] [--vocab-size 8192] [--rounds 3]
 

@@ -291,7 +291,7 @@ def compression_ratio(text: str, ids: Sequence[int]) -> float:
     """
     if len(ids) == 0:
         raise ValueError("ids is empty: bytes per token needs at least one token")
-    return len(_utf8(text, "text")) / len(ids)
+    return len(text.encode("utf-8")) / len(ids)
 
 
 # --------------------------------------------------------------------------------------------------------------
@@ -401,10 +401,11 @@ def train_bpe_naive(
     pattern: str = GPT2_PATTERN,
     tie: str = "greatest",
 ) -> tuple[dict[int, bytes], list[Pair]]:
-    """Byte-pair encoding, counting every pair anew for every merge. Same result as `train_bpe`, much later.
+    """Learn a byte-pair encoding by counting every pair anew for every merge: `train_bpe` in plain.
 
-    >>> train_bpe_naive("low low low lower lowest", 259)[1]
-    [(b'o', b'w'), (b'l', b'ow'), (b' ', b'low')]
+    Start from the 256 bytes. Merge the most frequent pair of neighbours inside the pre-tokens, again and again, until
+    `vocab_size` tokens are there, the special tokens included, or no pair is left. Returns (vocab, merges): the bytes
+    of each id, and the pairs merged, as bytes. Ids are the bytes, then the merges, then the special tokens.
     """
     check_training(vocab_size, special_tokens, tie)
     words = count_pretokens(source, special_tokens, pattern=pattern)  # each distinct pre-token once, with its count

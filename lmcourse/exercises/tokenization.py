@@ -1,0 +1,391 @@
+"""Exercises of notebook 01: cases, hints, typical wrong answers. The references are in lmcourse.tokenization."""
+
+from collections import Counter
+from itertools import islice, pairwise
+
+from lmcourse import tokenization
+from lmcourse.exercises.checking import call
+from lmcourse.exercises.topic import Topic
+from lmcourse.tokenization import GPT2_PATTERN
+
+topic = Topic("tokenization", 1)
+check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
+
+HANDOUT = "low " * 5 + "lower " * 2 + "widest " * 3 + "newest " * 6
+
+
+# 1.1
+
+
+def _characters(text, ids):
+    """Characters a token: the same for English, half as much or less for everything else."""
+    return len(text) / len(ids) if ids else tokenization.compression_ratio(text, ids)
+
+
+def _upside_down(text, ids):
+    """Tokens a byte."""
+    return len(ids) / len(text.encode("utf-8"))
+
+
+def _never_refuses(text, ids):
+    return len(text.encode("utf-8")) / max(1, len(ids))
+
+
+topic.exercise(
+    tokenization.compression_ratio,
+    cases=[
+        call("ab", [1]),
+        call("abc", [1, 2, 3]),
+        call("é", [1]),
+        call("你好", [1, 2, 3]),
+        call("Hello, 🌍! 你好!", [15496, 11, 12520, 234, 235, 0, 220, 19526, 254, 25001, 121, 0]),
+        call("", []),
+    ],
+    hints=(
+        "len(text) counts characters. How many bytes has the text in UTF-8?",
+        "len(text.encode('utf-8')) / len(ids), and a ValueError where there is nothing to divide by.",
+    ),
+    wrong={
+        "characters, not bytes": _characters,
+        "tokens a byte": _upside_down,
+        "0 for no tokens": _never_refuses,
+    },
+    minutes=3,
+    level=1,
+)
+
+
+# 1.2
+
+
+def _not_overlapping(ids):
+    """Counts what will be merged: in [1, 1, 1] one pair, where two are there."""
+    counts, i = {}, 0
+    while i < len(ids) - 1:
+        pair = (ids[i], ids[i + 1])
+        counts[pair] = counts.get(pair, 0) + 1
+        i += 2 if ids[i] == ids[i + 1] else 1
+    return counts
+
+
+def _misses_the_last(ids):
+    return dict(Counter(pairwise(ids[:-1])))
+
+
+def _either_order(ids):
+    return dict(Counter(tuple(sorted(pair)) for pair in pairwise(ids)))
+
+
+def _steps_of_two(ids):
+    return dict(Counter(zip(ids[::2], ids[1::2])))
+
+
+topic.exercise(
+    tokenization.count_pairs,
+    cases=[
+        call([]),
+        call([1]),
+        call([1, 2]),
+        call([2, 1, 2]),
+        call([1, 1, 1]),
+        call([1, 2, 3, 1, 2]),
+        call(list(b"aaabdaaabac")),
+    ],
+    hints=(
+        "zip(ids, ids[1:]) or itertools.pairwise(ids) walks over the neighbours.",
+        "counts[pair] = counts.get(pair, 0) + 1. Pairs overlap: [1, 1, 1] holds (1, 1) twice.",
+    ),
+    wrong={
+        "overlapping pairs once": _not_overlapping,
+        "misses the last pair": _misses_the_last,
+        "(1, 2) and (2, 1) together": _either_order,
+        "every other pair": _steps_of_two,
+    },
+    minutes=5,
+    level=1,
+)
+
+
+# 1.3
+
+
+def _overlapping(ids, pair, new_id):
+    """A for loop that uses an element twice: 'aaa' becomes two new tokens."""
+    merged = [new_id if tuple(ids[i : i + 2]) == pair else ids[i] for i in range(len(ids))]
+    return [token for i, token in enumerate(merged) if i == 0 or merged[i - 1] != new_id or token == new_id]
+
+
+def _drops_last(ids, pair, new_id):
+    merged, i = [], 0
+    while i < len(ids) - 1:
+        hit = (ids[i], ids[i + 1]) == pair
+        merged.append(new_id if hit else ids[i])
+        i += 2 if hit else 1
+    return merged
+
+
+def _only_the_first(ids, pair, new_id):
+    for i in range(len(ids) - 1):
+        if (ids[i], ids[i + 1]) == pair:
+            return [*ids[:i], new_id, *ids[i + 2 :]]
+    return list(ids)
+
+
+def _from_the_right(ids, pair, new_id):
+    return tokenization.merge_pair(ids[::-1], pair[::-1], new_id)[::-1]
+
+
+def _in_place(ids, pair, new_id):
+    """Right, but the caller's own list has changed."""
+    ids[:] = tokenization.merge_pair(ids, pair, new_id)
+    return ids
+
+
+topic.exercise(
+    tokenization.merge_pair,
+    cases=[
+        call([], (1, 2), 9),
+        call([1], (1, 1), 9),
+        call([1, 2], (1, 2), 9),
+        call([2, 1], (1, 2), 9),
+        call([1, 2, 3], (1, 2), 9),
+        call([3, 1, 2], (1, 2), 9),
+        call([1, 1, 1], (1, 1), 9),
+        call([1, 2, 1, 2], (1, 2), 9),
+        call([1, 1, 2], (1, 2), 9),
+        call(list(b"aaabdaaabac"), (97, 97), 256),
+    ],
+    hints=(
+        "Walk with an index of your own: a for loop cannot skip the second half of a pair.",
+        "On a match append new_id and move on by 2, otherwise append ids[i] and move on by 1. The last one has no "
+        "right neighbour.",
+    ),
+    wrong={
+        "uses an element twice": _overlapping,
+        "drops the last": _drops_last,
+        "the first occurrence only": _only_the_first,
+        "from right to left": _from_the_right,
+        "changes the argument": _in_place,
+    },
+    minutes=10,
+    level=2,
+)
+
+
+# 1.4
+
+
+def _any_tie(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
+    """max(counts, key=counts.get): a tie rule that nobody stated."""
+    return tokenization.train_bpe_naive(source, vocab_size, special_tokens, pattern=pattern, tie="first")
+
+
+def _across(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
+    """No pre-tokenization: merges run across spaces."""
+    return tokenization.train_bpe_naive(source, vocab_size, special_tokens, pattern=r"(?s).+", tie=tie)
+
+
+def _each_word_once(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
+    """Forgets how often a pre-token occurs."""
+    words = dict.fromkeys(tokenization.count_pretokens(source, special_tokens, pattern=pattern), 1)
+    trainer = tokenization._Trainer(words, tie)
+    merges = [step.pair for step in islice(trainer, vocab_size - 256 - len(special_tokens))]
+    tokens = [*trainer.tokens, *(token.encode("utf-8") for token in special_tokens)]
+    return dict(enumerate(tokens)), merges
+
+
+def _specials_on_top(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
+    """vocab_size merges and bytes, and then the special tokens."""
+    size = vocab_size + len(special_tokens)
+    return tokenization.train_bpe_naive(source, size, special_tokens, pattern=pattern, tie=tie)
+
+
+def _specials_in_the_text(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
+    """Learns from the letters of the special tokens."""
+    vocab, merges = tokenization.train_bpe_naive(source, vocab_size - len(special_tokens), pattern=pattern, tie=tie)
+    return vocab | {len(vocab) + i: token.encode("utf-8") for i, token in enumerate(special_tokens)}, merges
+
+
+topic.exercise(
+    tokenization.train_bpe_naive,
+    name="train_bpe",
+    cases=[
+        call("", 256),
+        call("ab", 257),
+        call("aa", 300),
+        call("ab ab cb", 258),
+        call("low low low lower lowest", 259),
+        call("ba ab ba ab", 258),
+        call("ab<|end|>ab<|end|>", 259, ["<|end|>"]),
+        call(HANDOUT, 268),
+        call(HANDOUT, 268, tie="first"),
+        call(HANDOUT, 268, tie="smallest"),
+        call("नमस्ते 你好 👋 नमस्ते", 266),
+        call("ab", 256, ["<|end|>"]),
+    ],
+    hints=(
+        "count_pretokens(source, special_tokens, pattern=pattern) gives each distinct pre-token and how often it "
+        "occurs. Turn each into a list of byte values. A pair inside a word that occurs five times counts five.",
+        "In each round: add up count_pairs of all words, times their counts; best_pair(counts, vocab, tie); merge_pair "
+        "in all words. Begin with check_training(vocab_size, special_tokens, tie), end with the special tokens.",
+    ),
+    wrong={
+        "ties as they come": _any_tie,
+        "merges across spaces": _across,
+        "each word counts once": _each_word_once,
+        "special tokens beyond vocab_size": _specials_on_top,
+        "learns from the special tokens": _specials_in_the_text,
+    },
+    minutes=20,
+    level=3,
+)
+
+
+# 1.5
+
+
+def _ids(merges):
+    ids = {bytes([i]): i for i in range(256)}
+    return ids | {left + right: 256 + rank for rank, (left, right) in enumerate(merges)}
+
+
+def _left_to_right(text, merges, *, pattern=GPT2_PATTERN):
+    """Merges the first pair that can merge."""
+    ids, known, encoded = _ids(merges), set(merges), []
+    for pretoken in tokenization.pretokenize(text, pattern):
+        parts = [bytes([byte]) for byte in pretoken.encode("utf-8")]
+        while hits := [i for i, pair in enumerate(pairwise(parts)) if pair in known]:
+            parts[hits[0] : hits[0] + 2] = [parts[hits[0]] + parts[hits[0] + 1]]
+        encoded += [ids[part] for part in parts]
+    return encoded
+
+
+def _longest_match(text, merges, *, pattern=GPT2_PATTERN):
+    """The longest token that fits, then the next: what a dictionary does."""
+    ids, encoded = _ids(merges), []
+    for pretoken in tokenization.pretokenize(text, pattern):
+        data = pretoken.encode("utf-8")
+        while data:
+            size = max(n for n in range(1, len(data) + 1) if data[:n] in ids)
+            encoded.append(ids[data[:size]])
+            data = data[size:]
+    return encoded
+
+
+def _no_cuts(text, merges, *, pattern=GPT2_PATTERN):
+    """Encodes the text as one piece."""
+    return tokenization.encode(text, merges, pattern=r"(?s).+")
+
+
+def _ranks_as_ids(text, merges, *, pattern=GPT2_PATTERN):
+    return [i - 256 if i >= 256 else i for i in tokenization.encode(text, merges, pattern=pattern)]
+
+
+def _one_pass(text, merges, *, pattern=GPT2_PATTERN):
+    """Merges pairs of bytes, and then stops."""
+    return tokenization.encode(text, [pair for pair in merges if len(b"".join(pair)) == 2], pattern=pattern)
+
+
+_THE = [(b"t", b"h"), (b"th", b"e"), (b" ", b"the"), (b"e", b"r")]
+
+topic.exercise(
+    tokenization.encode,
+    cases=[
+        call("", []),
+        call("ab", []),
+        call("ab", [(b"a", b"b")]),
+        call("abc", [(b"b", b"c"), (b"a", b"b")]),
+        call("the", _THE),
+        call("abcd", [(b"a", b"b"), (b"c", b"d"), (b"b", b"cd"), (b"ab", b"c")]),
+        call("aaa", [(b"a", b"a")]),
+        call("a b", [(b"a", b" ")]),
+        call("the other", _THE),
+        call("éé", [(b"\xc3", b"\xa9")]),
+    ],
+    hints=(
+        "Cut with pretokenize, then work on each pre-token alone, on a list of single bytes. Among all neighbours that "
+        "can merge, which pair was learned first?",
+        "ranks = {pair: rank for rank, pair in enumerate(merges)}; as long as a pair of neighbours is in ranks, merge "
+        "the one of lowest rank, the leftmost of equals. The token of merge number rank has the id 256 + rank.",
+    ),
+    wrong={
+        "left to right": _left_to_right,
+        "longest match": _longest_match,
+        "no pre-tokenization": _no_cuts,
+        "ranks for ids": _ranks_as_ids,
+        "only pairs of bytes": _one_pass,
+    },
+    minutes=15,
+    level=3,
+)
+
+
+# Predictions
+
+topic.prediction(
+    "bytes",
+    answer=20,
+    why="Ten of the characters are ASCII and take one byte each, 你 and 好 take three each, and 🌍 takes four.",
+    remarks={13: "That is the number of characters.", 12: "That is how many tokens GPT-2 makes of it.", 52: "UTF-32."},
+)
+topic.prediction(
+    "overlaps",
+    answer=2,
+    why="In 'aaa' the pair is counted twice and merged once: after the first merge its second half is gone.",
+    remarks={4: "That is the count. Walk through 'aaa' and merge.", 3: "Close: look at each run of a on its own."},
+)
+topic.prediction(
+    "numbers",
+    answer=3,
+    why="GPT-4's pattern takes digits in groups of three at most, and no space with them: ' ', '123', '45'.",
+    remarks={1: "That is GPT-2's pattern.", 2: "And the space? A number does not take it along here."},
+)
+topic.prediction(
+    "rank",
+    answer=[b"a", b"bc"],
+    why="(b, c) was learned first, so it merges first; then no b is left for (a, b).",
+    remarks={},
+)
+
+
+# The closing quiz
+
+topic.question(
+    "Why does BPE start from bytes and not from characters?",
+    "256 tokens are enough to write every text there is: nothing is ever unknown.",
+)
+topic.question(
+    "A tokenizer with a compression ratio of 4 replaces one of 2. What changes for the model?",
+    "Sequences are half as long: half the FLOPs for the same text, a quarter of the attention scores, and twice the "
+    "text in the same context. The vocabulary, and with it the softmax, is larger.",
+)
+topic.question(
+    "Two people train BPE on the same file and get different merges. Is one of them wrong?",
+    "Not necessarily: equal counts are decided by a tie rule, and there are at least three. Also look at the "
+    "pre-tokenization.",
+)
+topic.question(
+    "Why is a pair counted more often than it is merged?",
+    "Counting sees overlapping pairs ('aaa' holds 'aa' twice), merging from left to right uses every element once.",
+)
+topic.question(
+    "Why cut into pre-tokens at all?",
+    "So that no token spans words ('of the') or a word and the mark after it ('dog.', 'dog!'), and so that each "
+    "distinct pre-token has to be worked on only once.",
+)
+topic.question(
+    "Why not encode with the longest token that fits?",
+    "Training merged by rank, and the model has seen those splits. The longest match gives others for the same word.",
+)
+topic.question(
+    "A token decodes to \ufffd. Is the tokenizer broken?",
+    "No: it holds a part of a character's bytes. Join the bytes of all tokens first, then decode.",
+)
+topic.question(
+    "A user types <|endoftext|> into a chat. What should happen?",
+    "It is ordinary text: encode what users write with allowed_special='none'.",
+)
+topic.question(
+    "Why are token files often uint16, and when is that wrong?",
+    "Two bytes hold ids up to 65,535, enough for GPT-2's 50,257. A larger vocabulary wraps around without a word.",
+)
