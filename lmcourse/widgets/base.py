@@ -1,8 +1,8 @@
 """What every widget of the course shares on the Python side.
 
 A subclass in `stride_view.py` is paired with `stride_view.js` and `stride_view.css` beside it. Its source imports from
-`./base.js` as any module does, so node and a static page run it as it stands; a notebook wants one file, so here the
-import line is replaced by the text of `base.js`. There is no bundler.
+`./base.js` (and `./tokens.js`) as any module does, so node and a static page run it as it stands; a notebook wants one
+file, so here the import lines are replaced by the modules' text. There is no bundler.
 
 Not done here: drawing. A widget's picture is made by its JS from its traits; `snapshot` is what a reader without
 a kernel sees (GitHub, a printed page, a notebook that was opened but not run).
@@ -17,7 +17,7 @@ import anywidget
 import traitlets
 
 HERE = Path(__file__).parent
-IMPORT_BASE = re.compile(r'^import \{[^}]*\} from "\./base\.js";$', re.MULTILINE)
+IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";$', re.MULTILINE)
 
 
 def _read(path: Path) -> str:
@@ -25,12 +25,20 @@ def _read(path: Path) -> str:
 
 
 def one_file(js_path: Path) -> str:
-    """The ESM of a widget with `./base.js` put in place of the line that imports it."""
+    """The ESM of a widget: each module that it imports, once, in place of the line that imports it."""
     source = _read(js_path)
-    module, replaced = IMPORT_BASE.subn(lambda _: _read(HERE / "base.js"), source)
-    if replaced != 1:
-        raise ValueError(f"{js_path.name} must import from ./base.js exactly once, it does so {replaced} times")
-    return module
+    times = [match[1] for match in IMPORT.finditer(source)].count("base")
+    if times != 1:
+        raise ValueError(f"{js_path.name} must import from ./base.js exactly once, it does so {times} times")
+    placed = set()
+
+    def module(match: re.Match) -> str:
+        if match[1] in placed:
+            return ""
+        placed.add(match[1])
+        return IMPORT.sub(module, _read(HERE / f"{match[1]}.js"))
+
+    return IMPORT.sub(module, source)
 
 
 class CourseWidget(anywidget.AnyWidget):

@@ -1,0 +1,185 @@
+// Text, bytes and tokens, for the widgets that draw them: what a byte string looks like, GPT-2's pre-tokens, and lines
+// of byte columns that carry graphemes, bytes and tokens one above the other.
+import { h } from "./base.js";
+
+// Bytes are kept as strings with one character a byte, so that they compare, join and serve as keys as bytes do.
+
+const encoder = new TextEncoder();
+export const byteString = (text) => {
+  let out = "";
+  for (const byte of encoder.encode(text)) out += String.fromCharCode(byte);
+  return out;
+};
+
+/** UTF-8 cannot hold half of a surrogate pair: it becomes U+FFFD, as in a browser's own encoder. */
+export const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "\ufffd");
+
+export const hex = (byte) => byte.toString(16).toUpperCase().padStart(2, "0");
+const hexes = (bytes) => Array.from(bytes, (char) => hex(char.charCodeAt(0))).join(" ");
+
+// JavaScript has no possessive quantifiers, and its \s is not Unicode's White_Space: this cuts as GPT2_PATTERN does.
+const GPT2 =
+  /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+$|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}/gu;
+
+/** The pieces that BPE never merges across, as `lmcourse.tokenization.pretokenize` cuts them. */
+export const pretokenize = (text) => text.match(GPT2) ?? [];
+
+const segmenter = typeof Intl !== "undefined" && Intl.Segmenter ? new Intl.Segmenter("en", { granularity: "grapheme" }) : null;
+/** What a reader calls a character: "e" and a combining accent are one, and so is a family emoji of seven code points. */
+export const graphemes = (text) => (segmenter ? Array.from(segmenter.segment(text), (piece) => piece.segment) : [...text]);
+
+// What is invisible gets a name or a sign, so that nothing in a text is hidden.
+const NAMES = {
+  0x20: "␣", 0x09: "⇥", 0x0a: "⏎", 0x0d: "␍", 0x7f: "␡", 0xa0: "NBSP", 0xad: "SHY", 0x200b: "ZWSP", 0x200c: "ZWNJ", 0x200d: "ZWJ",
+  0x200e: "LRM", 0x200f: "RLM", 0x202a: "LRE", 0x202b: "RLE", 0x202c: "PDF", 0x202d: "LRO", 0x202e: "RLO", 0x2066: "LRI",
+  0x2067: "RLI", 0x2068: "FSI", 0x2069: "PDI", 0xfe0f: "VS16", 0xfeff: "BOM",
+};
+const codePoint = (char) => `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+
+/** A grapheme as it is drawn: itself, or the sign of what cannot be seen. */
+export function glyph(grapheme) {
+  if (/^[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]+$/u.test(grapheme)) {
+    return [...grapheme].map((char) => {
+      const code = char.codePointAt(0);
+      return NAMES[code] ?? (code < 0x20 ? String.fromCodePoint(0x2400 + code) : codePoint(char));
+    }).join("");
+  }
+  return /^\p{M}/u.test(grapheme) ? `◌${grapheme}` : grapheme;
+}
+
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const decoded = (bytes) => {
+  try { return strict.decode(Uint8Array.from(bytes, (char) => char.charCodeAt(0))); } catch { return null; }
+};
+
+/** The parts of a byte string: { text } where the bytes are characters, { bytes } where they are pieces of one. */
+export function parts(bytes) {
+  const found = [];
+  const add = (kind, piece) => {
+    const last = found.at(-1);
+    if (last && kind in last) last[kind] += piece;
+    else found.push({ [kind]: piece });
+  };
+  for (let i = 0; i < bytes.length;) {
+    const lead = bytes.charCodeAt(i);
+    const size = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    const text = i + size <= bytes.length ? decoded(bytes.slice(i, i + size)) : null;
+    add(text === null ? "bytes" : "text", text ?? bytes[i]);
+    i += text === null ? 1 : size;
+  }
+  return found;
+}
+
+/** A byte string in one line of plain text: `␣the`, or `<F0 9F>` where it is a piece of a character. */
+export const spell = (bytes) => parts(bytes).map((part) =>
+  "text" in part ? graphemes(part.text).map(glyph).join("") : `<${hexes(part.bytes)}>`).join("");
+
+/** The same as elements: text set apart from its surroundings' direction, and a hex chip for a piece of a character. */
+export const drawn = (bytes) => parts(bytes).map((part) => ("text" in part
+  ? h("bdi", {}, graphemes(part.text).map(glyph).join(""))
+  : h("span", { class: "lmc-hex" }, hexes(part.bytes))));
+
+export const bytesPerToken = (bytes, tokens) => (tokens ? (bytes / tokens).toFixed(2) : "0");
+
+// Lines of byte columns. Everything on them is a span { from, to } of bytes, so what lies above what is never guessed.
+
+export const COLUMN = 24, GAP = 8;
+
+/**
+ * Break bytes `from` … into at most `most` lines of `width` pixels, at `cuts` (sorted, with 0 and the end) where possible.
+ * @returns {{ from, to }[]}
+ */
+export function lines(cuts, from, width, most, gap = GAP) {
+  const end = cuts.at(-1), room = Math.max(4, Math.floor(width / COLUMN)), found = [];
+  let k = cuts.findIndex((cut) => cut > from);
+  for (let start = from; start < end && found.length < most;) {
+    let to = start, used = 0;
+    while (k < cuts.length) {
+      const next = used + (cuts[k] - to) * COLUMN + (to > start ? gap : 0);
+      if (next > width) break;
+      used = next; to = cuts[k]; k += 1;
+    }
+    if (to === start) to = Math.min(start + room, cuts[k]);  // a pre-token that is longer than a line
+    if (to === cuts[k]) k += 1;
+    found.push({ from: start, to });
+    start = to;
+  }
+  return found;
+}
+
+/**
+ * One line: a grid with a column a byte, and rows of spans above each other.
+ * @param {{ from, to }} line
+ * @param {{ label: string, spans: { from, to }[], cell: (span) => HTMLElement }[]} rows  spans in order
+ * @param {Set<number>} gaps  bytes before which a gap shows a pre-token boundary
+ */
+export function byteLine(line, rows, gaps = new Set()) {
+  const columns = [], place = new Map();
+  for (let b = line.from; b < line.to; b += 1) {
+    if (b > line.from && gaps.has(b)) columns.push(`${GAP}px`);
+    columns.push(`${COLUMN}px`);
+    place.set(b, columns.length + 1);  // column 1 holds the labels
+  }
+  const grid = h("div", { class: "lmc-line", style: `grid-template-columns: var(--lmc-label) ${columns.join(" ")}` });
+  rows.forEach(({ label, spans, cell }, row) => {
+    grid.append(h("span", { class: "lmc-line-label", style: `grid-row: ${row + 1}` }, label));
+    for (const span of spans) {
+      if (span.to <= line.from || span.from >= line.to) continue;
+      const first = Math.max(span.from, line.from), last = Math.min(span.to, line.to) - 1;
+      const node = cell(span);
+      node.dataset.from = span.from;
+      node.dataset.to = span.to;
+      node.style.gridRow = row + 1;
+      node.style.gridColumn = `${place.get(first)} / ${place.get(last) + 1}`;
+      if (span.from < line.from) node.classList.add("lmc-cut-left");
+      if (span.to > line.to) node.classList.add("lmc-cut-right");
+      grid.append(node);
+    }
+  });
+  return grid;
+}
+
+/** The graphemes of `text` that touch bytes [from, to), with their byte spans; it looks only near there. */
+export function graphemesNear(text, starts, from, to) {
+  // starts: for each pre-token { unit, from } in order; a few graphemes of context are enough to cut rightly
+  let k = starts.findLastIndex((start) => start.from <= from);
+  k = Math.max(0, k);
+  let unit = starts[k]?.unit ?? 0, byte = starts[k]?.from ?? 0;
+  const size = (char) => { const c = char.codePointAt(0); return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4; };
+  while (unit < text.length) {  // walk to the first code point of the window
+    const char = String.fromCodePoint(text.codePointAt(unit));
+    if (byte + size(char) > from) break;
+    unit += char.length; byte += size(char);
+  }
+  for (let back = 0; back < 32 && unit > 0; back += 1) {
+    unit -= 1;
+    if (unit > 0 && /[\udc00-\udfff]/.test(text[unit])) unit -= 1;
+    byte -= size(String.fromCodePoint(text.codePointAt(unit)));
+  }
+  const found = [];
+  for (const grapheme of graphemes(text.slice(unit, unit + (to - byte) + 64))) {
+    let length = 0;
+    for (const char of grapheme) length += size(char);
+    if (byte + length > from && byte < to) found.push({ from: byte, to: byte + length, text: grapheme });
+    byte += length;
+    if (byte >= to) break;
+  }
+  return found;
+}
+
+/** Light every cell that shares a byte with the one under the pointer or the focus; `point(from, to, node)` may speak. */
+export function linkSpans(container, point = () => {}) {
+  const light = (event) => {
+    const at = event.target.closest?.("[data-from]");
+    if (!at || !container.contains(at)) return;
+    const from = Number(at.dataset.from), to = Number(at.dataset.to);
+    for (const node of container.querySelectorAll("[data-from]")) {
+      node.classList.toggle("lmc-lit", Number(node.dataset.from) < to && from < Number(node.dataset.to));
+    }
+    point(from, to, at);
+  };
+  const dark = () => { for (const node of container.querySelectorAll(".lmc-lit")) node.classList.remove("lmc-lit"); };
+  container.addEventListener("pointerover", light);
+  container.addEventListener("focusin", light);
+  container.addEventListener("pointerleave", dark);
+}
