@@ -141,7 +141,7 @@ def expected_stds(depth: int, gain: float, activation: str) -> tuple[list[float]
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation: one of {', '.join(ACTIVATIONS)}, got {activation!r}")
     function, slope = ACTIVATIONS[activation]
-    z = torch.linspace(-8, 8, 4001, dtype=torch.float64)  # a normal average, as a sum over a fine grid
+    z = torch.linspace(-8, 8, 4000, dtype=torch.float64)  # a normal average, as a sum over a fine grid without 0
     weight = torch.exp(-z.square() / 2) / torch.exp(-z.square() / 2).sum()
     variances, slopes, variance = [], [], gain**2
     for _ in range(depth):

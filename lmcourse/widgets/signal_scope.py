@@ -1,0 +1,188 @@
+"""SignalScope: how wide the signal is at every depth and width, and what a number format would lose of it.
+
+The map is measured in the kernel (a network of that depth for each width, forward and backward); theory, the cut of
+a truncated normal, the residual stream and ln V are computed in the browser, by the same formulas as
+`lmcourse.initialization`.
+"""
+
+import html
+import math
+
+import torch
+import traitlets
+from torch import Tensor, nn
+
+from lmcourse import initialization as init
+from lmcourse.float_formats import FORMATS
+from lmcourse.widgets.base import CourseWidget
+
+WIDTHS = (32, 64, 128, 192)
+FORMAT_NAMES = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
+BINS = range(-40, 24)  # histogram bins: one for each power of two of |value|
+BATCH = 32
+
+
+class SignalScope(CourseWidget):
+    """Depth × width map of activation and gradient std, live in scheme, gain and activation.
+
+    Args:
+        model, x: a module of yours and an input for it; measured through hooks that leave nothing behind.
+        scheme: one of `initialization.SCHEMES`.
+        activation: one of `initialization.ACTIVATIONS`.
+        gain: multiplies the scheme's std.
+        depth: number of layers, 2 to 64.
+        residual: each layer adds to a stream that it reads through a norm.
+        vocab_size: for the first-loss badge.
+
+    Raises `ValueError` or `TypeError` naming the argument.
+    """
+
+    scheme = traitlets.Unicode().tag(sync=True)
+    activation = traitlets.Unicode().tag(sync=True)
+    gain = traitlets.Float().tag(sync=True)
+    depth = traitlets.Int().tag(sync=True)
+    residual = traitlets.Bool().tag(sync=True)
+    vocab_size = traitlets.Int().tag(sync=True)
+    view = traitlets.Unicode("map").tag(sync=True)
+    layer = traitlets.Int(0).tag(sync=True)
+    number_format = traitlets.Unicode("float16").tag(sync=True)
+    measured = traitlets.Dict().tag(sync=True)
+    mine = traitlets.List().tag(sync=True)
+    formats = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        model: nn.Module | None = None,
+        x: Tensor | None = None,
+        *,
+        scheme: str = "kaiming",
+        activation: str = "relu",
+        gain: float = 1.0,
+        depth: int = 32,
+        residual: bool = False,
+        vocab_size: int = 50257,
+        view: str | None = None,
+        seed: int = 0,
+    ):
+        if (model is None) != (x is None):
+            raise ValueError("model and x: give both or neither")
+        init.linear_std(1, 1, scheme)  # refuses an unknown scheme by name
+        init.initial_loss(vocab_size)
+        settings = _settings({"scheme": scheme, "activation": activation, "gain": gain, "depth": depth,
+                              "residual": residual})  # fmt: skip
+        self._model, self._x, self._seed = model, x, seed
+        super().__init__(
+            title="How wide is the signal at every layer",
+            source=f"Measured by torch {torch.__version__.split('+')[0]}, batch {BATCH}, seed {seed}; "
+            "theory: mean field, exact for infinite width",
+            vocab_size=vocab_size,
+            view=view or ("mine" if model is not None else "map"),
+            measured=_measure(settings, seed),
+            mine=self._watch(),
+            formats={
+                name: {"tiny": float(FORMATS[name].smallest_subnormal), "max": float(FORMATS[name].max)}
+                for name in FORMAT_NAMES
+            },
+            **settings,
+        )
+
+    @classmethod
+    def example(cls) -> "SignalScope":
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 10))
+        return cls(model, torch.randn(32, 64), scheme="lecun", view="map")
+
+    def answer(self, question: dict) -> dict:
+        if not isinstance(question, dict):
+            raise TypeError(f"question: a dict, got {type(question).__name__}")
+        if question.get("again"):
+            return {"mine": self._watch()}
+        settings = _settings(question)
+        return {"measured": _measure(settings, self._seed)}
+
+    def _watch(self) -> list[dict]:
+        if self._model is None:
+            return []
+        return [
+            {
+                "name": signal.name, "kind": signal.kind, "std": _finite(signal.std), "zero": _finite(signal.zero),
+                "grad": _finite(signal.grad_std), "ratio": _finite(signal.weight_grad_ratio),
+            }
+            for signal in init.signal_statistics(self._model, self._x)
+        ]  # fmt: skip
+
+    def summary(self) -> str:
+        last = self.measured["forward"][-1][-1]
+        return (
+            f"{self.depth} {self.activation} layers, {self.scheme} with gain {self.gain:g}: at width {WIDTHS[-1]} the "
+            f"std entering the last activation is {'not finite' if last is None else f'{last:.2g}'}"
+        )
+
+    def snapshot(self) -> str:
+        layers = [k for k in (0, 1, 3, 7, 15, 31, 63) if k < self.depth]
+        head = "".join(f"<th>layer {k + 1}</th>" for k in layers)
+        rows = "".join(
+            f"<tr><th>{what}, width {width}</th>" + "".join(f"<td>{_short(row[k])}</td>" for k in layers) + "</tr>"
+            for what, key in (("activation std", "forward"), ("gradient std", "backward"))
+            for width, row in zip(WIDTHS, self.measured[key])
+        )
+        table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return f"<p>{html.escape(self.summary())}.</p>{table}"
+
+
+def _settings(question: dict) -> dict:
+    """The settings of a question, checked: what a browser sends is not trusted."""
+    scheme, activation = question.get("scheme"), question.get("activation")
+    gain, depth, residual = question.get("gain"), question.get("depth"), question.get("residual", False)
+    init.linear_std(1, 1, scheme)
+    if activation not in init.ACTIVATIONS:
+        raise ValueError(f"activation: one of {', '.join(init.ACTIVATIONS)}, got {activation!r}")
+    if not isinstance(gain, int | float) or isinstance(gain, bool) or not 0.01 <= gain <= 100:
+        raise ValueError(f"gain: a number from 0.01 to 100, got {gain!r}")
+    if not isinstance(depth, int) or isinstance(depth, bool) or not 2 <= depth <= 64:
+        raise ValueError(f"depth: a whole number from 2 to 64, got {depth!r}")
+    return {"scheme": scheme, "activation": activation, "gain": float(gain), "depth": depth, "residual": bool(residual)}
+
+
+def _measure(settings: dict, seed: int) -> dict:
+    """One network for each width: stds forward and backward; of the widest also histograms and what formats lose."""
+    result = {"settings": settings, "widths": list(WIDTHS), "forward": [], "backward": []}
+    for width in WIDTHS:
+        gain = settings["gain"] * init.linear_std(width, width, settings["scheme"]) * math.sqrt(width)
+        forward, backward = init.propagate(
+            settings["depth"],
+            width,
+            gain,
+            settings["activation"],
+            residual=settings["residual"],
+            batch=BATCH,
+            seed=seed,
+        )
+        result["forward"].append([_finite(values.std(correction=0).item()) for values in forward])
+        result["backward"].append([_finite(values.std(correction=0).item()) for values in backward])
+    for key, tensors in (("histogram", forward), ("grad_histogram", backward)):
+        result[key] = [_histogram(values) for values in tensors]
+    result["lost"] = {name: [_losses(values, name) for values in forward] for name in FORMAT_NAMES}
+    result["grad_lost"] = {name: [_losses(values, name) for values in backward] for name in FORMAT_NAMES}
+    return result
+
+
+def _histogram(values: Tensor) -> list[int]:
+    """How many |values| lie in [2^k, 2^(k+1)) for k in BINS, the ends taking what lies beyond; zeros are left out."""
+    size = values.abs().flatten()
+    size = size[(size > 0) & size.isfinite()]
+    bins = size.log2().floor().clamp(BINS[0], BINS[-1]).long() - BINS[0]
+    return torch.bincount(bins, minlength=len(BINS)).tolist()
+
+
+def _losses(values: Tensor, name: str) -> list[float]:
+    return [round(share, 4) for share in init.lost_in(values, name)]
+
+
+def _finite(value: float | None) -> float | None:
+    """Five digits, and None for what JSON cannot say."""
+    return float(f"{value:.5g}") if value is not None and math.isfinite(value) else None
+
+
+def _short(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.2g}"
