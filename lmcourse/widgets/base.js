@@ -140,7 +140,7 @@ export function asker(model, { answered, failed, unanswered = () => {} }) {
 export function slider({ label, min, max, step = 1, value, format = String, oninput }) {
   const id = uid();
   const out = h("output", { for: id });
-  const input = h("input", { type: "range", id, min, max, step, value });
+  const input = h("input", { type: "range", id, min, max, step, value, "aria-label": label });
   const show = () => {
     out.textContent = format(Number(input.value));
     input.setAttribute("aria-valuetext", out.textContent);
