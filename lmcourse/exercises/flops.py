@@ -264,13 +264,7 @@ topic.prediction(
     answer=1.2,
     tolerance=0.02,
     why="The first layer's input is data and needs no gradient: of its two backward matmuls one falls away.",
-    remarks={2: "That is the rule for a layer in the middle; here half of all the weights sit in the first one."},
-)
-topic.prediction(
-    "unsynchronized",
-    answer=True,
-    why="A CUDA call returns when the work is queued. The clock stops while the chip has hardly begun.",
-    remarks={False: "The call returns as soon as the work is queued, long before it is done."},
+    remarks={2: "That is the rule for a layer in the middle; here most of the weights sit in the first one."},
 )
 topic.prediction(
     "largest_on_8_h100",
