@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import einops
 import numpy as np
 import torch
+from einops import einsum, rearrange, reduce
 from einops.parsing import AnonymousAxis, ParsedExpression
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
@@ -386,7 +387,7 @@ def split_heads(x: Float[Tensor, "batch seq hidden"], heads: int) -> Float[Tenso
     >>> split_heads(torch.arange(6).reshape(1, 1, 6), heads=2).tolist()
     [[[[0, 1, 2]], [[3, 4, 5]]]]
     """
-    return einops.rearrange(x, "batch seq (heads head_dim) -> batch heads seq head_dim", heads=heads)
+    return rearrange(x, "batch seq (heads head_dim) -> batch heads seq head_dim", heads=heads)
 
 
 def attention_scores(
@@ -398,7 +399,7 @@ def attention_scores(
     >>> attention_scores(q, k).tolist()
     [[[[2.0, 2.0, 2.0], [2.0, 2.0, 2.0]]]]
     """
-    products = einops.einsum(q, k, "batch heads query head_dim, batch heads key head_dim -> batch heads query key")
+    products = einsum(q, k, "batch heads query head_dim, batch heads key head_dim -> batch heads query key")
     return products / q.shape[-1] ** 0.5
 
 
@@ -414,7 +415,7 @@ def patchify(
     [[[0, 1, 4, 5], [2, 3, 6, 7]]]
     """
     pattern = "batch channels (down rows) (across columns) -> batch (down across) (channels rows columns)"
-    return einops.rearrange(images, pattern, rows=size, columns=size)
+    return rearrange(images, pattern, rows=size, columns=size)
 
 
 def mean_pool(x: Float[Tensor, "batch seq hidden"], mask: Bool[Tensor, "batch seq"]) -> Float[Tensor, "batch hidden"]:
@@ -424,8 +425,8 @@ def mean_pool(x: Float[Tensor, "batch seq hidden"], mask: Bool[Tensor, "batch se
     >>> mean_pool(x, torch.tensor([[True, True, False]])).tolist()
     [[2.0]]
     """
-    total = einops.einsum(x, mask.to(x.dtype), "batch seq hidden, batch seq -> batch hidden")
-    count = einops.reduce(mask.to(x.dtype), "batch seq -> batch 1", "sum")
+    total = einsum(x, mask.to(x.dtype), "batch seq hidden, batch seq -> batch hidden")
+    count = reduce(mask.to(x.dtype), "batch seq -> batch 1", "sum")
     return total / count.clamp(min=1)
 
 

@@ -1,6 +1,7 @@
 """AxesExplorer: a pattern of named axes as chips, grids of elements and a loop nest."""
 
 import html
+import inspect
 import json
 import math
 from collections.abc import Callable
@@ -91,7 +92,7 @@ class AxesExplorer(CourseWidget):
     `AxesExplorer("b t (h d) -> b h t d")` has a slider for every axis. Given tensors (or shapes), it shows those:
     `AxesExplorer("b t (h d) -> b h t d", x, h=4)`. `operation` is one of rearrange, reduce, repeat and einsum, and
     is read off the pattern where it is not given. `check` is a function of the reader's own that takes the same
-    tensors; elements where it differs from einops are marked.
+    tensors, and by name the sizes that it has parameters for; elements where it differs from einops are marked.
 
     Raises:
         TypeError, ValueError: for arguments of the wrong kind. A pattern that einops refuses is no such error: the
@@ -180,7 +181,7 @@ class AxesExplorer(CourseWidget):
         except Exception as error:
             return reply | {"message": axes.reason(error)}
         if self._check is not None and tensors:
-            reply["check"] = _compared(self._check, tensors, theirs)
+            reply["check"] = _compared(self._check, tensors, asked["sizes"], theirs)
         return reply
 
     def _nest(self) -> axes.LoopNest | None:
@@ -275,14 +276,15 @@ def _jsonable(value):
     return value if math.isfinite(value) else str(value)
 
 
-def _compared(check: Callable, tensors: list[torch.Tensor], theirs: torch.Tensor) -> dict:
+def _compared(check: Callable, tensors: list[torch.Tensor], sizes: dict, theirs: torch.Tensor) -> dict:
     """Run the reader's function on the same tensors; say in words where it leaves einops' result."""
+    wanted = inspect.signature(check).parameters
+    sizes = {axis: size for axis, size in sizes.items() if axis in wanted}
     name = getattr(check, "__name__", "your function")
     if any(tensor.device.type == "meta" for tensor in tensors):
-        tensors = [torch.arange(float(tensor.numel())).reshape(tensor.shape) for tensor in tensors]
         return {"name": name, "wrong": 0, "places": [], "words": "give it tensors with values to compare"}
     try:
-        ours = check(*(tensor.clone() for tensor in tensors))
+        ours = check(*(tensor.clone() for tensor in tensors), **sizes)
     except Exception as error:
         return {"name": name, "wrong": -1, "places": [], "words": f"raises {type(error).__name__}: {error}"}
     if not isinstance(ours, torch.Tensor) or ours.shape != theirs.shape:

@@ -1,0 +1,286 @@
+"""Exercises of notebook 04: cases, hints, typical wrong answers. The references are in lmcourse.axes."""
+
+import torch
+from einops import einsum, rearrange, reduce
+
+from lmcourse import axes
+from lmcourse.exercises.checking import call, probe
+from lmcourse.exercises.topic import Topic
+from lmcourse.strides import shares_storage
+
+topic = Topic("axes", 4)
+check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
+
+
+def _numbers(*shape):
+    return torch.arange(float(torch.Size(shape).numel())).reshape(shape)
+
+
+def _noise(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+# 4.1
+
+
+def _view_alone(x, heads):
+    """The shape is right and every element is in the wrong place."""
+    batch, seq, hidden = x.shape
+    return x.reshape(batch, heads, seq, hidden // heads)
+
+
+def _heads_fast(x, heads):
+    return rearrange(x, "batch seq (head_dim heads) -> batch heads seq head_dim", heads=heads)
+
+
+def _heads_last(x, heads):
+    return rearrange(x, "batch seq (heads head_dim) -> batch seq heads head_dim", heads=heads)
+
+
+topic.exercise(
+    axes.split_heads,
+    cases=[
+        call(_numbers(1, 1, 4), 2),
+        call(_numbers(1, 2, 4), 2),
+        call(_numbers(2, 3, 8), 4),
+        call(_numbers(2, 3, 8), 1),
+        probe(
+            "x = torch.zeros(2, 3, 8): shares_storage(split_heads(x, heads=4), x)",
+            lambda split: (lambda x: shares_storage(split(x, heads=4), x))(torch.zeros(2, 3, 8)),
+        ),
+    ],
+    hints=(
+        "The hidden axis is a group of two axes. On the right they stand apart, with the heads before the sequence.",
+        "On the left write (heads head_dim): the leftmost name in a group is the slow one. Give the size heads=heads.",
+    ),
+    wrong={"view without moving": _view_alone, "heads as the fast axis": _heads_fast, "heads not moved": _heads_last},
+    minutes=5,
+    level=1,
+)
+
+
+# 4.2
+
+
+def _pixels_channels_last(images, size):
+    pattern = "b c (down rows) (across columns) -> b (down across) (rows columns c)"
+    return rearrange(images, pattern, rows=size, columns=size)
+
+
+def _column_by_column(images, size):
+    pattern = "b c (down rows) (across columns) -> b (across down) (c rows columns)"
+    return rearrange(images, pattern, rows=size, columns=size)
+
+
+def _patches_interleaved(images, size):
+    """Takes every n-th pixel: the group's order is swapped."""
+    pattern = "b c (rows down) (columns across) -> b (down across) (c rows columns)"
+    return rearrange(images, pattern, rows=size, columns=size)
+
+
+topic.exercise(
+    axes.patchify,
+    cases=[
+        call(_numbers(1, 1, 2, 2), 1),
+        call(_numbers(1, 1, 2, 4), 2),
+        call(_numbers(1, 1, 4, 4), 2),
+        call(_numbers(1, 3, 2, 4), 2),
+        call(_numbers(2, 3, 6, 4), 2),
+    ],
+    hints=(
+        "Height is a group of two axes: which patch, and which row inside it. Width likewise.",
+        "Six names on each side: batch, channels, the patch's place down and across, the pixel's row and column.",
+    ),
+    wrong={
+        "channels last": _pixels_channels_last,
+        "patches column by column": _column_by_column,
+        "every n-th pixel": _patches_interleaved,
+    },
+    minutes=10,
+    level=2,
+)
+
+
+# 4.3
+
+
+def _padding_counts(x, mask):
+    return reduce(x, "batch seq hidden -> batch hidden", "mean")
+
+
+def _divides_by_the_length(x, mask):
+    return reduce(x * mask.to(x.dtype)[..., None], "batch seq hidden -> batch hidden", "mean")
+
+
+def _nothing_over_nothing(x, mask):
+    weights = mask.to(x.dtype)
+    return einsum(x, weights, "b t h, b t -> b h") / reduce(weights, "b t -> b 1", "sum")
+
+
+topic.exercise(
+    axes.mean_pool,
+    cases=[
+        call(torch.tensor([[[1.0], [3.0]]]), torch.tensor([[True, True]])),
+        call(torch.tensor([[[1.0], [3.0], [99.0]]]), torch.tensor([[True, True, False]])),
+        call(torch.tensor([[[1.0], [3.0]]]), torch.tensor([[False, False]])),
+        call(_noise(2, 4, 3), torch.tensor([[True, False, True, True], [True, False, False, False]])),
+    ],
+    hints=(
+        "Two numbers a sequence: the sum over the positions that count, and how many they are.",
+        "einsum with the mask as floats gives the sum. Where the count is 0, divide by 1: clamp(min=1).",
+    ),
+    wrong={
+        "padding takes part": _padding_counts,
+        "divided by the padded length": _divides_by_the_length,
+        "0 / 0 for an empty row": _nothing_over_nothing,
+    },
+    minutes=10,
+    level=2,
+)
+
+
+# 4.4
+
+
+def _not_scaled(q, k):
+    return einsum(q, k, "b h q d, b h k d -> b h q k")
+
+
+def _divided_by_the_size(q, k):
+    return _not_scaled(q, k) / q.shape[-1]
+
+
+def _keys_first(q, k):
+    return einsum(q, k, "b h q d, b h k d -> b h k q") / q.shape[-1] ** 0.5
+
+
+def _across_heads(q, k):
+    """Forgets to keep the heads of the keys apart: their name is not the queries'."""
+    return einsum(q, k, "b h q d, b g k d -> b h q k") / q.shape[-1] ** 0.5
+
+
+topic.exercise(
+    axes.attention_scores,
+    cases=[
+        call(torch.ones(1, 1, 1, 4), torch.ones(1, 1, 1, 4)),
+        call(_numbers(1, 1, 2, 1), _numbers(1, 1, 2, 1)),
+        call(_noise(1, 1, 2, 4), _noise(1, 1, 2, 4, seed=1)),
+        call(_noise(2, 3, 4, 8), _noise(2, 3, 5, 8, seed=1)),
+    ],
+    hints=(
+        "Which names do q and k share, and which of those does the result keep?",
+        "head_dim is the one shared name that the result lacks. Then divide by head_dim ** 0.5.",
+    ),
+    wrong={
+        "not scaled": _not_scaled,
+        "divided by d, not by its root": _divided_by_the_size,
+        "keys before queries": _keys_first,
+        "sums over the heads of the keys": _across_heads,
+    },
+    minutes=5,
+    level=2,
+)
+
+
+# 4.5
+
+
+def _never_permutes(x, pattern, **sizes):
+    """Reshapes to the right shape and leaves the elements in their old order."""
+    return x.reshape(axes.rearrange_group(x, pattern, **sizes).shape)
+
+
+def _group_backwards(x, pattern, **sizes):
+    """Takes the leftmost name of a group for the fast one."""
+    left, right = (side.split() for side in pattern.split("->"))
+    if "(" in left:
+        a, b = left.index("("), left.index(")")
+        left = [*left[: a + 1], *left[b - 1 : a : -1], *left[b:]]
+    return axes.rearrange_group(x, " ".join([*left, "->", *right]), **sizes)
+
+
+def _never_merges(x, pattern, **sizes):
+    left, arrow, right = pattern.partition("->")
+    return axes.rearrange_group(x, left + arrow + right.replace("(", "").replace(")", ""), **sizes)
+
+
+topic.exercise(
+    axes.rearrange_group,
+    cases=[
+        call(_numbers(2, 3), "h w -> w h"),
+        call(_numbers(6), "( h d ) -> h d", h=2),
+        call(_numbers(2, 3), "h w -> ( h w )"),
+        call(_numbers(2, 3), "h w -> ( w h )"),
+        call(_numbers(6), "( h d ) -> d h", d=3),
+        call(_numbers(1, 2, 4), "b t ( h d ) -> b h t d", h=2),
+        call(_numbers(2, 2, 3, 2), "b h t d -> b t ( h d )"),
+        call(_numbers(12), "( a b c ) -> c ( a b )", a=2, b=2),
+    ],
+    hints=(
+        "Three steps: reshape to one dimension a name, permute, flatten the group on the right.",
+        "For the reshape walk through the words on the left: outside a group a name takes the next length of x.shape, "
+        "inside it takes its given size, or -1. For permute ask names.index(word) for the words on the right.",
+    ),
+    wrong={
+        "never permutes": _never_permutes,
+        "the leftmost name is fast": _group_backwards,
+        "never merges": _never_merges,
+    },
+    minutes=15,
+    level=3,
+)
+
+
+topic.prediction(
+    "d_h",
+    answer=(0, 2, 4, 6),
+    why="In (d h) the rightmost name, h, is the fast one: neighbours belong to different heads.",
+    remarks={(0, 1, 2, 3): "That is (h d), where each head takes one piece of neighbours."},
+)
+topic.prediction(
+    "sum_of_ones",
+    answer=4.0,
+    why="Four ones along hidden are added. The mean of four ones would be 1.0.",
+    remarks={1.0: "That is the mean."},
+)
+topic.prediction(
+    "scores_flops",
+    answer=lambda: axes.einsum_flops("b h q d, b h k d -> b h q k", (2, 4, 8, 16), (2, 4, 8, 16)),
+    why="Every name is a loop: 2 · 4 · 8 · 8 · 16 passes, and each multiplies once and adds once.",
+    remarks={8192: "That counts the passes. Each of them multiplies and adds: two FLOPs."},
+)
+topic.prediction(
+    "pixels_last",
+    answer="view",
+    why="h and w are neighbours in memory and stay neighbours, so (h w) has one stride; only the order changes.",
+    remarks={"copy": "A copy is needed only where a group on the right does not already lie in memory like one axis."},
+)
+
+topic.question(
+    "In rearrange(x, '(a b) -> a b', a=2), which of a and b is the slow axis?",
+    "a. The leftmost name in a group varies slowest, as the leftmost index of an array does.",
+)
+topic.question(
+    "What happens to a name that stands on the left of an einsum pattern and not on the right?",
+    "It is summed over. If two tensors have it, their products along it are added: it is contracted.",
+)
+topic.question(
+    "Why does reduce want the word 'mean' or 'sum', when the pattern already says which axis goes?",
+    "The pattern says where, not how. Sum and mean along the same axis differ by its length.",
+)
+topic.question(
+    "Splitting heads is free and joining them copies. Why?",
+    "Splitting gives one dimension two strides. Joining wants one stride for two axes that do not lie side by side.",
+)
+topic.question(
+    "How many FLOPs has the einsum 'b t i, o i -> b t o'?",
+    "2 · b · t · o · i: every name is a loop, and each pass multiplies once and adds once.",
+)
+topic.question(
+    "What does jaxtyping do at run time when you only write the annotation?",
+    "Nothing. It is documentation until a type checker, or an isinstance, looks at it.",
+)
+topic.question(
+    "Why is '...hidden -> ...' refused?",
+    "Without a space the dots and the name are one word, and that is no name. It is '... hidden -> ...'.",
+)
