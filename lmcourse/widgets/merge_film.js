@@ -1,7 +1,7 @@
 // MergeFilm: byte-pair encoding, merge by merge: learned from a text, then applied to another. The whole algorithm is
 // here, so that the film needs no kernel; node tests hold it against lmcourse.tokenization on golden vectors.
 import { asker, choice, field, frame, grouped, h, put, redraw, roving, s, slider, stepper } from "./base.js";
-import { byteLine, byteString, bytesPerToken, drawn, graphemesNear, glyph, hex, lines, linkSpans, pretokenize, spell, wellFormed } from "./tokens.js";
+import { byteLine, byteString, bytesPerToken, byteRows, drawn, layOut, lines, linkSpans, pager, pretokenize, spell, wellFormed } from "./tokens.js";
 
 export const TIES = ["greatest", "first", "smallest"];
 const RULES = { greatest: "greatest bytes (CS336)", first: "first seen (minbpe)", smallest: "smallest ids (Hugging Face)" };
@@ -273,21 +273,6 @@ export function divergence(yours, reference, target) {
 const token = (bytes, props = {}) => h("span", { ...props, class: `lmc-tok ${props.class ?? ""}` }, drawn(bytes));
 const times = (n, word) => `${grouped(n)} ${word}${n === 1 ? "" : "s"}`;
 
-/** Pre-tokens of a text with their byte spans, and the cuts between them. */
-function layOut(text) {
-  const cuts = [0], starts = [];
-  let unit = 0, from = 0;
-  const pretokens = pretokenize(text).map((piece) => {
-    const start = from;
-    starts.push({ unit, from });
-    unit += piece.length;
-    from += byteString(piece).length;
-    cuts.push(from);
-    return { text: piece, from: start, to: from };
-  });
-  return { text, pretokens, starts, cuts, gaps: new Set(cuts), bytes: byteString(text) };
-}
-
 function render({ model, el }) {
   const get = (name) => model.get(name);
   const FIRST = Object.fromEntries(["text", "new_text", "vocab_size", "tie", "step", "whose"].map((name) => [name, get(name)]));
@@ -345,16 +330,12 @@ function render({ model, el }) {
   const headline = h("div", { class: "mf-headline" });
   const svg = s("svg", { class: "mf-time", role: "img", height: 118 });
   const tracks = h("div", { class: "mf-tracks" });
-  const pager = h("div", { class: "mf-pager" });
   const raceHead = h("p", { class: "mf-sub" });
   const race = h("div", { class: "mf-race", role: "list" });
   const rules = h("div", { class: "mf-rules" });
   const vocabulary = h("div", { class: "mf-vocab" });
   const biography = h("div", { class: "mf-bio" });
   const verdict = h("p", { class: "mf-verdict" });
-  f.stage.append(headline, svg, tracks, pager,
-    h("div", { class: "mf-columns" }, h("div", {}, raceHead, race), h("div", { class: "mf-column" }, rules, vocabulary)), biography, verdict);
-
   // Timeline: bytes per token while training, then while encoding; drag it to scrub.
 
   const PLOT = { left: 44, right: 12, top: 22, bottom: 82 };
@@ -435,12 +416,10 @@ function render({ model, el }) {
     const all = lines(shown.cuts, page, width - label - 4, most);
     const from = all[0]?.from ?? 0, to = all.at(-1)?.to ?? 0;
     const focused = tracks.contains(document.activeElement) ? document.activeElement.dataset.from : null;
-    if (!all.length) { tracks.replaceChildren(h("p", { class: "lmc-muted" }, shown === layout ? "There is no text to train on." : "There is no text to encode.")); pager.hidden = true; return null; }
-    const spans = tokenSpans(run, shown, k, position, from, to), chars = graphemesNear(shown.text, shown.starts, from, to);
-    const bytes = Array.from({ length: to - from }, (_, i) => ({ from: from + i, to: from + i + 1 }));
+    if (!all.length) { tracks.replaceChildren(h("p", { class: "lmc-muted" }, shown === layout ? "There is no text to train on." : "There is no text to encode.")); pages.set(0, 0, [0]); return; }
+    const spans = tokenSpans(run, shown, k, position, from, to), above = byteRows(shown, from, to);
     tracks.replaceChildren(...all.map((line) => byteLine(line, [
-      { label: "characters", spans: chars, cell: (span) => h("span", { class: "lmc-char" }, h("bdi", {}, glyph(span.text))) },
-      { label: "bytes", spans: bytes, cell: (span) => h("span", { class: "lmc-byte" }, hex(shown.bytes.charCodeAt(span.from))) },
+      ...above,
       { label: "tokens", spans, cell: (span) => h("button", {
         type: "button", tabindex: -1, class: `lmc-tok lmc-tok-${span.parity}${span.made ? " mf-made" : ""}${span.next ? ` mf-next mf-${span.next}` : ""}${span.bytes === selected ? " mf-chosen" : ""}`,
         "aria-label": `token ${spell(span.bytes)}, id ${span.id}${span.next ? ", merges next" : span.made ? ", made by this merge" : ""}`,
@@ -449,25 +428,11 @@ function render({ model, el }) {
     ], shown.gaps)));
     const cells = [...tracks.querySelectorAll("button")];
     cellsRoving.refresh(Math.max(0, cells.findIndex((cell) => focused !== null && Number(cell.dataset.from) <= Number(focused) && Number(focused) < Number(cell.dataset.to))), focused !== null);
-    const more = shown.bytes.length > to - from;
-    pager.hidden = !more;
-    if (more) {
-      where.textContent = `bytes ${grouped(from + 1)} to ${grouped(to)} of ${grouped(shown.bytes.length)}`;
-      back.setAttribute("aria-disabled", String(from === 0));
-      forth.setAttribute("aria-disabled", String(to >= shown.bytes.length));
-      find.hidden = shown !== layout;
-      pager.move = (sign) => {
-        if (sign > 0) { if (to < shown.bytes.length) page = to; } else page = shown.cuts.findLast((cut) => cut <= from - (to - from)) ?? 0;
-        draw();
-      };
-    }
-    return spans;
+    pages.set(from, to, shown.cuts);
+    find.hidden = shown !== layout;
   }
   const cellsRoving = roving(tracks, "button");
   linkSpans(tracks);
-  const where = h("span", {});
-  const back = h("button", { type: "button", onclick: () => pager.move(-1), "aria-label": "earlier text" }, "◀");
-  const forth = h("button", { type: "button", onclick: () => pager.move(1), "aria-label": "later text" }, "▶");
   const find = h("button", { type: "button", onclick: () => {
     const run = mine(), k = Math.min(get("step"), reached(run)), made = k ? String.fromCharCode(255 + k) : run.steps[0]?.pair;
     if (!made) return;
@@ -475,7 +440,10 @@ function render({ model, el }) {
     const next = layout.pretokens.find((p) => p.from > page && holds(p)) ?? layout.pretokens.find(holds);
     if (next) { page = next.from; draw(); }
   } }, "Go to the next place it merged");
-  pager.append(back, where, forth, find);
+  const pages = pager((from) => { page = from; draw(); }, find);
+
+  f.stage.append(headline, svg, tracks, pages.el,
+    h("div", { class: "mf-columns" }, h("div", {}, raceHead, race), h("div", { class: "mf-column" }, rules, vocabulary)), biography, verdict);
 
   // The race of the pairs
 

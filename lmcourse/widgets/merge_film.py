@@ -50,9 +50,9 @@ class MergeFilm(CourseWidget):
         step: int = 0,
         train: Callable | None = None,
     ):
-        _check_text("text", text)
+        check_text("text", text)
         new_text = text[:60] if new_text is None else new_text
-        _check_text("new_text", new_text)
+        check_text("new_text", new_text)
         if len(new_text) > MOST_NEW:
             raise ValueError(f"new_text: at most {MOST_NEW} characters, one merge a step, got {len(new_text)}")
         if not isinstance(vocab_size, int) or not 257 <= vocab_size <= 256 + MOST_MERGES:
@@ -133,7 +133,7 @@ class MergeFilm(CourseWidget):
         return {}
 
 
-def _check_text(name: str, text: str) -> None:
+def check_text(name: str, text: str) -> None:
     if not isinstance(text, str):
         raise TypeError(f"{name}: expected a str, got {type(text).__name__}")
     try:

@@ -1,6 +1,6 @@
 // Text, bytes and tokens, for the widgets that draw them: what a byte string looks like, GPT-2's pre-tokens, and lines
 // of byte columns that carry graphemes, bytes and tokens one above the other.
-import { h } from "./base.js";
+import { grouped, h } from "./base.js";
 
 // Bytes are kept as strings with one character a byte, so that they compare, join and serve as keys as bytes do.
 
@@ -165,6 +165,51 @@ export function graphemesNear(text, starts, from, to) {
     if (byte >= to) break;
   }
   return found;
+}
+
+/** A text as bytes, its pre-tokens with their byte spans, and the cuts between them. */
+export function layOut(text) {
+  const cuts = [0], starts = [];
+  let unit = 0, from = 0;
+  const pretokens = pretokenize(text).map((piece) => {
+    const start = from;
+    starts.push({ unit, from });
+    unit += piece.length;
+    from += byteString(piece).length;
+    cuts.push(from);
+    return { text: piece, from: start, to: from };
+  });
+  return { text, pretokens, starts, cuts, gaps: new Set(cuts), bytes: byteString(text) };
+}
+
+/** The two rows that stand above tokens: what a reader calls characters, and the bytes they are. */
+export function byteRows({ text, bytes, starts }, from, to) {
+  const each = Array.from({ length: to - from }, (_, i) => ({ from: from + i, to: from + i + 1 }));
+  return [
+    { label: "characters", spans: graphemesNear(text, starts, from, to), cell: (span) => h("span", { class: "lmc-char" }, h("bdi", {}, glyph(span.text))) },
+    { label: "bytes", spans: each, cell: (span) => h("span", { class: "lmc-byte" }, hex(bytes.charCodeAt(span.from))) },
+  ];
+}
+
+/** Pages through a text that is longer than the stage: ◀ bytes 1 to 128 of 3 412 ▶. `turn(from)` draws from there. */
+export function pager(turn, ...more) {
+  let back = 0, on = null;
+  const where = h("span", {});
+  const earlier = h("button", { type: "button", "aria-label": "earlier text", onclick: () => turn(back) }, "◀");
+  const later = h("button", { type: "button", "aria-label": "later text", onclick: () => { if (on !== null) turn(on); } }, "▶");
+  const el = h("div", { class: "lmc-pager" }, earlier, where, later, more);
+  return {
+    el,
+    set(from, to, cuts) {
+      const total = cuts.at(-1);
+      el.hidden = total <= to - from;
+      back = cuts.findLast((cut) => cut <= from - (to - from)) ?? 0;
+      on = to < total ? to : null;
+      where.textContent = `bytes ${grouped(from + 1)} to ${grouped(to)} of ${grouped(total)}`;
+      earlier.setAttribute("aria-disabled", String(from === 0));
+      later.setAttribute("aria-disabled", String(on === null));
+    },
+  };
 }
 
 /** Light every cell that shares a byte with the one under the pointer or the focus; `point(from, to, node)` may speak. */
