@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from functools import cache, cached_property, lru_cache
 from itertools import chain, islice, pairwise
-from operator import index
+from operator import add, index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -829,14 +829,13 @@ class BPETokenizer:
 
     def _encode_pretoken(self, pretoken: str) -> list[int]:
         data = _utf8(pretoken, "text")
-        if self._ranks is None and data in self._ids:
-            return [self._ids[data]]
-        return [self._ids[part] for part in _merge(data, self._rank)]
-
-    def _rank(self, left: bytes, right: bytes) -> float:
-        if self._ranks is None:
-            return self._ids.get(left + right, _NEVER)
-        return self._ranks.get((left, right), _NEVER)
+        if self._ranks is not None:
+            parts = _merge(data, self._ranks.get, _pair)
+        elif data in self._ids:
+            parts = [data]
+        else:
+            parts = _merge(data, self._ids.get, add)
+        return [self._ids[part] for part in parts]
 
     def decode(self, ids: Iterable[int], errors: str = "replace") -> str:
         """Text of `ids`: bytes first, then UTF-8 for all of them together, for a token may end inside a character.
@@ -938,24 +937,32 @@ class _Cache(dict):
         return ids
 
 
-def _merge(data: bytes, rank: Callable[[bytes, bytes], float]) -> list[bytes]:
-    """Cut `data` into tokens: merge the neighbours of lowest rank, the leftmost first, until none can merge."""
+def _pair(left: bytes, right: bytes) -> Pair:
+    return left, right
+
+
+def _merge(data: bytes, rank: Callable[[Any, float], float], join: Callable[[bytes, bytes], Any]) -> list[bytes]:
+    """Cut `data` into tokens: merge the neighbours of lowest rank, the leftmost first, until none can merge.
+
+    The rank of two neighbours is `rank(join(left, right), _NEVER)`: for a published vocabulary the rank of their joined
+    bytes (`ids.get` and `operator.add`), for a list of merges that of the pair.
+    """
     if len(data) > 256:
-        return _merge_long(data, rank)
+        return _merge_long(data, rank, join)
     parts = [data[i : i + 1] for i in range(len(data))]
-    ranks = [rank(left, right) for left, right in pairwise(parts)]
+    ranks = [rank(joined, _NEVER) for joined in map(join, parts, parts[1:])]
     while ranks and (lowest := min(ranks)) < _NEVER:
         i = ranks.index(lowest)
         parts[i : i + 2] = [parts[i] + parts[i + 1]]
         del ranks[i]
         if i < len(ranks):
-            ranks[i] = rank(parts[i], parts[i + 1])
+            ranks[i] = rank(join(parts[i], parts[i + 1]), _NEVER)
         if i > 0:
-            ranks[i - 1] = rank(parts[i - 1], parts[i])
+            ranks[i - 1] = rank(join(parts[i - 1], parts[i]), _NEVER)
     return parts
 
 
-def _merge_long(data: bytes, rank: Callable[[bytes, bytes], float]) -> list[bytes]:
+def _merge_long(data: bytes, rank: Callable[[Any, float], float], join: Callable[[bytes, bytes], Any]) -> list[bytes]:
     """`_merge` with a heap in place of the scan for the lowest rank, so that a megabyte without a space ends too."""
     n = len(data)
     part = [data[i : i + 1] for i in range(n)]  # by the position at which it begins; b"" once it was merged away
@@ -963,7 +970,7 @@ def _merge_long(data: bytes, rank: Callable[[bytes, bytes], float]) -> list[byte
     heap = []
 
     def push(left: int, right: int) -> None:
-        if left >= 0 and right < n and (r := rank(part[left], part[right])) < _NEVER:
+        if left >= 0 and right < n and (r := rank(join(part[left], part[right]), _NEVER)) < _NEVER:
             heapq.heappush(heap, (r, left, len(part[left]) + len(part[right])))
 
     for i in range(n - 1):
@@ -1016,11 +1023,11 @@ def _recover_merges(ranks: Mapping[bytes, int]) -> list[Pair]:
     for token, this in sorted(ranks.items(), key=lambda item: item[1]):
         if len(token) > 1:
 
-            def earlier(left: bytes, right: bytes, this: int = this) -> float:
-                rank = ranks.get(left + right, _NEVER)
-                return rank if rank < this else _NEVER
+            def earlier(joined: bytes, never: float, this: int = this) -> float:
+                rank = ranks.get(joined, never)
+                return rank if rank < this else never
 
-            parts = _merge(token, earlier)
+            parts = _merge(token, earlier, add)
             if len(parts) != 2:
                 raise ValueError(f"the token {token!r} is not a merge of two earlier ones, but of {parts}")
             merges.append((parts[0], parts[1]))

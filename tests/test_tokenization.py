@@ -1,6 +1,7 @@
 """Run: pytest tests/test_tokenization.py    (real vocabularies: set TIKTOKEN_CACHE_DIR, or be online once)"""
 
 import json
+import operator
 import random
 import re
 import tracemalloc
@@ -435,11 +436,11 @@ def test_the_heap_and_the_scan_merge_alike(data, seed):
     pairs = sorted({bytes([left, right]) for left in data for right in data})
     ranks = {pair: i for i, pair in enumerate(random.Random(seed).sample(pairs, len(pairs) // 2))}
 
-    def rank(left, right):
-        longer = sum(left + right) % 7 + 10_000 if 2 < len(left + right) < 6 else tokenization._NEVER
-        return ranks.get(left + right, longer)
+    def rank(joined, never):
+        return ranks.get(joined, sum(joined) % 7 + 10_000 if 2 < len(joined) < 6 else never)
 
-    assert tokenization._merge(data, rank) == tokenization._merge_long(data, rank)
+    scan, heap = (merge(data, rank, operator.add) for merge in (tokenization._merge, tokenization._merge_long))
+    assert scan == heap and b"".join(scan) == data
 
 
 def test_merges_go_by_rank_not_left_to_right_and_not_longest_match():
