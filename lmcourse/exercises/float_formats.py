@@ -351,15 +351,6 @@ topic.prediction(
     remarks={math.inf: "Rounding comes first: only what rounds past the largest number overflows, from 65520 on."},
 )
 topic.prediction(
-    "one_more",
-    answer=256.0,
-    why="Between 256 and 512 bfloat16 counts in twos. 257 is a tie, and ties go to the even mantissa: 256.",
-    remarks={
-        257.0: "257 needs nine significant bits, and bfloat16 has eight.",
-        258.0: "A tie goes to even, and here down.",
-    },
-)
-topic.prediction(
     "a_thousand_cents",
     answer=4.0,
     why="From 4 on the spacing is 1/32, and 0.01 is less than half of it: each addition is rounded away.",
