@@ -20,7 +20,7 @@ BUILD = ROOT / "build"
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-rs", "--durations=5"]
 NBVAL = [
     "--nbval-sanitize-with", "tests/nbval_sanitize.cfg", "--nbval-cell-timeout=120", "--nbval-current-env",
-    "-p", "no:doctest", "-n", "2", "--dist", "loadscope",
+    "-n", "2", "--dist", "loadscope",
 ]  # fmt: skip
 
 
