@@ -28,7 +28,7 @@ import torch
 from jaxtyping import Bool, Int, Shaped, UInt
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from lmcourse.files import replacing
 
@@ -96,7 +96,7 @@ def checked_chunks(ids: Iterable[int], vocab_size: int) -> Iterator[UInt[np.ndar
 
 
 def _chunks(ids: Iterable[int]) -> Iterator[Int[np.ndarray, "chunk"]]:
-    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
         raise TypeError(f"ids is a {type(ids).__name__}, it must be an iterable of integers")
     if isinstance(ids, np.ndarray):
         if ids.ndim != 1 or ids.dtype.kind not in "iu":
@@ -177,7 +177,7 @@ def open_tokens(path: str | os.PathLike, *, vocab_size: int | None = None) -> UI
             )
         tokens = np.memmap(file, dtype, mode="r", offset=file.tell(), shape=(length,))
     if hasattr(mmap, "MADV_RANDOM"):
-        _mapping(tokens).madvise(mmap.MADV_RANDOM)  # windows lie anywhere: reading ahead would read what nobody wants
+        mapping_of(tokens).madvise(mmap.MADV_RANDOM)  # windows lie anywhere: reading ahead would read what nobody wants
     if vocab_size is not None and vocab_size <= np.iinfo(dtype).max:
         _check_ids(tokens, vocab_size, path)
     return tokens
@@ -599,16 +599,47 @@ def process_memory() -> ProcessMemory:
     return ProcessMemory(info.rss, usage.ru_minflt, usage.ru_majflt)
 
 
-def pages_of(tokens: Shaped[np.ndarray, "length"], starts: Int[np.ndarray, "batch"], size: int) -> set[int]:
+def pages_of(
+    tokens: Shaped[np.ndarray, "length"], starts: Int[np.ndarray, "batch"], size: int, *, page_size: int = mmap.PAGESIZE
+) -> set[int]:
     """The pages of the file that hold the windows of `size` tokens at `starts`; for an array in memory, the pages as if
     it were a file without a header.
 
-    >>> sorted(pages_of(np.zeros(10_000, dtype=np.uint16), np.array([2047, 5000]), 2))
+    >>> sorted(pages_of(np.zeros(10_000, dtype=np.uint16), np.array([2047, 5000]), 2, page_size=4096))
     [0, 1, 2]
     """
-    first = _offset_in_file(tokens) + np.asarray(starts) * tokens.itemsize
+    first = offset_in_file(tokens) + np.asarray(starts) * tokens.itemsize
     last = first + size * tokens.itemsize - 1
-    return {page for a, b in zip(first // mmap.PAGESIZE, last // mmap.PAGESIZE) for page in range(int(a), int(b) + 1)}
+    return {page for a, b in zip(first // page_size, last // page_size) for page in range(int(a), int(b) + 1)}
+
+
+def offset_in_file(tokens: Shaped[np.ndarray, "length"]) -> int:
+    """The byte of the file at which `tokens` begins: the size of the header, and more for a slice; 0 in memory.
+
+    >>> offset_in_file(np.zeros(10))
+    0
+    """
+    root = _root(tokens)
+    return tokens.ctypes.data - root.ctypes.data + root.offset if isinstance(root, np.memmap) else 0
+
+
+def mapping_of(tokens: Shaped[np.ndarray, "length"]) -> mmap.mmap | None:
+    """The mapping under `tokens` when it is of a file, read-only; None for an array in memory.
+
+    None for a writable mapping too: to release its pages would lose what was written to them.
+
+    >>> mapping_of(np.zeros(10)) is None
+    True
+    """
+    root = _root(tokens)
+    return root.base if isinstance(root.base, mmap.mmap) and getattr(root, "mode", "") == "r" else None
+
+
+def _root(tokens: np.ndarray) -> np.ndarray:
+    """The array that `tokens` is a slice or a view of."""
+    while isinstance(tokens.base, np.ndarray):
+        tokens = tokens.base
+    return tokens
 
 
 def cached_pages(tokens: Shaped[np.ndarray, "length"]) -> Bool[np.ndarray, "pages"] | None:
@@ -619,7 +650,7 @@ def cached_pages(tokens: Shaped[np.ndarray, "length"]) -> Bool[np.ndarray, "page
     >>> cached_pages(np.zeros(10)) is None
     True
     """
-    mapping = _mapping(tokens)
+    mapping = mapping_of(tokens)
     if mapping is None or sys.platform != "linux":
         return None
     address = np.frombuffer(mapping, dtype=np.uint8).ctypes.data
@@ -638,7 +669,7 @@ def release_pages(tokens: Shaped[np.ndarray, "length"]) -> None:
 
     >>> release_pages(np.zeros(10))
     """
-    mapping = _mapping(tokens)
+    mapping = mapping_of(tokens)
     if mapping is None:
         return
     if hasattr(mmap, "MADV_DONTNEED"):
@@ -655,7 +686,7 @@ def drop_from_cache(tokens: Shaped[np.ndarray, "length"]) -> bool:
     >>> drop_from_cache(np.zeros(10))
     False
     """
-    mapping = _mapping(tokens)
+    mapping = mapping_of(tokens)
     if mapping is None or not hasattr(os, "posix_fadvise"):
         return False
     release_pages(tokens)  # a page that a process has mapped is not dropped
@@ -663,21 +694,3 @@ def drop_from_cache(tokens: Shaped[np.ndarray, "length"]) -> bool:
         os.fsync(file.fileno())  # nor is one that has not been written yet
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     return True
-
-
-def _root(tokens: np.ndarray) -> np.ndarray:
-    """The array that `tokens` is a slice or a view of."""
-    while isinstance(tokens.base, np.ndarray):
-        tokens = tokens.base
-    return tokens
-
-
-def _mapping(tokens: np.ndarray) -> mmap.mmap | None:
-    """The mapping of a file under `tokens` when it is read-only; a writable one would lose what was written to it."""
-    root = _root(tokens)
-    return root.base if isinstance(root.base, mmap.mmap) and getattr(root, "mode", "") == "r" else None
-
-
-def _offset_in_file(tokens: np.ndarray) -> int:
-    root = _root(tokens)
-    return tokens.ctypes.data - root.ctypes.data + (root.offset if isinstance(root, np.memmap) else 0)
