@@ -32,14 +32,13 @@ def _integers(name: str, values: Sequence[int], least: int | None = None) -> tup
     """Return `values` as a tuple of plain integers, or say which argument is not that."""
     if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
         raise TypeError(f"{name} must be a sequence of integers, got {values!r}")
-    out = []
-    for value in values:
+    out = tuple(values)
+    for value in out:
         if isinstance(value, bool) or not hasattr(value, "__index__"):
             raise TypeError(f"{name} must hold integers only, got {value!r}")
-        out.append(as_integer(value))
-        if least is not None and out[-1] < least:
-            raise ValueError(f"{name} must hold integers of at least {least}, got {out[-1]}")
-    return tuple(out)
+        if least is not None and value < least:
+            raise ValueError(f"{name} must hold integers of at least {least}, got {value}")
+    return tuple(map(as_integer, out))
 
 
 def integers(**least: int | None):
@@ -55,20 +54,22 @@ def integers(**least: int | None):
     ValueError: shape must hold integers of at least 0, got -3
     """
 
+    longer = "index" if "index" in least else "shape"
+
     def decorate(rule):
-        signature = inspect.signature(rule)
+        names = list(inspect.signature(rule).parameters)
 
         @functools.wraps(rule)
         def checked(*args, **kwargs):
-            given = signature.bind(*args, **kwargs)
+            if len(args) > len(names) or kwargs.keys() & names[: len(args)]:
+                return rule(*args, **kwargs)  # Python's own TypeError says it best
+            given = dict(zip(names, args)) | kwargs
             for name, smallest in least.items():
-                given.arguments[name] = _integers(name, given.arguments[name], smallest)
-            if "strides" in least:
-                name = "index" if "index" in least else "shape"
-                one, other = given.arguments[name], given.arguments["strides"]
-                if len(one) != len(other):
-                    raise ValueError(f"strides must be as long as {name}, got {other} for {one}")
-            return rule(*given.args, **given.kwargs)
+                if name in given:
+                    given[name] = _integers(name, given[name], smallest)
+            if "strides" in given and longer in given and len(given["strides"]) != len(given[longer]):
+                raise ValueError(f"strides must be as long as {longer}, got {given['strides']} for {given[longer]}")
+            return rule(**given)
 
         return checked
 

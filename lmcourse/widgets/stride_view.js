@@ -620,7 +620,7 @@ function render({ model, el }) {
       operation.set("");
       kernel.ask({ operation: text });
     } catch (error) {
-      if (!(error instanceof TensorError)) return show(`${error.message.replace(/^./, (c) => c.toUpperCase())}.`, "bad");
+      if (!(error instanceof TensorError)) return show(`Not done: ${error.message}.`, "bad");
       const unknown = error.kind === "NotImplementedError";
       show(unknown ? `${error.message}.` : `${error.kind}: ${error.message}`, "bad");
       kernel.ask({ operation: text });
@@ -638,18 +638,13 @@ function render({ model, el }) {
 
   // The stage: strips, lanes, and one tensor as it is read
 
-  function strip(k, walk) {
+  function strip(k) {
     const storage = get("storages")[k], shown = Math.min(storage.size, DRAWN);
-    const perLine = Math.max(1, Math.floor(get("line_bytes") / storage.itemsize));
     const cells = range(shown).map((p) => {
-      const here = walk && walk.storage === k && walk.position === p;
-      const cached = walk && walk.storage === k && walk.cached.has(Math.floor(p / perLine));
-      const node = h("button", {
-        type: "button", class: `sv-cell sv-pos${here ? " sv-here" : ""}${cached ? " sv-cached" : ""}${walk && p % perLine === 0 ? " sv-line" : ""}`,
-        "data-key": `p${k}-${p}`,
-        onclick: () => light(k, p, sayPosition(k, p)),
-      }, h("span", { class: "sv-small" }, unseen("position "), here ? `▼${p}` : p), h("span", {}, unseen(" value "), storage.values[p] ?? "·"));
-      spots.push({ node, storage: k, position: p, says: () => sayPosition(k, p) });
+      const number = h("span", {}, p);
+      const node = h("button", { type: "button", class: "sv-cell sv-pos", "data-key": `p${k}-${p}`, onclick: () => light(k, p, sayPosition(k, p)) },
+        h("span", { class: "sv-small" }, unseen("position "), number), h("span", {}, unseen(" value "), storage.values[p] ?? "·"));
+      spots.push({ node, number, storage: k, position: p, says: () => sayPosition(k, p) });
       return node;
     });
     const bytes = storage.size * storage.itemsize;
@@ -700,11 +695,10 @@ function render({ model, el }) {
     ];
   }
 
-  function laneGrid(x, walk) {
+  function laneGrid(x) {
     const cell = (k, index) => {
       const position = offsetOf(index, x.strides, x.offset);
-      const read = walk && walk.order.indexOf(position) >= 0 && same(walk.index, index);
-      const node = h("button", { type: "button", class: `sv-cell sv-el${read ? " sv-here" : ""}`, "data-key": `e${k}`,
+      const node = h("button", { type: "button", class: "sv-cell sv-el", "data-key": `e${k}`,
         "aria-label": `element ${index.join(", ")}, value ${valueAt(x, position)}`,
         onclick: () => light(x.storage, position, sayElement(x, index)) }, valueAt(x, position));
       spots.push({ node, storage: x.storage, position, says: () => sayElement(x, index) });
@@ -716,20 +710,51 @@ function render({ model, el }) {
 
   // The walk: an odometer over the indices, and the cache lines that it touches
 
-  function walking(x) {
-    const columns = get("order") === "columns", numel = prod(x.shape);
+  let route = null;
+  /** Everything about the walk that no step changes. */
+  function routeOf(x) {
+    const numel = prod(x.shape), key = JSON.stringify([x, get("order"), get("line_bytes"), get("lines_kept")]);
     if (!numel || numel > WALKED) return null;
-    const positions = addressesOf(x, columns), storage = storageOf(x);
-    const fetched = lineFetches(positions, storage.itemsize, get("line_bytes"), get("lines_kept"));
-    const step = Math.min(get("step"), numel - 1), cached = new Set();
-    const lines = positions.map((p) => Math.floor((p * storage.itemsize) / get("line_bytes")));
-    for (let k = step; k >= 0 && cached.size < get("lines_kept"); k -= 1) cached.add(lines[k]);
-    const total = (way) => lineFetches(addressesOf(x, way), storage.itemsize, get("line_bytes"), get("lines_kept")).filter(Boolean).length;
-    return {
-      storage: x.storage, position: positions[step], index: indexAt(step, x.shape, columns), order: positions, step, numel, cached,
-      fetch: fetched[step], line: lines[step], soFar: fetched.slice(0, step + 1).filter(Boolean).length, rows: total(false), columns: total(true),
-    };
+    if (route?.key === key) return route;
+    const { itemsize } = storageOf(x), bytes = get("line_bytes"), columns = get("order") === "columns";
+    const fetches = (way) => lineFetches(addressesOf(x, way), itemsize, bytes, get("lines_kept"));
+    const total = (way) => fetches(way).filter(Boolean).length, positions = addressesOf(x, columns);
+    route = { key, numel, columns, positions, fetched: fetches(columns), rows: total(false), byColumns: total(true),
+      lines: positions.map((p) => Math.floor((p * itemsize) / bytes)), perLine: Math.max(1, Math.floor(bytes / itemsize)) };
+    return route;
   }
+
+  /** The walk at the step of now: a function of the state. */
+  function walking(x) {
+    const way = routeOf(x);
+    if (!way) return null;
+    const step = Math.min(get("step"), way.numel - 1), index = indexAt(step, x.shape, way.columns), kept = new Set();
+    for (let k = step; k >= 0 && kept.size < get("lines_kept"); k -= 1) kept.add(way.lines[k]);
+    return { ...way, step, index, kept, position: way.positions[step], line: way.lines[step], fetch: way.fetched[step],
+      soFar: way.fetched.slice(0, step + 1).filter(Boolean).length };
+  }
+
+  /** Move the pointer: no cell is made anew, so a step costs little however many there are. */
+  function paintWalk() {
+    const x = lane(), walk = walking(x), number = walk && x.shape.reduce((k, n, d) => k * n + walk.index[d], 0);
+    for (const { node, number: label, storage, position } of spots) {
+      if (!label) continue;
+      const here = walk !== null && storage === x.storage && position === walk.position;
+      node.classList.toggle("sv-here", here);
+      node.classList.toggle("sv-cached", walk !== null && storage === x.storage && walk.kept.has(Math.floor(position / walk.perLine)));
+      node.classList.toggle("sv-line", walk !== null && storage === x.storage && position % walk.perLine === 0);
+      const text = here ? `▼${position}` : String(position);
+      if (label.textContent !== text) label.textContent = text;
+    }
+    f.stage.querySelector(".sv-el.sv-here")?.classList.remove("sv-here");
+    if (walk) f.stage.querySelector(`[data-key="e${number}"]`)?.classList.add("sv-here");
+    walkBox.replaceChildren(walkPanel(x, walk));
+    const scroller = f.stage.querySelector(".sv-scroll"), here = scroller.querySelector(".sv-here");
+    if (here && (here.offsetLeft < scroller.scrollLeft || here.offsetLeft + 48 > scroller.scrollLeft + scroller.clientWidth)) scroller.scrollLeft = here.offsetLeft - 48;
+    if (walk) walker.set(walk.step, walk.numel);
+    sayWalk(x, walk);
+  }
+  const walkBox = h("div", {});
 
   function bars(title, pairs, format) {
     const most = Math.max(...pairs.map(([, n]) => n), 1e-12);
@@ -745,7 +770,7 @@ function render({ model, el }) {
     return h("div", { class: "sv-walk" },
       h("div", { class: "sv-odometer" }, digits, h("span", { class: "lmc-mono" }, ` ${arithmetic(walk.index, x)}`)),
       bars(`cache lines fetched in the whole walk, ${plural(get("lines_kept"), "line")} of ${get("line_bytes")} bytes kept`,
-        [["last index fastest", walk.rows, "a"], ["first index fastest", walk.columns, "b"]], grouped),
+        [["last index fastest", walk.rows, "a"], ["first index fastest", walk.byColumns, "b"]], grouped),
       measured && bars(`measured here: reading all of a ${measured.n} × ${measured.n} float32 matrix, in milliseconds`,
         [["row by row", measured.rows * 1e3, "a"], ["column by column", measured.columns * 1e3, "b"]], (n) => n.toFixed(2)));
   }
@@ -926,19 +951,17 @@ function render({ model, el }) {
       f.root.style.setProperty("--sv-w", "30px");
       f.stage.replaceChildren(...puzzleStage());
     } else {
-      const walk = mode === "walk" ? walking(x) : null;
-      const longest = Math.max(2, ...lanes.flatMap((y) => [y.shape.map((n) => n - 1).join(",").length]), ...get("storages").flatMap((s) => s.values.slice(0, DRAWN).map((v) => v.length)), ...(walk ? [String(storageOf(x).size).length + 1] : []));
+      const labels = lanes.map((y) => y.shape.map((n) => n - 1).join(",").length);
+      const values = get("storages").flatMap((storage) => storage.values.map((value) => value.length));
+      const longest = Math.max(3, ...labels, ...values);
       f.root.style.setProperty("--sv-w", `${Math.max(30, 7.4 * Math.min(longest, 9) + 8)}px`);
       const strips = get("storages").map((_, k) => {
         const mine = lanes.map((y, i) => [y, i]).filter(([y]) => y.storage === k);
-        return mine.length ? h("div", { class: "sv-storage" }, strip(k, walk), mine.map(([y, i]) => laneRows(y, i))) : null;
+        return mine.length ? h("div", { class: "sv-storage" }, strip(k), mine.map(([y, i]) => laneRows(y, i))) : null;
       });
-      const panel = mode === "walk" ? walkPanel(x, walk) : mode === "view" ? viewPanel(x) : null;
-      f.stage.replaceChildren(h("div", { class: "lmc-scroll sv-scroll" }, strips), ...(panel ? [panel] : []), h("div", { class: "lmc-scroll" }, laneGrid(x, walk)));
-      const scroller = f.stage.querySelector(".sv-scroll"), here = scroller.querySelector(".sv-here");
-      scroller.scrollLeft = scrolled;
-      if (here && (here.offsetLeft < scrolled || here.offsetLeft + 48 > scrolled + scroller.clientWidth)) scroller.scrollLeft = here.offsetLeft - 48;
-      if (walk) walker.set(walk.step, walk.numel);
+      const panel = mode === "walk" ? [walkBox] : mode === "view" ? [viewPanel(x)] : [];
+      f.stage.replaceChildren(h("div", { class: "lmc-scroll sv-scroll" }, strips), ...panel, h("div", { class: "lmc-scroll" }, laneGrid(x)));
+      f.stage.querySelector(".sv-scroll").scrollLeft = scrolled;
     }
     byNode = new Map(spots.map((spot) => [spot.node, spot]));
     strips.refresh(0);
@@ -946,7 +969,7 @@ function render({ model, el }) {
     // What had the focus has it again; where that is gone (a removed lane), its neighbour.
     if (key) (f.stage.querySelector(`[data-key="${key}"]`) ?? f.stage.querySelector("[data-key]"))?.focus({ preventScroll: true });
     if (mode === "puzzle") sayPuzzle();
-    else if (mode === "walk") sayWalk(x, walking(x));
+    else if (mode === "walk") paintWalk();
   }
 
   let byNode = new Map();
@@ -959,10 +982,11 @@ function render({ model, el }) {
   f.stage.addEventListener("pointerleave", () => light(-1, -1));
   const strips = roving(f.stage, ".sv-pos");
   const elements = roving(f.stage, ".sv-el", { columns: () => (get("mode") === "puzzle" ? puzzleNow().shape : lane()?.shape ?? [1]).at(-1) ?? 1 });
-  const stop = redraw(model, ["storages", "lanes", "selected", "mode", "new_shape", "order", "step", "line_bytes", "lines_kept", "puzzle", "answers", "theirs"], draw);
-  const opening = { walk: () => sayWalk(lane(), walking(lane())), puzzle: sayPuzzle, view: () => show("Predict first: will it be a view, or an error?") };
-  if (get("lanes").length && !["walk", "puzzle"].includes(get("mode"))) (opening[get("mode")] ?? (() => show(sayLane(lane()))))();
-  return () => { stop(); walker.stop(); kernel.stop(); };
+  const stop = redraw(model, ["storages", "lanes", "selected", "mode", "new_shape", "puzzle", "answers", "theirs"], draw);
+  const stopWalk = redraw(model, ["order", "step", "line_bytes", "lines_kept"], () => { settle(); if (get("lanes").length && get("mode") === "walk") paintWalk(); });
+  if (get("mode") === "view") show("Predict first: will it be a view, or an error?");
+  if (get("mode") === "look") show(sayLane(lane()));
+  return () => { stop(); stopWalk(); walker.stop(); kernel.stop(); };
 }
 
 export default { render };
