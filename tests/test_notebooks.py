@@ -23,6 +23,7 @@ PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LESSONS = [path for path in PATHS if not path.stem.startswith("00")]
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+JOURNEY = "text → tokens → bits → strided batch → logits → loss → gradient → step"
 KNOWN_TAGS = {"setup", "exercise", "predict", "nbval-ignore-output", "needs-cuda", "raises-exception", "widget"}
 
 
@@ -109,6 +110,7 @@ def test_template(path):
     number, _, _ = path.stem.partition("_")
     first, setup, goals = notebook.cells[:3]
     assert first.source.startswith(f"# {number} "), "the first cell is the title and the promise"
+    assert JOURNEY in first.source.replace("*", ""), "the strip of the journey, its own stage in bold"
     assert "**You will build**" in first.source and "minutes" in first.source
     assert "setup" in tags(setup) and "ready()" in setup.source
     assert goals.source.startswith("## After this notebook you can")
