@@ -506,16 +506,18 @@ export function axisNames({ operation, pattern }, dots = 0) {
   return [...new Set(names)];
 }
 
-/** The loop nest of a pattern without tensors: sizes come from `sizes`, or from a short list of small numbers. */
-export function freeNest({ operation, reduction, pattern, sizes = {}, dots = 1 }) {
+/** Shapes and sizes for a pattern without tensors: sizes come from `sizes`, or from a short list of small numbers. */
+export function freeShapes({ operation, pattern, sizes = {}, dots = 1 }) {
   const names = axisNames({ operation, pattern }, dots), { operands, output } = parse(operation, pattern);
   const size = (name) => sizes[name] ?? FIRST_SIZES[names.indexOf(name) % FIRST_SIZES.length];
   const length = (dim) => product(dim.map((axis) => axis.value ?? size(axis.name)));
   const shapes = operands.map((side) => side.composition.flatMap((dim) => (dim === "…" ? Array.from({ length: dots }, (_, i) => size(`…${i}`)) : length(dim))));
-  const inner = [...operands, output].flatMap((side) => side.axes.filter((axis) => isName(axis)));
-  const given = operation === "einsum" ? {} : Object.fromEntries(inner.map(({ name }) => [name, size(name)]));
-  return loopNest({ operation, reduction, pattern, shapes, sizes: given });
+  const named = [...operands, output].flatMap((side) => side.axes.filter(isName).map((axis) => axis.name));
+  return { shapes, sizes: operation === "einsum" ? {} : Object.fromEntries(named.map((name) => [name, size(name)])) };
 }
+
+/** The loop nest of a pattern without tensors. */
+export const freeNest = (question) => loopNest({ ...question, ...freeShapes(question) });
 
 /**
  * The axes whose size einops has to be told: of a group on the left all but one (the last, or the one that `sizes`
@@ -625,13 +627,13 @@ function render({ model, el }) {
       for (const [name] of step.pattern.matchAll(/\.\.\.|[\p{L}\p{N}_]+/gu)) if (!hueNames.includes(name)) hueNames.push(name);
     }
     const hue = (name) => { const i = hueNames.indexOf(name.startsWith("…") ? "..." : name.replace(/'+$/, "")); return i < 0 ? HUES - 1 : i % HUES; };
-    const result = { ...state, bound, hue, nest: null, error: null, names: [] };
+    const result = { ...state, bound, hue, nest: null, error: null, names: [], given: { shapes: null, sizes: {} } };
     try {
       const dots = bound ? 0 : state.dots;
       result.names = axisNames(state, dots);
-      result.nest = bound
-        ? loopNest({ ...state, shapes: state.tensors.map((t) => t.shape), sizes: Object.fromEntries(Object.entries(state.sizes).filter(([name]) => result.names.includes(name))) })
-        : freeNest({ ...state, dots });
+      const used = Object.fromEntries(Object.entries(state.sizes).filter(([name]) => result.names.includes(name)));
+      result.given = bound ? { shapes: state.tensors.map((t) => t.shape), sizes: used } : freeShapes({ ...state, dots });
+      result.nest = loopNest({ ...state, ...result.given });
     } catch (error) {
       if (!(error instanceof PatternError)) throw error;
       result.error = error;
@@ -989,11 +991,8 @@ function render({ model, el }) {
   // The kernel: einops' own word on this pattern, and the reader's own function
 
   function questionText() {
-    const { operation: op, reduction: by, pattern: text, tensors, nest } = now;
-    const shapes = tensors.length ? null : nest?.shapes ?? null;
-    const sizes = tensors.length ? Object.fromEntries(Object.entries(now.sizes).filter(([name]) => now.names.includes(name)))
-      : nest ? Object.fromEntries(toldNames(nest).map((name) => [name, nest.sizes[name]])) : {};
-    return JSON.stringify({ operation: op, reduction: by, pattern: text, shapes, sizes });
+    const { operation: op, reduction: by, pattern: text, given } = now;
+    return JSON.stringify({ operation: op, reduction: by, pattern: text, ...given });
   }
   function ask() {
     const question = questionText();

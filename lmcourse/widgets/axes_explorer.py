@@ -10,10 +10,12 @@ import einops
 import numpy as np
 import torch
 import traitlets
+from einops.parsing import ParsedExpression
 
 from lmcourse import axes
 from lmcourse.widgets.base import CourseWidget
 
+FIRST_SIZES = (2, 3, 4, 2, 3, 2)  # of axes that nobody gave a size, in order of appearance
 VALUES_LIMIT = 2048  # elements of one tensor that are sent to the page
 CHECK_LIMIT = 1_000_000  # elements that a reader's function is run on
 
@@ -144,11 +146,11 @@ class AxesExplorer(CourseWidget):
             tensors=[_described(tensor, given) for tensor, given in zip(self._tensors, tensors)],
             presets=PRESETS,
         )
-        if self._tensors:
-            used = {name: size for name, size in sizes.items() if name in pattern}
-            question = {"operation": self.operation, "reduction": reduction, "pattern": pattern, "shapes": None}
-            text = json.dumps(question | {"sizes": used}, ensure_ascii=False, separators=(",", ":"))
-            self.verdict = self.answer({"text": text})
+        shapes, told = self._given()
+        if shapes is not None:
+            question = {"operation": self.operation, "reduction": reduction, "pattern": pattern}
+            question |= {"shapes": shapes, "sizes": told}
+            self.verdict = self.answer({"text": json.dumps(question, ensure_ascii=False, separators=(",", ":"))})
 
     @classmethod
     def attention(cls, kind: str = "multi_head", **sizes: int) -> "AxesExplorer":
@@ -168,11 +170,16 @@ class AxesExplorer(CourseWidget):
     def answer(self, question: dict) -> dict:
         """What einops itself says of a pattern, and where the reader's function leaves it."""
         asked = json.loads(question["text"])
-        tensors = self._tensors
-        if asked["shapes"] is not None:
-            if sum(math.prod(shape) for shape in asked["shapes"]) > CHECK_LIMIT:
-                raise ValueError(f"shapes must hold at most {CHECK_LIMIT:,} elements, got {asked['shapes']}")
-            tensors = [torch.arange(float(math.prod(shape))).reshape(shape) for shape in asked["shapes"]]
+        shapes = asked["shapes"]
+        if shapes is None:  # a pattern that cannot be read: no shape matters
+            shapes = [[] for _ in asked["pattern"].partition("->")[0].split(",")]
+            shapes = shapes if asked["operation"] == "einsum" else shapes[:1]
+        if [list(tensor.shape) for tensor in self._tensors] == shapes:
+            tensors = self._tensors
+        elif sum(math.prod(shape) for shape in shapes) <= CHECK_LIMIT:
+            tensors = [torch.arange(float(math.prod(shape))).reshape(shape) for shape in shapes]
+        else:
+            raise ValueError(f"shapes must hold at most {CHECK_LIMIT:,} elements, got {shapes}")
         reply = {"question": question["text"], "version": einops.__version__, "message": None, "check": None}
         try:
             theirs = axes.run(
@@ -180,26 +187,35 @@ class AxesExplorer(CourseWidget):
             )
         except Exception as error:
             return reply | {"message": axes.reason(error)}
-        if self._check is not None and tensors:
+        if self._check is not None:
             reply["check"] = _compared(self._check, tensors, asked["sizes"], theirs)
         return reply
 
-    def _nest(self) -> axes.LoopNest | None:
-        """The loop nest of the first state where the tensors are known and einops accepts it."""
-        sizes = {name: size for name, size in self.sizes.items() if name in self.pattern}
+    def _given(self) -> tuple[list[list[int]] | None, dict[str, int]]:
+        """Shapes and sizes of this state, as the page works them out too; no shapes where the pattern is unreadable."""
         try:
-            if self._tensors:
-                shapes = [tuple(tensor.shape) for tensor in self._tensors]
-                return axes.loop_nest(self.pattern, shapes, sizes, operation=self.operation, reduction=self.reduction)
-            return _free_nest(self.pattern, self.operation, self.reduction, sizes, self.dots)
-        except Exception:
+            names, free_shapes = _free_shapes(self.pattern, self.operation, self.sizes, self.dots)
+        except einops.EinopsError:
+            return None, {}
+        if self._tensors:
+            used = {name: size for name, size in self.sizes.items() if name in names}
+            return [list(tensor.shape) for tensor in self._tensors], used
+        told = {name: size for name, size in names.items() if not name.startswith("…")}
+        return free_shapes, {} if self.operation == "einsum" else told
+
+    def _nest(self) -> axes.LoopNest | None:
+        """The loop nest of this state, where einops accepts its pattern."""
+        shapes, told = self._given()
+        try:
+            return axes.loop_nest(self.pattern, shapes, told, operation=self.operation, reduction=self.reduction)
+        except Exception:  # whatever einops and torch raise; `verdict` has the words
             return None
 
     def summary(self) -> str:
         steps = f", step 1 of {len(self.chain)}: {', '.join(step['name'] for step in self.chain)}" if self.chain else ""
         nest = self._nest()
         if nest is None:
-            message = self.verdict.get("message") or "einops refuses this pattern"
+            message = self.verdict.get("message") or "einops cannot read this pattern"
             return f'{self.operation} "{self.pattern}": {message}'
         shapes = " and ".join(str(shape) for shape in nest.shapes)
         return f'{self.operation} "{self.pattern}" makes {nest.output_shape} from {shapes}{steps}'
@@ -229,21 +245,30 @@ def _terms(nest: axes.LoopNest, index: dict[str, int]) -> str:
     return " + ".join(words) + (" + …" if len(terms) > 8 else "")
 
 
-def _free_nest(pattern: str, operation: str, reduction: str, sizes: dict, dots: int) -> axes.LoopNest | None:
-    """Shapes made of the sizes that were given; None where one is missing."""
-    left, _, _ = pattern.partition("->")
+def _free_shapes(pattern: str, operation: str, sizes: dict, dots: int) -> tuple[dict[str, int], list[list[int]]]:
+    """The size of every name, and the shapes that follow, for a pattern without tensors (`freeShapes` in the JS)."""
+    left, _, right = pattern.partition("->")
+    loose = {"allow_duplicates": operation == "einsum", "allow_underscore": operation == "einsum"}
+    operands = [ParsedExpression(text, **loose) for text in (left.split(",") if operation == "einsum" else [left])]
+    names: dict[str, int] = {}
+    for side in [*operands, ParsedExpression(right, allow_underscore=operation == "einsum")]:
+        dimensions = [list(dimension) for dimension in side.composition]
+        found = [f"…{i}" for i in range(dots) if side.has_ellipsis]
+        found += [name for dimension in dimensions for name in dimension if isinstance(name, str) and name != "…"]
+        for name in found:
+            names.setdefault(name, sizes.get(name, FIRST_SIZES[len(names) % len(FIRST_SIZES)]))
     shapes = []
-    for operand in left.split(","):
-        parsed = axes.ParsedExpression(operand, allow_duplicates=True, allow_underscore=True)
+    for operand in operands:
         shape: list[int] = []
-        for dimension in parsed.composition:
+        for dimension in operand.composition:
             if isinstance(dimension, str):
-                shape += [2, 3, 4][:dots]
+                shape += [names[f"…{i}"] for i in range(dots)]
             else:
-                shape.append(math.prod(sizes[name] if isinstance(name, str) else name.value for name in dimension))
+                shape.append(
+                    math.prod(names.get(name, 1) if isinstance(name, str) else name.value for name in dimension)
+                )
         shapes.append(shape)
-    told = {} if operation == "einsum" else sizes
-    return axes.loop_nest(pattern, shapes, told, operation=operation, reduction=reduction)
+    return names, shapes
 
 
 def _as_tensor(given) -> torch.Tensor:
