@@ -489,7 +489,7 @@ function render({ model, el }) {
   }
 
   function drawFacts({ f, bits, value, entered }) {
-    const row = (name, ...content) => [h("dt", {}, name), h("dd", {}, content)];
+    const row = (name, ...content) => [h("span", { class: "lmc-fb-key" }, name), h("span", { class: "lmc-fb-fact" }, content)];
     const step = (direction) => {
       const next = neighbour(f, bits, direction);
       return h("button", { type: "button", class: `lmc-fb-step`, "data-step": direction, "aria-disabled": String(next === null), title: `the ${direction > 0 ? "next" : "previous"} number (${direction > 0 ? "PageUp" : "PageDown"} on a bit)`, onclick: () => move(direction) },
@@ -509,7 +509,7 @@ function render({ model, el }) {
     } else error = "none to speak of";
     const focused = facts.contains(document.activeElement) ? document.activeElement.dataset.step : null;
     facts.replaceChildren(h("p", { class: "lmc-mono lmc-fb-equation" }, equation(f, bits)),
-      h("dl", {},
+      h("div", { class: "lmc-fb-list" },
         row("entered", h("span", { class: "lmc-mono" }, model.get("pattern") ? "these bits" : model.get("entered").slice(0, 80))),
         row("stored", digitsOf(value), h("span", { class: "lmc-muted" }, `  0x${bits.toString(16).padStart(Math.ceil(width(f) / 4), "0")}`)),
         row("error", h("span", { class: "lmc-mono" }, error)),

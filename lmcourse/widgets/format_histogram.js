@@ -130,8 +130,8 @@ function render({ model, el }) {
   // What does not move is drawn once: the windows, and a tick for each number of a small format
   function ground(f) {
     if (!f) {
-      const onTheLeft = nonzero.length && exponentOf(largest) < (low + high) / 2;
-      return [s("text", { x: onTheLeft ? W - 4 : 4, y: 16, "text-anchor": onTheLeft ? "end" : "start", class: "lmc-fh-quiet" }, "a scale for every block")];
+      const roomRight = nonzero.length && W - at(exponentOf(largest)) > at(least);
+      return [s("text", { x: roomRight ? W - 4 : 4, y: 16, "text-anchor": roomRight ? "end" : "start", class: "lmc-fh-quiet" }, "a scale for every block")];
     }
     const normal = minExponent(f), bottom = f.subnormals ? normal - f.mantissa_bits : normal, top = Math.log2(largestOf(f));
     let ticks = "";
