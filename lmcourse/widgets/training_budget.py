@@ -167,8 +167,8 @@ class TrainingBudget(CourseWidget):
             (f"FLOPs ({self.convention})", f"{now['total_flops']:.3g}"),
             ("time", _time(now["days"])),
             (f"cost at ${self.price:g} an hour and device", _money(now["dollars"])),
-            *((name.replace("_", " "), f"{size / 1e9:.2f} GB") for name, size in now["memory"].items()),
-            ("peak of a step", f"{now['peak_bytes'] / 1e9:.2f} GB, {verdict} {room / 1e9:g} GB"),
+            *((name.replace("_", " "), _bytes(size)) for name, size in now["memory"].items()),
+            ("peak of a step", f"{_bytes(now['peak_bytes'])}, {verdict} {_bytes(room)}"),
             *((f"MFU, {name}", f"{share:.1%}") for name, share in now["mfus"].items()),
         ]
         cells = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>" for name, text in rows)
@@ -237,6 +237,13 @@ def _time(days: float) -> str:
         if days >= size * (2 if unit == "years" else 1):
             return f"{days / size:.1f} {unit}"
     return f"{days * 86_400:.1f} seconds"
+
+
+def _bytes(size: float) -> str:
+    for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size / 1e3:.3g} kB"
 
 
 def _money(dollars: float) -> str:
