@@ -96,7 +96,10 @@ export const shownOffsets = (contextLength) => (contextLength <= 24
 
 const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 2 : 1)} %`;
 const plural = (n, word) => `${grouped(n)} ${word}${n === 1 ? "" : "s"}`;
-const megabytes = (bytes) => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${grouped(Math.floor(bytes / 1e6))}.${Math.floor(bytes / 1e5) % 10} MB`);
+const megabytes = (bytes) => {  // 1 kB is 1000 bytes
+  const [size, unit] = bytes < 1e6 ? [1e3, "kB"] : bytes < 1e9 ? [1e6, "MB"] : [1e9, "GB"];
+  return `${(bytes / size).toFixed(1)} ${unit}`;
+};
 
 function render({ model, el }) {
   const get = (name) => model.get(name);
@@ -290,7 +293,7 @@ function render({ model, el }) {
         cell(column, row, bad ? "pm-wrong" : kind, `${bad ? "✗ " : ""}${list ? grouped(value) : text(token)}`, `${edge} ${end}`);
       }
     });
-    return { node: h("div", { class: "lmc-scroll", tabindex: 0, role: "region", "aria-label": `x and y of window ${picked + 1}` }, grid), wrong, pageAt };
+    return { node: h("div", { class: "lmc-scroll", tabindex: 0, role: "group", "aria-label": `x and y of window ${picked + 1}` }, grid), wrong, pageAt };
   }
 
   function drawShift(some, step, batch, picked) {
@@ -327,7 +330,7 @@ function render({ model, el }) {
     const all = own ? [] : ORDERS.map(([name]) => [name, curve(stream(name))]);
     const X = (at) => 40 + 300 * at / some.last, Y = (part) => 170 - 150 * part, epochs = step * batch.length / some.windows;
     const path = (points) => points.map(([at, part], k) => `${k ? "L" : "M"}${X(at).toFixed(1)} ${Y(part).toFixed(1)}`).join("");
-    const expected = epochs ? `; 1 − e^−${epochs.toFixed(2)} is ${percent(1 - Math.exp(-epochs))}` : "";
+    const expected = epochs ? `; 1 − e^(−${epochs.toFixed(2)}) is ${percent(1 - Math.exp(-epochs))}` : "";
     const oneEpoch = some.windows / some.batchSize;
     const picture = s("svg", { viewBox: "0 0 350 210", role: "img", "aria-label": `Share of the tokens seen: ${percent(share)} after ${step} batches` },
       s("line", { class: "pm-axis", x1: 40, y1: 170, x2: 345, y2: 170 }), s("line", { class: "pm-axis", x1: 40, y1: 15, x2: 40, y2: 170 }),
@@ -338,6 +341,11 @@ function render({ model, el }) {
         s("text", { x: 46, y: Y(1 - Math.exp(-1)) - 4 }, "1 − 1/e = 63 %"),
         s("text", { x: X(oneEpoch), y: 186, "text-anchor": "middle" }, "one epoch")],
       all.map(([name, points]) => s("path", { class: "pm-line", "data-on": name === order(), d: path(points) })),
+      all.filter(([name]) => name !== "sequential").map(([name, points]) => {
+        const [at, part] = points[Math.round(points.length * 0.4)];
+        return s("text", { x: X(at) + (name === "random" ? 8 : -6), y: Y(part) + (name === "random" ? 18 : 0), "text-anchor": name === "random" ? "start" : "end" },
+          name === "random" ? "random" : "shuffled, in order");
+      }),
       s("circle", { class: "pm-dot", cx: X(step), cy: Y(share), r: 5 }),
       s("text", { x: 192, y: 204, "text-anchor": "middle" }, "batches"));
     const counts = timesSeen(starts, T, numTokens), most = Math.max(...counts, 1);
