@@ -689,7 +689,7 @@ def encode(text: str, merges: Sequence[Pair], *, pattern: str = GPT2_PATTERN) ->
     ids |= {left + right: 256 + rank for rank, (left, right) in enumerate(merges)}
     encoded = []
     for pretoken in pretokenize(text, pattern):
-        parts = [bytes([byte]) for byte in _utf8(pretoken, "text")]
+        parts = [bytes([byte]) for byte in pretoken.encode("utf-8")]
         while True:
             can_merge = [(ranks[pair], i) for i, pair in enumerate(pairwise(parts)) if pair in ranks]
             if not can_merge:

@@ -335,12 +335,6 @@ topic.prediction(
     remarks={4: "That is the count. Walk through 'aaa' and merge.", 3: "Close: look at each run of a on its own."},
 )
 topic.prediction(
-    "numbers",
-    answer=3,
-    why="GPT-4's pattern takes digits in groups of three at most, and no space with them: ' ', '123', '45'.",
-    remarks={1: "That is GPT-2's pattern.", 2: "And the space? A number does not take it along here."},
-)
-topic.prediction(
     "rank",
     answer=[b"a", b"bc"],
     why="(b, c) was learned first, so it merges first; then no b is left for (a, b).",
