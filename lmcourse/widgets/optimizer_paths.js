@@ -262,6 +262,14 @@ function memo(make) {
   };
 }
 
+/** Put a slider of powers of ten near a value, and write the value itself beside it. */
+function setLog(control, value) {
+  control.set(Math.log10(Math.max(value, 1e-3)));
+  const text = short(value);
+  control.el.querySelector("output").textContent = text;
+  control.input.setAttribute("aria-valuetext", text);
+}
+
 /** Something on an SVG that is dragged by pointer and moved by arrows; `moved(x, y)` in the SVG's units, `nudged(dx, dy)`. */
 function handle(svg, { label, title, moved, nudged, mark }) {
   const el = s("g", { class: "lmc-op-handle", tabindex: 0, role: "slider", "aria-label": label, "aria-valuenow": 0 },
@@ -417,7 +425,7 @@ function render({ model, el }) {
   // Controls
   const landscape = choice({ label: "Landscape", options: [["quadratic", "quadratic"], ["ravine", "curved ravine"], ["saddle", "saddle"], ["noisy", "quadratic, noisy gradients"]],
     value: get("settings").landscape, onchange: (name) => change({ landscape: name, start: LANDSCAPES[name].start }) });
-  const condition = slider({ label: "Condition number", min: 0, max: 2, step: 0.005, value: 0, format: (v) => short(10 ** v, 2), oninput: (v) => change({ condition: Number((10 ** v).toPrecision(2)) }) });
+  const condition = slider({ label: "Condition number", min: 0, max: 2, step: 0.005, value: 0, format: (v) => short(10 ** v), oninput: (v) => change({ condition: Number((10 ** v).toPrecision(3)) }) });
   const rotation = slider({ label: "Rotation", min: -90, max: 90, value: 0, format: (v) => `${short(v)}°`, oninput: (v) => change({ rotation: v }) });
   const ghost = check({ label: "Show the path at 0°, turned along", value: get("ghost"), onchange: (on) => put(model, { ghost: on }) });
   const selected = choice({ label: "Adjust", options: Object.keys(LOOKS), value: get("selected"), onchange: (name) => put(model, { selected: name }) });
@@ -428,8 +436,8 @@ function render({ model, el }) {
     knobsOf = name;
     knobSliders = KNOBS[name].map((knob) => {
       const [key, , label, min, max] = knob, log = key === "lr";
-      return { knob, log, ...slider({ label, min, max, step: log ? 0.005 : 0.001, value: min, format: (v) => short(log ? 10 ** v : v, log ? 2 : 3),
-        oninput: (v) => put(model, { options: withOption(get("options"), knobsOf, knob, log ? Number((10 ** v).toPrecision(2)) : v) }) }) };
+      return { knob, log, ...slider({ label, min, max, step: log ? 0.005 : 0.001, value: min, format: (v) => short(log ? 10 ** v : v),
+        oninput: (v) => put(model, { options: withOption(get("options"), knobsOf, knob, log ? Number((10 ** v).toPrecision(3)) : v) }) }) };
     });
     knobs.replaceChildren(...knobSliders.map((k) => k.el));
   }
@@ -498,13 +506,13 @@ function render({ model, el }) {
       lines: [0, 1].map((i) => [LOOKS[name][0], i ? "5 3" : "", [0, ...perAxis.map((p) => p[i])]]) });
 
     // controls
-    landscape.set(settings.landscape); condition.set(Math.log10(settings.condition)); rotation.set(settings.rotation);
+    landscape.set(settings.landscape); setLog(condition, settings.condition); rotation.set(settings.rotation);
     ghost.set(get("ghost")); selected.set(name); schedule.set(settings.schedule); precision.set(settings.precision);
     steps.set(settings.steps); player.set(step, settings.steps + 1);
     showKnobs(name);
-    for (const { knob: [key, index], log, set } of knobSliders) {
-      const value = index === null ? options[name][key] : options[name][key][index];
-      set(log ? Math.log10(Math.max(value, 1e-3)) : value);
+    for (const control of knobSliders) {
+      const [key, index] = control.knob, value = index === null ? options[name][key] : options[name][key][index];
+      if (control.log) setLog(control, value); else control.set(value);
     }
     goThere.hidden = !reader?.difference;
     part.say(...reading({ settings, shown, records, ghosts, step, reader, learner: get("learner") }));
@@ -606,17 +614,15 @@ export function reading({ settings, shown, records, ghosts, step, reader, learne
     tone = "bad";
   } else if (reader?.away) words.push(`Your ${learner.name} needs a kernel to run on these settings.`);
   else if (reader && !reader.waiting) { words.push(`Your ${learner.name} equals the reference in every step.`); tone = "good"; }
-  const turnedAway = Object.entries(ghosts).map(([n, ghost]) => {
-    const last = Math.min(step, ghost.length - 1, records[n].length - 1);
-    return [n, Math.hypot(...both((i) => ghost[last][i] - records[n][last].w[i]))];
-  });
-  if (turnedAway.length && settings.rotation) {
-    words.push(`Turned by ${short(settings.rotation)}°, at step ${step}: ` + turnedAway.map(([n, d]) =>
-      (d < 1e-6 ? `${n} walks the turned path exactly` : `${n} is ${short(d, 2)} away from its turned path`)).join(", ") + ".");
-  } else if (!shown.length) words.push("Tick an optimizer to see its path.");
-  else {
-    words.push(`Step ${step}: ` + shown.map((n) => (records[n][step] ? `${n} is at loss ${short(records[n][step].loss, 3)}` : `${n} left the map at step ${records[n].length}`)).join(", ") + ".");
-  }
+  const here = shown.filter((n) => records[n][step]), gone = shown.filter((n) => !records[n][step]);
+  if (!shown.length) words.push("Tick an optimizer to see its path.");
+  else if (settings.rotation && here.some((n) => ghosts[n]?.[step])) {
+    words.push(`Turned by ${short(settings.rotation)}°, at step ${step}: ` + here.filter((n) => ghosts[n][step]).map((n) => {
+      const away = Math.hypot(...both((i) => ghosts[n][step][i] - records[n][step].w[i]));
+      return away < 1e-6 ? `${n} walks the turned path exactly` : `${n} is ${short(away, 2)} away from its turned path`;
+    }).join(", ") + ".");
+  } else if (here.length) words.push(`Step ${step}: ` + here.map((n) => `${n} is at loss ${short(records[n][step].loss)}`).join(", ") + ".");
+  if (gone.length) words.push(gone.map((n) => `${n} left the map at step ${records[n].length}`).join(", ") + ".");
   return [words.join(" "), tone];
 }
 
