@@ -1,8 +1,8 @@
 """What every widget of the course shares on the Python side.
 
 A subclass in `stride_view.py` is paired with `stride_view.js` and `stride_view.css` beside it. Its source imports from
-`./base.js` (and `./tokens.js`) as any module does, so node and a static page run it as it stands; a notebook wants one
-file, so here the import lines are replaced by the modules' text. There is no bundler.
+`./base.js`, and from other modules beside it, as any module does, so node and a static page run it as it stands; a
+notebook wants one file, so here the import lines are replaced by the modules' text. There is no bundler.
 
 Not done here: drawing. A widget's picture is made by its JS from its traits; `snapshot` is what a reader without
 a kernel sees (GitHub, a printed page, a notebook that was opened but not run).

@@ -1,303 +1,48 @@
-// MergeFilm: byte-pair encoding, merge by merge: learned from a text, then applied to another. The whole algorithm is
-// here, so that the film needs no kernel; node tests hold it against lmcourse.tokenization on golden vectors.
-import { asker, choice, field, frame, grouped, h, put, redraw, roving, s, slider, stepper } from "./base.js";
-import { byteLine, byteString, bytesPerToken, byteRows, drawn, layOut, lines, linkSpans, pager, pretokenize, spell, wellFormed } from "./tokens.js";
+// MergeFilm: byte-pair encoding, merge by merge: learned from a text, then applied to another. The algorithm is in
+// bpe.js and runs here, so that the film needs no kernel; this file draws it.
+import { asker, check, choice, field, frame, grouped, h, put, redraw, roving, s, slider, stepper, still } from "./base.js";
+import { TABLE, TIES, Trainer, candidates, countPretokens, divergence, encodeTrace, longestMatch, piecesAt } from "./bpe.js";
+import { byteLine, byteString, bytesPerToken, byteRows, drawn, layOut, lines, linkSpans, pager, spell, wellFormed } from "./tokens.js";
 
-export const TIES = ["greatest", "first", "smallest"];
 const RULES = { greatest: "greatest bytes (CS336)", first: "first seen (minbpe)", smallest: "smallest ids (Hugging Face)" };
 const MOST = 20000;  // characters trained on
 const MOST_NEW = 300;  // characters encoded, one merge a step
-const TABLE = 8;  // pairs in the race
-
-// GPT-2 numbers the bytes that have a visible character first.
-const visible = (b) => (b > 32 && b < 127) || (b > 160 && b !== 173);
-const ORDER = Array.from({ length: 256 }, (_, b) => b).sort((a, b) => visible(b) - visible(a) || a - b);
-const BYTE_ID = new Map(ORDER.map((b, id) => [b, id]));
-const gpt2Id = (char) => BYTE_ID.get(char.charCodeAt(0)) ?? char.charCodeAt(0);
-
-/** How often each distinct pre-token occurs, in the order of first appearance. */
-export function countPretokens(text) {
-  const counts = new Map();
-  for (const piece of pretokenize(text)) counts.set(piece, (counts.get(piece) ?? 0) + 1);
-  return counts;
-}
-
-/**
- * The incremental trainer, as in Python: a pre-token is a string with one character a token, and a merge visits only
- * the pre-tokens that hold the pair. `steps[k]` is the merge made after k others, `tables[k]` what it chose from.
- */
-export class Trainer {
-  constructor(words, tie, given = null) {
-    this.tie = tie;
-    this.given = given;  // someone else's merges, played instead of the best ones
-    this.tokens = Array.from({ length: 256 }, (_, b) => String.fromCharCode(b));
-    this.index = new Map([...words.keys()].map((word, w) => [word, w]));
-    this.times = [...words.values()];
-    this.texts = [...words.keys()].map(byteString);
-    this.history = this.texts.map((text) => [[0, text]]);  // per pre-token: [merges made, its tokens then]
-    this.bytes = this.texts.reduce((sum, text, w) => sum + text.length * this.times[w], 0);
-    this.counts = new Map();
-    this.where = new Map();
-    this.steps = [];
-    this.tables = [];
-    this.done = false;
-    this.problem = "";
-    this.texts.forEach((text, w) => {
-      for (let i = 0; i + 1 < text.length; i += 1) this.born(text[i] + text[i + 1], w);
-    });
-    this.look();
-  }
-
-  born(pair, w) {
-    this.counts.set(pair, (this.counts.get(pair) ?? 0) + this.times[w]);
-    if (!this.where.has(pair)) this.where.set(pair, []);
-    this.where.get(pair).push(w);
-  }
-
-  lose(pair, w) {
-    const left = (this.counts.get(pair) ?? 0) - this.times[w];
-    if (left) this.counts.set(pair, left);
-    else this.counts.delete(pair);
-  }
-
-  bytesOf(pair) { return [this.tokens[pair.charCodeAt(0)], this.tokens[pair.charCodeAt(1)]]; }
-
-  /** Where a pair is first seen: the pre-token, then the byte. Merges move tokens, but neither of these. */
-  firstSeen(pair) {
-    if (this.seen.has(pair)) return this.seen.get(pair);
-    const w = this.where.get(pair).find((v) => this.texts[v].includes(pair));
-    let byte = 0;
-    for (let i = this.texts[w].indexOf(pair) - 1; i >= 0; i -= 1) byte += this.tokens[this.texts[w].charCodeAt(i)].length;
-    this.seen.set(pair, [w, byte]);
-    return this.seen.get(pair);
-  }
-
-  /** Is pair p preferred to q by the rule, when both are equally frequent? */
-  before(p, q, tie) {
-    let a, b;
-    if (tie === "greatest") [b, a] = [this.bytesOf(p), this.bytesOf(q)];
-    else if (tie === "smallest") [a, b] = [[gpt2Id(p[0]), gpt2Id(p[1])], [gpt2Id(q[0]), gpt2Id(q[1])]];
-    else [a, b] = [this.firstSeen(p), this.firstSeen(q)];
-    for (const i of [0, 1]) if (a[i] !== b[i]) return a[i] < b[i];
-    return p < q;
-  }
-
-  /** What the next merge is chosen from: the most frequent pairs, how many tie, and who wins under each rule. */
-  look() {
-    this.seen = new Map();
-    let most = 0, tied = [];
-    const top = [];
-    for (const [pair, n] of this.counts) {
-      if (n > most) { most = n; tied = [pair]; } else if (n === most) tied.push(pair);
-      const last = top.at(-1);
-      if (top.length === TABLE && (n < last[1] || (n === last[1] && !this.before(pair, last[0], this.tie)))) continue;
-      let at = top.length;
-      while (at > 0 && (top[at - 1][1] < n || (top[at - 1][1] === n && this.before(pair, top[at - 1][0], this.tie)))) at -= 1;
-      top.splice(at, 0, [pair, n]);
-      if (top.length > TABLE) top.pop();
-    }
-    const wins = {};
-    if (most) for (const tie of TIES) wins[tie] = tied.reduce((best, pair) => (this.before(pair, best, tie) ? pair : best));
-    this.tables.push({ most, tied: tied.length, wins, rows: top.map(([pair, n]) => [pair, n, this.mergeable(pair, n)]) });
-    if (!most && !this.given) this.done = true;
-  }
-
-  /** How often a pair can be merged: fewer than counted only where it overlaps itself, as aa does in aaa. */
-  mergeable(pair, n) {
-    if (pair[0] !== pair[1]) return n;
-    return [...new Set(this.where.get(pair))].reduce((sum, w) => sum + (this.texts[w].split(pair).length - 1) * this.times[w], 0);
-  }
-
-  /** The pair that is merged next: the best one, or the given one. */
-  choose() {
-    const best = this.tables.at(-1).wins[this.tie];
-    if (!this.given) return best;
-    const wanted = this.given[this.steps.length];
-    if (!wanted) return null;
-    const ids = wanted.map((bytes) => this.tokens.flatMap((token, id) => (token === bytes ? [String.fromCharCode(id)] : [])));
-    if (!ids[0].length || !ids[1].length) {
-      this.problem = `merge ${this.steps.length + 1} uses “${spell(wanted[ids[0].length ? 1 : 0])}”, which no earlier merge made`;
-      return null;
-    }
-    const pairs = ids[0].flatMap((left) => ids[1].map((right) => left + right));
-    return pairs.find((pair) => this.counts.has(pair)) ?? pairs[0];
-  }
-
-  /** Make one merge; false when there is none. */
-  step() {
-    if (this.done) return false;
-    const pair = this.choose();
-    if (!pair) { this.done = true; return false; }
-    const { texts, times, tokens } = this;
-    const k = this.steps.length, id = tokens.length, made = String.fromCharCode(id), [left, right] = pair;
-    const count = this.counts.get(pair) ?? 0, visit = this.where.get(pair) ?? [];
-    let replaced = 0;
-    tokens.push(this.bytesOf(pair).join(""));
-    this.where.delete(pair);
-    for (const w of visit) {
-      if (!texts[w].includes(pair)) continue;  // an earlier merge took it
-      const text = texts[w] = texts[w].replaceAll(pair, made);
-      if (text.length < 200 || k % 16 === 0) this.history[w].push([k + 1, text]);
-      for (let at = text.indexOf(made); at >= 0; at = text.indexOf(made, at + 1)) {
-        replaced += times[w];
-        const previous = text[at - 1], next = text[at + 1];
-        if (previous) {
-          this.lose((previous === made ? right : previous) + left, w);
-          this.born(previous + made, w);
-        }
-        if (next && next !== made) {  // if it is new itself, the next round counts the two
-          this.lose(right + next, w);
-          this.born(made + next, w);
-        }
-      }
-    }
-    this.counts.delete(pair);
-    const tokensNow = (this.steps.at(-1)?.tokensNow ?? this.bytes) - replaced;
-    this.steps.push({ pair, id, count, replaced, tokensNow });
-    this.look();
-    return true;
-  }
-
-  /** The tokens of a pre-token after k merges, one character a token. */
-  textAt(w, k) {
-    const [since, text] = this.history[w].findLast(([merges]) => merges <= k);
-    let now = text;
-    if (now.length >= 200) for (let j = since; j < k; j += 1) now = now.replaceAll(this.steps[j].pair, String.fromCharCode(256 + j));
-    return now;
-  }
-
-  /** How many tokens with this id the whole text has after k merges. */
-  occurrences(id, k) {
-    const own = String.fromCharCode(id);
-    let n = 0;
-    if (id < 256) this.history.forEach(([[, text]], w) => { n += (text.split(own).length - 1) * this.times[w]; });
-    for (const step of this.steps.slice(0, k)) {
-      if (step.id === id) n += step.replaced;
-      for (const part of step.pair) if (part === own) n -= step.replaced;
-    }
-    return n;
-  }
-
-  tokensAt(k) { return k ? this.steps[k - 1].tokensNow : this.bytes; }
-
-  merges(k = this.steps.length) { return this.steps.slice(0, k).map(({ pair }) => this.bytesOf(pair)); }
-}
-
-/** Train to the end, for tests and small texts. */
-export function train(text, merges, tie) {
-  const trainer = new Trainer(countPretokens(text), tie);
-  while (trainer.steps.length < merges && trainer.step());
-  return trainer;
-}
-
-const key = (left, right) => `${left.length}:${left}${right}`;
-
-/**
- * Encoding, one merge a step: in each pre-token the neighbours of lowest rank merge first, the leftmost of them.
- * @returns {{ pretokens, steps: { pretoken, at, rank }[], first: number[], ranks, ids }}
- */
-export function encodeTrace(text, merges) {
-  const ranks = new Map(merges.map(([left, right], rank) => [key(left, right), rank]));
-  const ids = new Map(merges.map(([left, right], rank) => [left + right, 256 + rank]));
-  const pretokens = pretokenize(text), steps = [], first = [];
-  pretokens.forEach((pretoken, number) => {
-    first.push(steps.length);
-    const pieces = [...byteString(pretoken)];
-    const rankOf = (i) => ranks.get(key(pieces[i], pieces[i + 1])) ?? Infinity;
-    const now = pieces.slice(1).map((_, i) => rankOf(i));
-    for (;;) {
-      let at = -1, rank = Infinity;
-      for (let i = 0; i < now.length; i += 1) if (now[i] < rank) { rank = now[i]; at = i; }
-      if (at < 0) break;
-      pieces.splice(at, 2, pieces[at] + pieces[at + 1]);
-      now.splice(at, 1);
-      if (at < now.length) now[at] = rankOf(at);
-      if (at > 0) now[at - 1] = rankOf(at - 1);
-      steps.push({ pretoken: number, at, rank });
-    }
-  });
-  return { pretokens, steps, first, ranks, ids };
-}
-
-/** The byte strings of one pre-token when `done` steps of the whole text have fired. */
-export function piecesAt(trace, pretoken, done) {
-  const pieces = [...byteString(trace.pretokens[pretoken])];
-  const end = Math.min(done, trace.first[pretoken + 1] ?? trace.steps.length);
-  for (let k = trace.first[pretoken]; k < end; k += 1) {
-    const { at } = trace.steps[k];
-    pieces.splice(at, 2, pieces[at] + pieces[at + 1]);
-  }
-  return pieces;
-}
-
-/** All pairs of a pre-token that can merge now, the one that fires first. */
-export function candidates(trace, pieces) {
-  return pieces.slice(1)
-    .map((right, at) => ({ at, rank: trace.ranks.get(key(pieces[at], right)), pair: [pieces[at], right] }))
-    .filter(({ rank }) => rank !== undefined)
-    .sort((a, b) => a.rank - b.rank || a.at - b.at);
-}
-
-/** What taking the longest token that fits, from the left, would give: not what BPE does. */
-export function longestMatch(bytes, ids) {
-  const found = [];
-  for (let i = 0; i < bytes.length;) {
-    let size = Math.min(bytes.length - i, 64);
-    while (size > 1 && !ids.has(bytes.slice(i, i + size))) size -= 1;
-    found.push(bytes.slice(i, i + size));
-    i += size;
-  }
-  return found;
-}
-
-/** Where the learner's merges leave the reference's: { at, words } or null where they are the same. */
-export function divergence(yours, reference, target) {
-  const name = ([left, right]) => `“${spell(left)}” + “${spell(right)}”`;
-  for (let k = 0; k < Math.min(target, Math.max(yours.steps.length, reference.steps.length)); k += 1) {
-    const mine = yours.steps[k], wanted = reference.steps[k];
-    if (!wanted) return { at: k, words: `The reference stops after ${k} merges: no pair is left. Yours goes on.` };
-    if (!mine) return { at: k, words: yours.problem ? `In yours, ${yours.problem}.` : `Yours stops after ${k} merges; the reference goes on with ${name(reference.bytesOf(wanted.pair))}.` };
-    const [a, b] = [yours.bytesOf(mine.pair), reference.bytesOf(wanted.pair)];
-    if (a[0] === b[0] && a[1] === b[1]) continue;
-    const rule = TIES.find((tie) => tie !== reference.tie && reference.tables[k].wins[tie] === mine.pair);
-    const why = mine.count === wanted.count
-      ? `both are counted ${wanted.count} times: a tie, broken ${rule ? `by “${rule}”` : "by no rule of the three"} in yours and by “${reference.tie}” in the reference`
-      : mine.count ? `yours is counted ${mine.count} times, the reference's ${wanted.count}` : "yours does not occur in the text at that point";
-    return { at: k, words: `Merge ${k + 1} differs: yours merges ${name(a)}, the reference ${name(b)}; ${why}.` };
-  }
-  return null;
-}
-
-// From here on: drawing.
+const LINE = 82;  // height of a line of tracks
 
 const token = (bytes, props = {}) => h("span", { ...props, class: `lmc-tok ${props.class ?? ""}` }, drawn(bytes));
 const times = (n, word) => `${grouped(n)} ${word}${n === 1 ? "" : "s"}`;
 
 function render({ model, el }) {
   const get = (name) => model.get(name);
-  const FIRST = Object.fromEntries(["text", "new_text", "vocab_size", "tie", "step", "whose"].map((name) => [name, get(name)]));
+  const FIRST = Object.fromEntries(["text", "new_text", "vocab_size", "tie", "step", "whose", "guess"].map((name) => [name, get(name)]));
   const f = frame({
     model, el, reset: () => { page = 0; selected = null; put(model, FIRST); },
     python: () => `MergeFilm(${JSON.stringify(get("text"))}, vocab_size=${get("vocab_size")}, tie=${JSON.stringify(get("tie"))}, new_text=${JSON.stringify(get("new_text"))}, step=${get("step")})`,
   });
   f.root.classList.add("mf");
-  let runs = {}, runsFor = null, layout = null, fresh = null, trace = null, traceFor = "", page = 0, selected = null, note = "", working = 0, width = 920;
+  let runs = {}, runsFor = null, layout = null, fresh = null, trace = null, traceFor = "", page = 0, selected = null, note = "", answered = null, working = 0, drawnAt = 0, width = 920;
 
   const target = () => get("vocab_size") - 256;
   const mine = () => (get("has_train") && get("whose") === "yours" && runs.yours ? runs.yours : runs[get("tie")]);
   const reached = (run) => Math.min(target(), run.steps.length);
   const finished = (run) => run.done || run.steps.length >= target();
 
-  // Work in slices, so that typing never waits: the shown rule first, then the others.
-  function work(budget = 8) {
+  // Work in slices, so that typing never waits: the shown rule first, then the others. The stage is drawn again when all
+  // is there, and now and then on the way.
+  function work(budget = 6) {
     clearTimeout(working);
-    const until = performance.now() + budget, order = [mine(), ...Object.values(runs)];
-    for (const run of order) {
+    working = 0;
+    const until = performance.now() + budget;
+    for (const run of [mine(), ...Object.values(runs)]) {
       while (!finished(run)) {
         run.step();
-        if (performance.now() > until) { working = setTimeout(() => { work(); draw(); }, 0); return; }
+        if (performance.now() > until) { working = setTimeout(later, 0); return; }
       }
     }
+  }
+  function later() {
+    work();
+    if (!working || performance.now() - drawnAt > 150) draw();
   }
 
   function prepare() {
@@ -329,51 +74,65 @@ function render({ model, el }) {
 
   const headline = h("div", { class: "mf-headline" });
   const svg = s("svg", { class: "mf-time", role: "img", height: 118 });
+  const marker = s("g", {});
   const tracks = h("div", { class: "mf-tracks" });
   const raceHead = h("p", { class: "mf-sub" });
-  const race = h("div", { class: "mf-race", role: "list" });
+  const race = h("div", { class: "mf-race", role: "list", style: `height: ${TABLE * 28}px` });
   const rules = h("div", { class: "mf-rules" });
   const vocabulary = h("div", { class: "mf-vocab" });
   const biography = h("div", { class: "mf-bio" });
-  const verdict = h("p", { class: "mf-verdict" });
+  const verdict = h("p", { class: "mf-verdict", role: "status" });
+  const show = h("button", { type: "button", onclick: () => put(model, { step: show.at }) }, "Show it");
   // Timeline: bytes per token while training, then while encoding; drag it to scrub.
 
   const PLOT = { left: 44, right: 12, top: 22, bottom: 82 };
+  let scale = null;
   function timeline(run, total, position, compare) {
+    const now = [run, total, trace, width, finished(run), compare?.at, ...TIES.map((tie) => reached(runs[tie]))];
+    if (!scale || now.some((value, i) => value !== scale.of[i])) { scale = curves(run, total, compare); scale.of = now; }
+    const here = position <= total ? run.bytes / Math.max(1, run.tokensAt(position)) : scale.encoded(position - total - 1);
+    const x = scale.x(position), y = scale.y(here);
+    marker.replaceChildren(
+      s("line", { x1: x, x2: x, y1: PLOT.top - 4, y2: PLOT.bottom + 20, class: "mf-now" }),
+      s("circle", { cx: x, cy: y, r: 5, class: "mf-dot" }),
+      s("text", { x: Math.min(x + 8, scale.right - 100), y: Math.max(y - 8, PLOT.top + 4), class: "mf-value" }, `${here.toFixed(2)} bytes a token`));
+  }
+
+  function curves(run, total, compare) {
     const plotWidth = Math.max(200, width - PLOT.left - PLOT.right), turn = PLOT.left + plotWidth * 0.72;
     const right = PLOT.left + plotWidth, steps = trace.steps.length;
     const ratio = (bytes, tokens) => (tokens ? bytes / tokens : 1);
     const encoded = (k) => ratio(fresh.bytes.length, fresh.bytes.length - k);
     const most = Math.max(1.5, ratio(run.bytes, run.tokensAt(total)), encoded(steps));
-    const x = (k) => (k <= total ? PLOT.left + ((turn - PLOT.left - 12) * k) / Math.max(1, total) : turn + 12 + ((right - turn - 12) * (k - total - 1)) / Math.max(1, steps));
+    const x = (k) => (k <= total
+      ? PLOT.left + ((turn - PLOT.left - 12) * k) / Math.max(1, total)
+      : turn + 12 + ((right - turn - 12) * (k - total - 1)) / Math.max(1, steps));
     const y = (r) => PLOT.bottom - ((PLOT.bottom - PLOT.top) * (r - 1)) / (most - 1);
-    const path = (n, at) => Array.from({ length: n + 1 }, (_, k) => `${k ? "L" : "M"}${at(k)[0].toFixed(1)} ${at(k)[1].toFixed(1)}`).join("");
-    const curve = (other, cls) => { const n = Math.min(total, other.steps.length); return s("path", { class: cls, d: path(n, (k) => [x(k), y(ratio(other.bytes, other.tokensAt(k)))]) }); };
+    const path = (n, at) => Array.from({ length: n + 1 }, (_, k) => `${k ? "L" : "M"}${at(k).map((v) => v.toFixed(1)).join(" ")}`).join("");
+    const curve = (other, cls) => s("path", { class: cls, d: path(Math.min(total, other.steps.length), (k) => [x(k), y(ratio(other.bytes, other.tokensAt(k)))]) });
     const ties = run.tables.slice(0, total).flatMap(({ wins }, k) => (new Set(TIES.map((tie) => wins[tie])).size > 1 ? [k] : []));
-    const training = position <= total;
-    const here = training ? ratio(run.bytes, run.tokensAt(position)) : encoded(position - total - 1);
-    const split = compare ? [s("text", { x: x(compare.at + 0.5), y: PLOT.bottom + 34, "text-anchor": "middle", class: "mf-bad" }, "✗"), s("line", { x1: x(compare.at + 0.5), x2: x(compare.at + 0.5), y1: PLOT.top, y2: PLOT.bottom + 22, class: "mf-split" })] : [];
+    const split = compare ? x(compare.at + 0.5) : 0;
     svg.setAttribute("viewBox", `0 0 ${width} 118`);
     svg.setAttribute("aria-label", `Bytes per token: training ends at ${bytesPerToken(run.bytes, run.tokensAt(total))}, encoding at ${encoded(steps).toFixed(2)}; ${ties.length} of ${total} merges were ties that the rules break differently`);
     svg.replaceChildren(
       s("rect", { x: turn, y: PLOT.top - 4, width: right - turn + 8, height: PLOT.bottom - PLOT.top + 8, class: "mf-ground" }),
-      s("text", { x: PLOT.left, y: 12 }, `training: ${times(total, "merge")}${finished(run) ? "" : " so far …"}`),
-      s("text", { x: turn + 8, y: 12 }, `encoding: ${steps}`),
-      ...[1, most].map((r) => s("g", {}, s("line", { x1: PLOT.left, x2: right, y1: y(r), y2: y(r), class: "mf-grid" }), s("text", { x: PLOT.left - 6, y: y(r) + 4, "text-anchor": "end" }, r.toFixed(1)))),
+      s("text", { x: PLOT.left, y: 12 }, `training: ${times(total, "merge")}${width > 560 ? `, ${times(ties.length, "tie")} that the rules break differently` : ""}${finished(run) ? "" : " so far …"}`),
+      s("text", { x: turn + 8, y: 12 }, `encoding: ${steps}${width > 560 ? " fire" : ""}`),
+      ...[1, most].map((r) => s("g", {},
+        s("line", { x1: PLOT.left, x2: right, y1: y(r), y2: y(r), class: "mf-grid" }),
+        s("text", { x: PLOT.left - 6, y: y(r) + 4, "text-anchor": "end" }, r.toFixed(1)))),
       ...TIES.filter((tie) => runs[tie] !== run).map((tie) => curve(runs[tie], "mf-other")),
       curve(run, "mf-curve"),
       s("path", { class: "mf-curve", d: path(steps, (k) => [x(total + 1 + k), y(encoded(k))]) }),
       s("text", { x: PLOT.left - 6, y: PLOT.bottom + 16, "text-anchor": "end", class: "mf-tie" }, "ties"),
-      ...ties.map((k) => s("line", { x1: x(k + 0.5), x2: x(k + 0.5), y1: PLOT.bottom + 6, y2: PLOT.bottom + 18, class: "mf-tick" })),
-      ...split,
-      s("line", { x1: x(position), x2: x(position), y1: PLOT.top - 4, y2: PLOT.bottom + 20, class: "mf-now" }),
-      s("circle", { cx: x(position), cy: y(here), r: 5, class: "mf-dot" }),
-      s("text", { x: Math.min(x(position) + 8, right - 100), y: Math.max(y(here) - 8, PLOT.top + 4), class: "mf-value" }, `${here.toFixed(2)} bytes a token`),
-    );
-    svg.scrub = (px) => {
-      const at = (px - PLOT.left) / (turn - 12 - PLOT.left);
-      return px < turn ? Math.round(Math.min(1, Math.max(0, at)) * total) : total + 1 + Math.round(Math.min(1, Math.max(0, (px - turn - 12) / (right - turn - 12))) * steps);
-    };
+      s("path", { class: "mf-tick", d: ties.map((k) => `M${x(k + 0.5).toFixed(1)} ${PLOT.bottom + 6}v12`).join("") }),
+      ...(compare ? [
+        s("line", { x1: split, x2: split, y1: PLOT.top, y2: PLOT.bottom + 22, class: "mf-split" }),
+        s("text", { x: split, y: PLOT.bottom + 34, "text-anchor": "middle", class: "mf-bad" }, "✗")] : []),
+      marker);
+    const at = (px, from, to, n) => Math.round(Math.min(1, Math.max(0, (px - from) / (to - from))) * n);
+    svg.scrub = (px) => (px < turn ? at(px, PLOT.left, turn - 12, total) : total + 1 + at(px, turn + 12, right, steps));
+    return { x, y, right, encoded };
   }
   const scrub = (event) => { const box = svg.getBoundingClientRect(); go(svg.scrub(((event.clientX - box.left) / box.width) * width)); };
   svg.addEventListener("pointerdown", (event) => { svg.setPointerCapture(event.pointerId); scrub(event); });
@@ -390,7 +149,7 @@ function render({ model, el }) {
       let at = pretoken.from, previous = null;
       const add = (bytes, id, made, parity) => { previous = { from: at, to: at + bytes.length, bytes, id, made, parity }; at += bytes.length; spans.push(previous); };
       if (training) {
-        const text = run.textAt(run.index.get(pretoken.text), k), next = run.steps[k]?.pair;
+        const text = run.textAt(run.index.get(pretoken.text), k), next = guessing(run, k) ? null : run.steps[k]?.pair;
         let parity = 0;
         for (const char of text) {
           const id = char.charCodeAt(0), before = previous;
@@ -408,6 +167,14 @@ function render({ model, el }) {
     return spans;
   }
 
+  const tokenCell = (span) => h("button", {
+    type: "button", tabindex: -1,
+    class: `lmc-tok lmc-tok-${span.parity}${span.made ? " mf-made" : ""}${span.next ? ` mf-next mf-${span.next}` : ""}${span.bytes === selected ? " mf-chosen" : ""}`,
+    "aria-label": `token ${spell(span.bytes)}, id ${span.id}${span.next ? ", merges next" : span.made ? ", made by this merge" : ""}`,
+    onclick: () => choose(span.bytes),
+  }, drawn(span.bytes));
+
+  const on = { text: null, key: "", lines: [] };  // what the tracks show now
   function drawTracks(run, k, position) {
     const shown = position <= reached(run) ? layout : fresh;
     const label = width > 560 ? 84 : 0, most = width > 560 ? 4 : 6;
@@ -416,20 +183,27 @@ function render({ model, el }) {
     const all = lines(shown.cuts, page, width - label - 4, most);
     const from = all[0]?.from ?? 0, to = all.at(-1)?.to ?? 0;
     const focused = tracks.contains(document.activeElement) ? document.activeElement.dataset.from : null;
-    if (!all.length) { tracks.replaceChildren(h("p", { class: "lmc-muted" }, shown === layout ? "There is no text to train on." : "There is no text to encode.")); pages.set(0, 0, [0]); return; }
-    const spans = tokenSpans(run, shown, k, position, from, to), above = byteRows(shown, from, to);
-    tracks.replaceChildren(...all.map((line) => byteLine(line, [
-      ...above,
-      { label: "tokens", spans, cell: (span) => h("button", {
-        type: "button", tabindex: -1, class: `lmc-tok lmc-tok-${span.parity}${span.made ? " mf-made" : ""}${span.next ? ` mf-next mf-${span.next}` : ""}${span.bytes === selected ? " mf-chosen" : ""}`,
-        "aria-label": `token ${spell(span.bytes)}, id ${span.id}${span.next ? ", merges next" : span.made ? ", made by this merge" : ""}`,
-        onclick: () => choose(span.bytes),
-      }, drawn(span.bytes)) },
-    ], shown.gaps)));
+    if (!all.length) { on.text = null; tracks.replaceChildren(h("p", { class: "lmc-muted" }, shown === layout ? "There is no text to train on." : "There is no text to encode.")); pages.set(0, 0, [0]); return; }
+    const spans = tokenSpans(run, shown, k, position, from, to);
+    if (on.text !== shown || on.key !== `${width} ${page}`) {  // characters and bytes stay while only tokens change
+      const above = byteRows(shown, from, to);
+      const grids = all.map((line) => byteLine(line, [...above, { label: "tokens", spans: [], cell: null }], shown.gaps));
+      Object.assign(on, { text: shown, key: `${width} ${page}`, lines: all.map((line, i) => ({ ...line, grid: grids[i], sign: "" })) });
+      tracks.replaceChildren(...grids);
+    }
+    for (const line of on.lines) {
+      const own = spans.filter((span) => span.to > line.from && span.from < line.to);
+      const sign = JSON.stringify(own.map(({ from: at, id, made, next, bytes }) => [at, id, made, next, bytes === selected]));
+      if (sign !== line.sign) line.grid.fill(2, own, tokenCell);
+      line.sign = sign;
+    }
     const cells = [...tracks.querySelectorAll("button")];
     cellsRoving.refresh(Math.max(0, cells.findIndex((cell) => focused !== null && Number(cell.dataset.from) <= Number(focused) && Number(focused) < Number(cell.dataset.to))), focused !== null);
     pages.set(from, to, shown.cuts);
     find.hidden = shown !== layout;
+    // the taller of the two texts sets the height, so that the buttons below stay under the pointer
+    const tallest = Math.max(...[layout, fresh].map((one) => lines(one.cuts, one === shown ? page : 0, width - label - 4, most).length));
+    tracks.style.minHeight = `${tallest * LINE + 4}px`;
   }
   const cellsRoving = roving(tracks, "button");
   linkSpans(tracks);
@@ -447,33 +221,44 @@ function render({ model, el }) {
 
   // The race of the pairs
 
-  const rowsByKey = new Map();
+  const guesses = roving(race, "button");
+  const guessing = (run, k) => get("guess") && k < reached(run);
+  let places = new Map();  // where each pair stood, so that it is seen to move
+
   function drawRace(items, most) {
-    const seen = new Set();
-    items.forEach((item, place) => {
-      let row = rowsByKey.get(item.key);
-      if (!row) {
-        row = h("div", { class: "mf-row lmc-moves", role: "listitem" }, h("span", { class: "mf-pair" }), h("span", { class: "mf-track" }, h("span", { class: "mf-bar lmc-moves" }), h("span", { class: "mf-bar-over lmc-moves" })), h("span", { class: "mf-count" }), h("span", { class: "mf-tags" }));
-        row.style.transform = `translateY(${TABLE * 28}px)`;
-        rowsByKey.set(item.key, row);
-        race.append(row);
-      }
-      seen.add(item.key);
-      const [pair, track, count, tags] = row.children;
-      pair.replaceChildren(token(item.pair[0]), " + ", token(item.pair[1]));
-      track.children[0].style.width = `${(100 * item.merged) / most}%`;
-      track.children[1].style.width = `${(100 * (item.count - item.merged)) / most}%`;
-      count.textContent = item.words;
-      tags.replaceChildren(...item.tags.map((tag) => h("span", { class: "mf-tag" }, tag)));
-      row.classList.toggle("mf-tied", Boolean(item.tied));
-      row.classList.toggle("mf-first", place === 0);
-      requestAnimationFrame(() => { row.style.transform = `translateY(${place * 28}px)`; });
-    });
-    for (const [rowKey, row] of rowsByKey) if (!seen.has(rowKey)) { row.remove(); rowsByKey.delete(rowKey); }
-    race.style.height = `${Math.max(1, items.length) * 28}px`;
+    const before = places, motion = { duration: 240, easing: "ease" };
+    places = new Map(items.map(({ key }, place) => [key, place]));
+    race.replaceChildren(...items.map((item, place) => {
+      const bar = (share, cls) => h("span", { class: cls, style: `width: ${(100 * share) / most}%` });
+      const row = h("div", { class: `mf-row${item.tied ? " mf-tied" : ""}${place === 0 ? " mf-first" : ""}`, role: "listitem" },
+        h("span", { class: "mf-pair" }, token(item.pair[0]), " + ", token(item.pair[1])),
+        h("span", { class: "mf-track" }, bar(item.merged, "mf-bar"), bar(item.count - item.merged, "mf-bar-over")),
+        h("span", { class: "mf-count" }, item.words),
+        h("span", { class: "mf-tags" }, item.tags.map((tag) => (typeof tag === "string" ? h("span", { class: "mf-tag" }, tag) : tag))));
+      const from = before.get(item.key) ?? TABLE;
+      if (from !== place && before.size && !still()) row.animate([{ transform: `translateY(${(from - place) * 28}px)` }, { transform: "none" }], motion);
+      return row;
+    }));
+  }
+
+  /** The reader says which pair merges next, before the counts are shown. */
+  function guessRace(run, k) {
+    const { most, tied, wins, rows } = run.tables[k], right = run.steps[k].pair, name = (pair) => run.bytesOf(pair).map((b) => `“${spell(b)}”`).join(" + ");
+    const here = race.contains(document.activeElement);
+    const say = (pair, count) => {
+      if (pair === right) { answered = { step: k + 1, words: `Yes: ${name(pair)} is counted ${times(most, "time")}${tied > 1 ? `, as ${times(tied - 1, "other")}, and the rule takes it` : ", more than any other"}. ` }; put(model, { step: k + 1 }); return; }
+      const why = count < most ? `another pair is counted ${times(most, "time")}` : `so ${tied > 2 ? "are others" : "is another"}, and ${Object.values(wins).includes(pair) ? "this rule" : "no rule here"} takes it`;
+      f.say(`${name(pair)} is counted ${times(count, "time")}; ${why}.`, "bad");
+    };
+    raceHead.textContent = "Which pair merges next?";
+    drawRace([...rows].sort(([p], [q]) => (name(p) < name(q) ? -1 : 1)).map(([pair, count]) => ({
+      key: pair, pair: run.bytesOf(pair), count: 0, merged: 0, words: "?", tags: [h("button", { type: "button", "aria-label": `this one: ${name(pair)}`, onclick: () => say(pair, count) }, "this one")],
+    })), 1);
+    guesses.refresh(0, here);
   }
 
   function trainingRace(run, k) {
+    if (guessing(run, k)) return guessRace(run, k);
     const { most, tied, wins, rows } = run.tables[k];
     raceHead.textContent = most ? `Pairs now${tied > 1 ? `: ${grouped(tied)} tie at ${grouped(most)}` : ", the first merges next"}` : "No pair is left to merge";
     drawRace(rows.map(([pair, count, merged]) => {
@@ -485,7 +270,11 @@ function render({ model, el }) {
 
   function encodingRace(done) {
     const step = trace.steps[done];
-    if (!step) { raceHead.textContent = "No neighbours are left that can merge"; return drawRace([], 1); }
+    if (!step) {
+      const fired = new Set(trace.steps.map(({ rank }) => rank)).size;
+      raceHead.textContent = `No neighbours are left that can merge: ${fired} of ${times(trace.run.merges(reached(trace.run)).length, "merge")} fired`;
+      return drawRace([], 1);
+    }
     const all = candidates(trace, piecesAt(trace, step.pretoken, done)).slice(0, TABLE);
     raceHead.replaceChildren("Can merge in ", token(byteString(trace.pretokens[step.pretoken])), ", lowest rank first");
     const most = Math.max(...all.map(({ rank }) => rank)) + 1;
@@ -514,7 +303,7 @@ function render({ model, el }) {
         const bytes = run.tokens[id], now = run.occurrences(id, k), only = others.some((other) => !other.has(bytes));
         return pick(bytes, `${now ? "" : "mf-dead"}${only ? " mf-only" : ""}${bytes === selected ? " mf-chosen" : ""}`, `${spell(bytes)}, id ${id}, ${now ? `in the text ${times(now, "time")}` : "no longer in the text"}${only ? ", not learned under every rule" : ""}`);
       })),
-      k ? h("p", { class: "mf-key" }, "dotted: no longer in the text · orange: not learned under every rule · click one for its biography") : null);
+      h("p", { class: "mf-key" }, "dotted: gone from the text · orange: not under every rule · click: its biography"));
   }
 
   function drawBiography(run, k, total) {
@@ -540,8 +329,8 @@ function render({ model, el }) {
     const fate = end ? `at the end in ${times(end, "place")}` : id < 256 ? "gone at the end" : "at the end in none: scaffolding, with an id that this text never uses";
     refill(biography, biographyStops,
       h("p", { class: "mf-sub" }, "Biography of ", token(selected), ` · id ${id}`),
-      h("div", { class: "lmc-scroll" }, h("div", { class: "mf-tree", style: `grid-template-columns: repeat(${selected.length}, minmax(28px, max-content))` }, tree)),
-      h("p", {}, `${born}; ${life}; ${fate}.${eaten.length ? ` Later part of ${eaten.slice(0, 4).join(", ")}${eaten.length > 4 ? " …" : ""}.` : ""}`));
+      h("div", { class: "mf-life" }, h("div", { class: "lmc-scroll" }, h("div", { class: "mf-tree", style: `grid-template-columns: repeat(${selected.length}, minmax(28px, max-content))` }, tree)),
+      h("p", {}, `${born}; ${life}; ${fate}.${eaten.length ? ` Later part of ${eaten.slice(0, 4).join(", ")}${eaten.length > 4 ? " …" : ""}.` : ""}`)));
   }
 
   const vocabularyStops = roving(vocabulary, "button"), biographyStops = roving(biography, "button");
@@ -576,7 +365,9 @@ function render({ model, el }) {
     if (!runs.yours) { verdict.textContent = kernel.hasKernel ? "… your trainer is running on this text" : "Your trainer runs in Python: run this cell to try another text."; return null; }
     if (!finished(runs.yours) || !finished(runs[get("tie")])) { verdict.textContent = "… comparing"; return null; }
     const found = divergence(runs.yours, runs[get("tie")], target());
-    verdict.textContent = found ? `✗ ${found.words}` : `✓ Your trainer and the reference make the same ${times(total, "merge")}.`;
+    const says = found ? `✗ ${found.words} ` : `✓ Your trainer and the reference make the same ${times(total, "merge")}.`;
+    if (found) show.at = found.at;
+    if (verdict.firstChild?.textContent !== says) verdict.replaceChildren(says, ...(found ? [show] : []));
     verdict.classList.add(found ? "mf-bad" : "mf-good");
     return found;
   }
@@ -603,10 +394,11 @@ function render({ model, el }) {
     if (!run.bytes) return "Type a text to train on: every pair of neighbouring bytes is counted, and the most frequent becomes a token.";
     if (!most || (k === run.steps.length && run.done)) return `${is} Every pre-token is one token: no pair is left to merge.`;
     const pairs = (pair) => run.bytesOf(pair).map((b) => `“${spell(b)}”`).join(" + ");
+    if (guessing(run, k)) return `${is} Count the pairs, and say which one is merged next.`;
     if (k === total) return `${is} The vocabulary is full: 256 bytes and ${times(total, "merge")}. Step on to encode a text with it.`;
     const chosen = run.steps[k]?.pair ?? wins[run.tie];
     const next = tied > 1 ? `Next ${times(tied, "pair")} tie at ${most}: ${TIES.map((tie) => `“${tie}” takes ${pairs(wins[tie])}`).join(", ")}.` : `Next: ${pairs(chosen)}, counted ${times(most, "time")}.`;
-    return `${is} ${next}`;
+    return `${is} ${next}${most === 1 ? " Every pair is there once: from here on the text is only learned by heart." : ""}`;
   }
 
   function sayEncoding(done) {
@@ -628,6 +420,7 @@ function render({ model, el }) {
   const rule = choice({ label: "a tie goes to", options: TIES.map((tie) => [tie, RULES[tie]]), value: get("tie"), onchange: (tie) => put(model, { tie }) });
   const whose = choice({ label: "play", options: [["reference", "the reference"], ["yours", "your trainer"]], value: get("whose"), onchange: (value) => put(model, { whose: value }) });
   const size = slider({ label: "vocabulary", min: 257, max: Math.max(768, get("vocab_size")), value: get("vocab_size"), format: (n) => `${grouped(n)} tokens`, oninput: (n) => put(model, { vocab_size: n }) });
+  const guess = check({ label: "let me guess", value: get("guess"), onchange: (value) => put(model, { guess: value }) });
   const typed = (name, most) => (text) => {
     note = "";
     if (wellFormed(text) !== text) note = "Half of a surrogate pair was typed, which UTF-8 cannot hold: it became U+FFFD. ";
@@ -637,14 +430,13 @@ function render({ model, el }) {
     put(model, { [name]: wellFormed(whole) });
   };
   const trainOn = field({ label: "Train on", lines: 3, value: get("text"), oninput: typed("text", MOST) });
-  const thenEncode = field({ label: "Then encode", value: get("new_text"), oninput: typed("new_text", MOST_NEW) });
-  trainOn.el.classList.add("mf-wide");
-  thenEncode.el.classList.add("mf-wide");
-  f.controls.append(player.el, rule.el, size.el, ...(get("has_train") ? [whose.el] : []), trainOn.el, thenEncode.el);
+  const thenEncode = field({ label: "Then encode", lines: 3, value: get("new_text"), oninput: typed("new_text", MOST_NEW) });
+  f.controls.append(player.el, rule.el, size.el, guess.el, ...(get("has_train") ? [whose.el] : []), h("div", { class: "mf-texts" }, trainOn.el, thenEncode.el));
 
   const kernel = asker(model, { answered: () => {}, failed: (words) => put(model, { theirs: { for: [get("text"), get("vocab_size"), get("tie")], merges: [], error: words } }) });
 
   function draw() {
+    drawnAt = performance.now();
     prepare();
     const run = mine(), total = reached(run), length = total + trace.steps.length + 2;
     const position = Math.min(get("step"), length - 1), training = position <= total, k = Math.min(position, total), done = position - total - 1;
@@ -658,17 +450,18 @@ function render({ model, el }) {
     drawBiography(run, k, total);
     drawRules(run, total);
     player.set(position, length);
-    rule.set(get("tie")); size.set(get("vocab_size")); whose.set(get("whose"));
+    rule.set(get("tie")); size.set(get("vocab_size")); guess.set(get("guess")); whose.set(get("whose"));
     for (const [part, name] of [[trainOn, "text"], [thenEncode, "new_text"]]) if (document.activeElement !== part.input) part.set(get(name));
     const left = get("left_out") && get("text") === FIRST.text ? `These are the first ${grouped(MOST)} characters; ${grouped(get("left_out"))} more are left out. ` : "";
-    f.say(note + left + (training ? sayTraining(run, k, total) : sayEncoding(done)));
+    const well = answered?.step === position ? answered.words : "";
+    f.say(well + note + left + (training ? sayTraining(run, k, total) : sayEncoding(done)), well ? "good" : "");
   }
 
   const watcher = typeof ResizeObserver === "undefined" ? null : new ResizeObserver(([entry]) => {
     const now = Math.floor(entry.contentRect.width);
     if (now > 0 && now !== width) { width = now; draw(); }
   });
-  const stop = redraw(model, ["text", "new_text", "vocab_size", "tie", "step", "whose", "theirs"], draw);
+  const stop = redraw(model, ["text", "new_text", "vocab_size", "tie", "step", "whose", "guess", "theirs"], draw);
   watcher?.observe(f.stage);
   return () => { stop(); player.stop(); kernel.stop(); watcher?.disconnect(); clearTimeout(working); };
 }

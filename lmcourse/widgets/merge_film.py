@@ -22,7 +22,8 @@ MOST_MERGES = 2000
 class MergeFilm(CourseWidget):
     """Training on `text` to `vocab_size` tokens, then encoding `new_text` with what was learned.
 
-    tie: who wins among equally frequent pairs, see `best_pair`. step: where the film begins.
+    tie: who wins among equally frequent pairs, see `best_pair`. step: where the film begins. guess: ask for each pair
+    before the counts are shown.
     train: a trainer of yours, called as `train(text, vocab_size)` (and `tie=...` if it takes one); it returns merges as
     pairs of bytes, or `(vocab, merges)`. The first merge where it leaves the reference is marked.
 
@@ -36,6 +37,7 @@ class MergeFilm(CourseWidget):
     tie = traitlets.Unicode("greatest").tag(sync=True)
     step = traitlets.Int(0).tag(sync=True)
     whose = traitlets.Unicode("reference").tag(sync=True)
+    guess = traitlets.Bool(False).tag(sync=True)
     has_train = traitlets.Bool(False).tag(sync=True)
     theirs = traitlets.Dict().tag(sync=True)
     left_out = traitlets.Int(0).tag(sync=True)
@@ -48,6 +50,7 @@ class MergeFilm(CourseWidget):
         tie: str = "greatest",
         new_text: str | None = None,
         step: int = 0,
+        guess: bool = False,
         train: Callable | None = None,
     ):
         check_text("text", text)
@@ -71,6 +74,7 @@ class MergeFilm(CourseWidget):
             vocab_size=vocab_size,
             tie=tie,
             step=step,
+            guess=bool(guess),
             has_train=train is not None,
             left_out=max(0, len(text) - MOST),
         )

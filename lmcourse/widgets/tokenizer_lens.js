@@ -51,7 +51,7 @@ function render({ model, el }) {
   const summary = h("div", { class: "lmc-scroll" });
   const tracks = h("div", { class: "tl-tracks" });
   const pages = pager((from) => { page = from; draw(); });
-  const detail = h("div", { class: "tl-detail" });
+  const detail = h("div", { class: "tl-detail", style: `min-height: ${28 * (names.length + 1)}px` });
   const key = h("p", { class: "tl-key" }, "A thick edge: a new pre-token. Dashed hex: a token that ends inside a character. ⏎ ⇥ ␣ stand for what is invisible.");
   const hint = () => h("p", { class: "lmc-muted" }, "Point at a token, or move to it with the arrow keys: every lane shows what it makes of the same bytes.");
   f.stage.append(summary, h("div", {}, tracks, key), pages.el, detail);
@@ -68,7 +68,7 @@ function render({ model, el }) {
     if (shown.text === text && (shown.special === special || sample(text, special) === shown)) return "";
     const known = sample(text, special);
     if (known) { model.set("shown", known); model.save_changes(); return ""; }
-    if (!kernel.hasKernel) return "A new text needs Python: run this notebook's cell. The stage still shows the text before. ";
+    if (!kernel.hasKernel) return "A new text needs Python: open the notebook and run its cell. The stage still shows the text before.";
     kernel.ask({ text, special });
     return "";
   }
@@ -140,9 +140,9 @@ function render({ model, el }) {
   function sentence(shown) {
     if (!layout.bytes.length) return "Type a text: each tokenizer cuts it in its own way, and decodes to the same bytes.";
     const agreed = sharedCuts(spans).length, laidOut = spans.filter((lane) => lane.length).length;
-    const specials = shown.lanes.map((lane, i) => [lane.special.length, names[i].name]).filter(([n]) => n);
+    const readers = shown.lanes.flatMap((lane, i) => (lane.special.length ? [`“${names[i].name}”`] : []));
     const inText = names.flatMap(({ special }) => special).filter((token) => layout.text.includes(token));
-    const said = specials.length ? ` ${specials.map(([n, name]) => `“${name}” reads ${count(n, "special token")}`).join(", ")}: if a user typed it, that is an injection.`
+    const said = readers.length ? ` ${readers.join(", ")} ${readers.length > 1 ? "read" : "reads"} a special token: if a user typed it, that is an injection.`
       : inText.length && get("special") === "none" ? ` “${inText[0]}” is ordinary text now, a few harmless tokens.` : "";
     const fewest = shown.lanes.map((lane, i) => [lane.ids.length, names[i].name]).filter(([n]) => n).sort((a, b) => a[0] - b[0])[0];
     return `${count(layout.bytes.length, "byte")}; ${fewest ? `“${fewest[1]}” needs the fewest tokens, ${grouped(fewest[0])}` : "no tokens"}${laidOut > 1 ? `; all cut at the same ${count(agreed, "place")}` : ""}.${said}`;
@@ -176,7 +176,7 @@ function render({ model, el }) {
     sampler.set(at < 0 ? "new" : String(at));
     if (document.activeElement !== typed.input) typed.set(get("text"));
     const left = get("left_out") && get("text") === FIRST.text ? `These are the first ${grouped(MOST)} characters; ${grouped(get("left_out"))} more are left out. ` : "";
-    f.say(failure + missing + note + left + sentence(shown));
+    f.say(failure + note + left + (missing || sentence(shown)), failure ? "bad" : "");
   }
 
   const watcher = typeof ResizeObserver === "undefined" ? null : new ResizeObserver(([entry]) => {

@@ -66,7 +66,7 @@ class TokenizerLens(CourseWidget):
             samples += [both["all"]] if both["all"]["lanes"] == both["none"]["lanes"] else list(both.values())
         super().__init__(
             title="One text through several tokenizers",
-            source=f"Tokenized by {', '.join(dict.fromkeys(map(_origin, self._tokenizers.values())))}, in Python.",
+            source=f"Tokenized in Python by {', '.join(dict.fromkeys(map(_origin, self._tokenizers.values())))}.",
             text=texts[0][:MOST],
             special=special,
             view=view,
@@ -215,7 +215,7 @@ def _cuts(tokenizer, ids: list[int], tokens: list[bytes], special: set[int]) -> 
 
 def _origin(tokenizer) -> str:
     if tokenizer is None:
-        return "nothing"
+        return "what could not be loaded"
     module = type(tokenizer).__module__.partition(".")[0]
     return module if module not in ("__main__", "builtins") else f"your {type(tokenizer).__name__}"
 

@@ -52,8 +52,19 @@ const decoded = (bytes) => {
   try { return strict.decode(Uint8Array.from(bytes, (char) => char.charCodeAt(0))); } catch { return null; }
 };
 
-/** The parts of a byte string: { text } where the bytes are characters, { bytes } where they are pieces of one. */
+/** What to draw of a byte string: { text } where the bytes are characters, { bytes } where they are pieces of one. */
 export function parts(bytes) {
+  let known = seen.get(bytes);
+  if (!known) {
+    if (seen.size > 5000) seen.clear();
+    known = split(bytes).map((part) => ("text" in part ? { text: graphemes(part.text).map(glyph).join("") } : part));
+    seen.set(bytes, known);
+  }
+  return known;
+}
+const seen = new Map();  // the same few tokens are drawn again and again
+
+function split(bytes) {
   const found = [];
   const add = (kind, piece) => {
     const last = found.at(-1);
@@ -72,11 +83,11 @@ export function parts(bytes) {
 
 /** A byte string in one line of plain text: `␣the`, or `<F0 9F>` where it is a piece of a character. */
 export const spell = (bytes) => parts(bytes).map((part) =>
-  "text" in part ? graphemes(part.text).map(glyph).join("") : `<${hexes(part.bytes)}>`).join("");
+  "text" in part ? part.text : `<${hexes(part.bytes)}>`).join("");
 
 /** The same as elements: text set apart from its surroundings' direction, and a hex chip for a piece of a character. */
 export const drawn = (bytes) => parts(bytes).map((part) => ("text" in part
-  ? h("bdi", {}, graphemes(part.text).map(glyph).join(""))
+  ? h("bdi", {}, part.text)
   : h("span", { class: "lmc-hex" }, hexes(part.bytes))));
 
 export const bytesPerToken = (bytes, tokens) => (tokens ? (bytes / tokens).toFixed(2) : "0");
@@ -112,29 +123,33 @@ export function lines(cuts, from, width, most, gap = GAP) {
  * @param {{ from, to }} line
  * @param {{ label: string, spans: { from, to }[], cell: (span) => HTMLElement }[]} rows  spans in order
  * @param {Set<number>} gaps  bytes before which a gap shows a pre-token boundary
+ * @returns the grid; its `fill(row, spans, cell)` draws one row anew
  */
 export function byteLine(line, rows, gaps = new Set()) {
-  const columns = [], place = new Map();
+  const columns = [], place = new Map(), drawnRows = [];
   for (let b = line.from; b < line.to; b += 1) {
     if (b > line.from && gaps.has(b)) columns.push(`${GAP}px`);
     columns.push(`${COLUMN}px`);
     place.set(b, columns.length + 1);  // column 1 holds the labels
   }
   const grid = h("div", { class: "lmc-line", style: `grid-template-columns: var(--lmc-label) ${columns.join(" ")}` });
-  rows.forEach(({ label, spans, cell }, row) => {
-    grid.append(h("span", { class: "lmc-line-label", style: `grid-row: ${row + 1}` }, label));
-    for (const span of spans) {
-      if (span.to <= line.from || span.from >= line.to) continue;
+  grid.fill = (row, spans, cell) => {
+    for (const node of drawnRows[row] ?? []) node.remove();
+    drawnRows[row] = spans.filter((span) => span.to > line.from && span.from < line.to).map((span) => {
       const first = Math.max(span.from, line.from), last = Math.min(span.to, line.to) - 1;
       const node = cell(span);
       node.dataset.from = span.from;
       node.dataset.to = span.to;
-      node.style.gridRow = row + 1;
-      node.style.gridColumn = `${place.get(first)} / ${place.get(last) + 1}`;
+      node.style.gridArea = `${row + 1} / ${place.get(first)} / auto / ${place.get(last) + 1}`;
       if (span.from < line.from) node.classList.add("lmc-cut-left");
       if (span.to > line.to) node.classList.add("lmc-cut-right");
-      grid.append(node);
-    }
+      return node;
+    });
+    grid.append(...drawnRows[row]);
+  };
+  rows.forEach(({ label, spans, cell }, row) => {
+    grid.append(h("span", { class: "lmc-line-label", style: `grid-row: ${row + 1}` }, label));
+    grid.fill(row, spans, cell);
   });
   return grid;
 }

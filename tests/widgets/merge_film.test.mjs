@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
-const { Trainer, candidates, countPretokens, divergence, encodeTrace, longestMatch, piecesAt, train } = await import("../../lmcourse/widgets/merge_film.js");
+const { Trainer, candidates, countPretokens, divergence, encodeTrace, longestMatch, piecesAt, train } = await import("../../lmcourse/widgets/bpe.js");
 const { byteString, bytesPerToken, glyph, graphemes, graphemesNear, lines, parts, pretokenize, spell, wellFormed } = await import("../../lmcourse/widgets/tokens.js");
 
 const golden = JSON.parse(readFileSync(new URL("../golden/merge_film.json", import.meta.url), "utf-8"));

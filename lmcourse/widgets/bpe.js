@@ -1,0 +1,265 @@
+// Byte-pair encoding in the browser: training under three tie rules, step by step, and encoding by rank. Node tests hold
+// it against lmcourse.tokenization on golden vectors.
+import { byteString, pretokenize, spell } from "./tokens.js";
+
+export const TIES = ["greatest", "first", "smallest"];
+export const TABLE = 8;  // pairs kept of each table
+
+// GPT-2 numbers the bytes that have a visible character first.
+const visible = (b) => (b > 32 && b < 127) || (b > 160 && b !== 173);
+const ORDER = Array.from({ length: 256 }, (_, b) => b).sort((a, b) => visible(b) - visible(a) || a - b);
+const BYTE_ID = new Map(ORDER.map((b, id) => [b, id]));
+const gpt2Id = (char) => BYTE_ID.get(char.charCodeAt(0)) ?? char.charCodeAt(0);
+
+/** How often each distinct pre-token occurs, in the order of first appearance. */
+export function countPretokens(text) {
+  const counts = new Map();
+  for (const piece of pretokenize(text)) counts.set(piece, (counts.get(piece) ?? 0) + 1);
+  return counts;
+}
+
+/**
+ * The incremental trainer, as in Python: a pre-token is a string with one character a token, and a merge visits only
+ * the pre-tokens that hold the pair. `steps[k]` is the merge made after k others, `tables[k]` what it chose from.
+ */
+export class Trainer {
+  constructor(words, tie, given = null) {
+    this.tie = tie;
+    this.given = given;  // someone else's merges, played instead of the best ones
+    this.tokens = Array.from({ length: 256 }, (_, b) => String.fromCharCode(b));
+    this.index = new Map([...words.keys()].map((word, w) => [word, w]));
+    this.times = [...words.values()];
+    this.texts = [...words.keys()].map(byteString);
+    this.history = this.texts.map((text) => [[0, text]]);  // per pre-token: [merges made, its tokens then]
+    this.bytes = this.texts.reduce((sum, text, w) => sum + text.length * this.times[w], 0);
+    this.counts = new Map();
+    this.where = new Map();
+    this.steps = [];
+    this.tables = [];
+    this.done = false;
+    this.problem = "";
+    this.texts.forEach((text, w) => {
+      for (let i = 0; i + 1 < text.length; i += 1) this.born(text[i] + text[i + 1], w);
+    });
+    this.look();
+  }
+
+  born(pair, w) {
+    this.counts.set(pair, (this.counts.get(pair) ?? 0) + this.times[w]);
+    if (!this.where.has(pair)) this.where.set(pair, []);
+    this.where.get(pair).push(w);
+  }
+
+  lose(pair, w) {
+    const left = (this.counts.get(pair) ?? 0) - this.times[w];
+    if (left) this.counts.set(pair, left);
+    else this.counts.delete(pair);
+  }
+
+  bytesOf(pair) { return [this.tokens[pair.charCodeAt(0)], this.tokens[pair.charCodeAt(1)]]; }
+
+  /** Where a pair is first seen: the pre-token, then the byte. Merges move tokens, but neither of these. */
+  firstSeen(pair) {
+    if (this.seen.has(pair)) return this.seen.get(pair);
+    const w = this.where.get(pair).find((v) => this.texts[v].includes(pair));
+    let byte = 0;
+    for (let i = this.texts[w].indexOf(pair) - 1; i >= 0; i -= 1) byte += this.tokens[this.texts[w].charCodeAt(i)].length;
+    this.seen.set(pair, [w, byte]);
+    return this.seen.get(pair);
+  }
+
+  /** Is pair p preferred to q by the rule, when both are equally frequent? */
+  before(p, q, tie) {
+    let a, b;
+    if (tie === "greatest") [b, a] = [this.bytesOf(p), this.bytesOf(q)];
+    else if (tie === "smallest") [a, b] = [[gpt2Id(p[0]), gpt2Id(p[1])], [gpt2Id(q[0]), gpt2Id(q[1])]];
+    else [a, b] = [this.firstSeen(p), this.firstSeen(q)];
+    for (const i of [0, 1]) if (a[i] !== b[i]) return a[i] < b[i];
+    return p < q;
+  }
+
+  /** What the next merge is chosen from: the most frequent pairs, how many tie, and who wins under each rule. */
+  look() {
+    this.seen = new Map();
+    let most = 0, tied = [];
+    const top = [];
+    for (const [pair, n] of this.counts) {
+      if (n > most) { most = n; tied = [pair]; } else if (n === most) tied.push(pair);
+      const last = top.at(-1);
+      if (top.length === TABLE && (n < last[1] || (n === last[1] && !this.before(pair, last[0], this.tie)))) continue;
+      let at = top.length;
+      while (at > 0 && (top[at - 1][1] < n || (top[at - 1][1] === n && this.before(pair, top[at - 1][0], this.tie)))) at -= 1;
+      top.splice(at, 0, [pair, n]);
+      if (top.length > TABLE) top.pop();
+    }
+    const wins = {};
+    if (most) for (const tie of TIES) wins[tie] = tied.reduce((best, pair) => (this.before(pair, best, tie) ? pair : best));
+    this.tables.push({ most, tied: tied.length, wins, rows: top.map(([pair, n]) => [pair, n, this.mergeable(pair, n)]) });
+    if (!most && !this.given) this.done = true;
+  }
+
+  /** How often a pair can be merged: fewer than counted only where it overlaps itself, as aa does in aaa. */
+  mergeable(pair, n) {
+    if (pair[0] !== pair[1]) return n;
+    return [...new Set(this.where.get(pair))].reduce((sum, w) => sum + (this.texts[w].split(pair).length - 1) * this.times[w], 0);
+  }
+
+  /** The pair that is merged next: the best one, or the given one. */
+  choose() {
+    const best = this.tables.at(-1).wins[this.tie];
+    if (!this.given) return best;
+    const wanted = this.given[this.steps.length];
+    if (!wanted) return null;
+    const ids = wanted.map((bytes) => this.tokens.flatMap((token, id) => (token === bytes ? [String.fromCharCode(id)] : [])));
+    if (!ids[0].length || !ids[1].length) {
+      this.problem = `merge ${this.steps.length + 1} uses “${spell(wanted[ids[0].length ? 1 : 0])}”, which no earlier merge made`;
+      return null;
+    }
+    const pairs = ids[0].flatMap((left) => ids[1].map((right) => left + right));
+    return pairs.find((pair) => this.counts.has(pair)) ?? pairs[0];
+  }
+
+  /** Make one merge; false when there is none. */
+  step() {
+    if (this.done) return false;
+    const pair = this.choose();
+    if (!pair) { this.done = true; return false; }
+    const { texts, times, tokens } = this;
+    const k = this.steps.length, id = tokens.length, made = String.fromCharCode(id), [left, right] = pair;
+    const count = this.counts.get(pair) ?? 0, visit = this.where.get(pair) ?? [];
+    let replaced = 0;
+    tokens.push(this.bytesOf(pair).join(""));
+    this.where.delete(pair);
+    for (const w of visit) {
+      if (!texts[w].includes(pair)) continue;  // an earlier merge took it
+      const text = texts[w] = texts[w].replaceAll(pair, made);
+      if (text.length < 200 || k % 16 === 0) this.history[w].push([k + 1, text]);
+      for (let at = text.indexOf(made); at >= 0; at = text.indexOf(made, at + 1)) {
+        replaced += times[w];
+        const previous = text[at - 1], next = text[at + 1];
+        if (previous) {
+          this.lose((previous === made ? right : previous) + left, w);
+          this.born(previous + made, w);
+        }
+        if (next && next !== made) {  // if it is new itself, the next round counts the two
+          this.lose(right + next, w);
+          this.born(made + next, w);
+        }
+      }
+    }
+    this.counts.delete(pair);
+    const tokensNow = (this.steps.at(-1)?.tokensNow ?? this.bytes) - replaced;
+    this.steps.push({ pair, id, count, replaced, tokensNow });
+    this.look();
+    return true;
+  }
+
+  /** The tokens of a pre-token after k merges, one character a token. */
+  textAt(w, k) {
+    const [since, text] = this.history[w].findLast(([merges]) => merges <= k);
+    let now = text;
+    if (now.length >= 200) for (let j = since; j < k; j += 1) now = now.replaceAll(this.steps[j].pair, String.fromCharCode(256 + j));
+    return now;
+  }
+
+  /** How many tokens with this id the whole text has after k merges. */
+  occurrences(id, k) {
+    const own = String.fromCharCode(id);
+    let n = 0;
+    if (id < 256) this.history.forEach(([[, text]], w) => { n += (text.split(own).length - 1) * this.times[w]; });
+    for (const step of this.steps.slice(0, k)) {
+      if (step.id === id) n += step.replaced;
+      for (const part of step.pair) if (part === own) n -= step.replaced;
+    }
+    return n;
+  }
+
+  tokensAt(k) { return k ? this.steps[k - 1].tokensNow : this.bytes; }
+
+  merges(k = this.steps.length) { return this.steps.slice(0, k).map(({ pair }) => this.bytesOf(pair)); }
+}
+
+/** Train to the end, for tests and small texts. */
+export function train(text, merges, tie) {
+  const trainer = new Trainer(countPretokens(text), tie);
+  while (trainer.steps.length < merges && trainer.step());
+  return trainer;
+}
+
+const key = (left, right) => `${left.length}:${left}${right}`;
+
+/**
+ * Encoding, one merge a step: in each pre-token the neighbours of lowest rank merge first, the leftmost of them.
+ * @returns {{ pretokens, steps: { pretoken, at, rank }[], first: number[], ranks, ids }}
+ */
+export function encodeTrace(text, merges) {
+  const ranks = new Map(merges.map(([left, right], rank) => [key(left, right), rank]));
+  const ids = new Map(merges.map(([left, right], rank) => [left + right, 256 + rank]));
+  const pretokens = pretokenize(text), steps = [], first = [];
+  pretokens.forEach((pretoken, number) => {
+    first.push(steps.length);
+    const pieces = [...byteString(pretoken)];
+    const rankOf = (i) => ranks.get(key(pieces[i], pieces[i + 1])) ?? Infinity;
+    const now = pieces.slice(1).map((_, i) => rankOf(i));
+    for (;;) {
+      let at = -1, rank = Infinity;
+      for (let i = 0; i < now.length; i += 1) if (now[i] < rank) { rank = now[i]; at = i; }
+      if (at < 0) break;
+      pieces.splice(at, 2, pieces[at] + pieces[at + 1]);
+      now.splice(at, 1);
+      if (at < now.length) now[at] = rankOf(at);
+      if (at > 0) now[at - 1] = rankOf(at - 1);
+      steps.push({ pretoken: number, at, rank });
+    }
+  });
+  return { pretokens, steps, first, ranks, ids };
+}
+
+/** The byte strings of one pre-token when `done` steps of the whole text have fired. */
+export function piecesAt(trace, pretoken, done) {
+  const pieces = [...byteString(trace.pretokens[pretoken])];
+  const end = Math.min(done, trace.first[pretoken + 1] ?? trace.steps.length);
+  for (let k = trace.first[pretoken]; k < end; k += 1) {
+    const { at } = trace.steps[k];
+    pieces.splice(at, 2, pieces[at] + pieces[at + 1]);
+  }
+  return pieces;
+}
+
+/** All pairs of a pre-token that can merge now, the one that fires first. */
+export function candidates(trace, pieces) {
+  return pieces.slice(1)
+    .map((right, at) => ({ at, rank: trace.ranks.get(key(pieces[at], right)), pair: [pieces[at], right] }))
+    .filter(({ rank }) => rank !== undefined)
+    .sort((a, b) => a.rank - b.rank || a.at - b.at);
+}
+
+/** What taking the longest token that fits, from the left, would give: not what BPE does. */
+export function longestMatch(bytes, ids) {
+  const found = [];
+  for (let i = 0; i < bytes.length;) {
+    let size = Math.min(bytes.length - i, 64);
+    while (size > 1 && !ids.has(bytes.slice(i, i + size))) size -= 1;
+    found.push(bytes.slice(i, i + size));
+    i += size;
+  }
+  return found;
+}
+
+/** Where the learner's merges leave the reference's: { at, words } or null where they are the same. */
+export function divergence(yours, reference, target) {
+  const name = ([left, right]) => `“${spell(left)}” + “${spell(right)}”`;
+  for (let k = 0; k < Math.min(target, Math.max(yours.steps.length, reference.steps.length)); k += 1) {
+    const mine = yours.steps[k], wanted = reference.steps[k];
+    if (!wanted) return { at: k, words: `The reference stops after ${k} merges: no pair is left. Yours goes on.` };
+    if (!mine) return { at: k, words: yours.problem ? `In yours, ${yours.problem}.` : `Yours stops after ${k} merges; the reference goes on with ${name(reference.bytesOf(wanted.pair))}.` };
+    const [a, b] = [yours.bytesOf(mine.pair), reference.bytesOf(wanted.pair)];
+    if (a[0] === b[0] && a[1] === b[1]) continue;
+    const rule = TIES.find((tie) => tie !== reference.tie && reference.tables[k].wins[tie] === mine.pair);
+    const why = mine.count === wanted.count
+      ? `both are counted ${wanted.count} times: a tie, broken ${rule ? `by “${rule}”` : "by no rule of the three"} in yours and by “${reference.tie}” in the reference`
+      : mine.count ? `yours is counted ${mine.count} times, the reference's ${wanted.count}` : "yours does not occur in the text at that point";
+    return { at: k, words: `Merge ${k + 1} differs: yours merges ${name(a)}, the reference ${name(b)}; ${why}.` };
+  }
+  return null;
+}

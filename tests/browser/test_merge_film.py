@@ -1,0 +1,273 @@
+"""MergeFilm in a browser: what only it can do. Run: pytest tests/browser/test_merge_film.py"""
+
+import pytest
+
+from lmcourse.widgets import MergeFilm
+
+HANDOUT = "low low low low low lower lower widest widest widest newest newest newest newest newest newest"
+
+
+def words(count: int) -> str:
+    """Text with the statistics of words, and nothing random about it."""
+    stems = (
+        "the",
+        "sing",
+        "walk",
+        "quick",
+        "end",
+        "light",
+        "form",
+        "ness",
+        "under",
+        "over",
+        "act",
+        "ion",
+        "ful",
+        "est",
+    )
+    made = [stems[i * i % 13] + stems[(i * 5 + i // 7) % 14] for i in range(count)]
+    return " ".join(made)
+
+
+def set_step(page, step: int) -> None:
+    page.locator(".lmc-stepper input[type=range]").evaluate(
+        "(e, v) => { e.value = v; e.dispatchEvent(new Event('input', { bubbles: true })); }", step
+    )
+    page.wait_for_timeout(120)
+
+
+def tokens(page) -> list[str]:
+    return page.locator(".mf-tracks button").all_inner_texts()
+
+
+def reading(page) -> str:
+    return page.locator(".lmc-reading").inner_text()
+
+
+def test_steps_by_button_and_by_key(kernel_free):
+    page = kernel_free(MergeFilm(HANDOUT, vocab_size=270), still=True).page
+    assert "Every token is one byte" in page.locator(".mf-headline").inner_text()
+    page.get_by_label("step forward").click()
+    page.wait_for_timeout(120)
+    assert page.locator(".mf-headline").inner_text().split() == [
+        "Merge",
+        "1",
+        "s",
+        "+",
+        "t",
+        "→",
+        "st",
+        "counted",
+        "9",
+        "id",
+        "256",
+        "tie",
+        "of",
+        "2",
+    ]
+    assert tokens(page).count("st") == 9
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(120)
+    assert tokens(page).count("est") == 9
+    page.keyboard.press("End")
+    page.wait_for_timeout(120)
+    assert "became" in reading(page)
+    page.keyboard.press("Home")
+    page.wait_for_timeout(120)
+    assert len(tokens(page)) == len(HANDOUT)
+
+
+def test_a_state_is_a_function_of_its_step(kernel_free):
+    """Scrubbing to a step, from either side, gives the same stage."""
+    page = kernel_free(MergeFilm(HANDOUT, vocab_size=270), still=True).page
+    seen = {}
+    for step in (5, 13, 0, 20, 5, 40, 13, 20, 0):
+        set_step(page, step)
+        page.wait_for_timeout(100)
+        text = page.locator(".lmc-stage").inner_text()
+        assert seen.setdefault(step, text) == text
+
+
+def test_the_tie_rule_changes_the_vocabulary_at_once(kernel_free):
+    page = kernel_free(MergeFilm(HANDOUT, vocab_size=262, step=6), still=True).page
+
+    def learned():
+        return page.locator(".mf-vocab button").all_inner_texts()[::-1]
+
+    assert learned()[:3] == ["st", "est", "ow"]
+    page.get_by_role("button", name="first", exact=True).click()
+    page.wait_for_timeout(120)
+    assert learned()[:3] == ["es", "est", "lo"]
+    page.locator("select").first.select_option("smallest")
+    page.wait_for_timeout(120)
+    assert learned()[0] == "es"
+    rules = page.locator(".mf-rules").inner_text()
+    assert "shown" in rules and "merge 1" in rules
+
+
+def test_tracks_are_aligned_by_byte(kernel_free):
+    """The emoji stands exactly above its four bytes, and a token that owns two of them exactly below these two."""
+    page = kernel_free(MergeFilm("🐱 🐱 🐱", vocab_size=258, tie="first", step=1), still=True).page
+    spans = page.evaluate(
+        """() => [...document.querySelectorAll('.mf-tracks [data-from]')].map((e) => {
+            const b = e.getBoundingClientRect();
+            const kind = e.tagName === 'BUTTON' ? 'token' : e.className.includes('lmc-char') ? 'character' : 'byte';
+            return { kind, from: +e.dataset.from, to: +e.dataset.to, left: b.left, right: b.right, top: b.top };
+        })"""
+    )
+    byte = {s["from"]: s for s in spans if s["kind"] == "byte"}
+    assert len(byte) == 14 and any(s["kind"] == "token" and s["to"] - s["from"] == 2 for s in spans)
+    for span in spans:
+        assert abs(span["left"] - byte[span["from"]]["left"]) <= 1.5
+        assert abs(span["right"] - byte[span["to"] - 1]["right"]) <= 1.5
+    cat = next(s for s in spans if s["kind"] == "character")
+    assert (cat["from"], cat["to"]) == (0, 4) and cat["top"] < byte[0]["top"]
+
+
+def test_a_token_tells_its_life(kernel_free):
+    page = kernel_free(MergeFilm(HANDOUT, vocab_size=270, step=2), still=True).page
+    page.locator(".mf-tracks button", has_text="est").first.click()
+    page.wait_for_timeout(120)
+    life = page.locator(".mf-bio").inner_text()
+    assert "merge 2, made in 9 places; now in 9 places" in life and "Later part of" in life
+    assert page.locator(".mf-tree button").all_inner_texts() == ["est", "e", "st", "s", "t"]
+    page.locator(".mf-vocab button").last.click()
+    page.wait_for_timeout(120)
+    assert "scaffolding" in page.locator(".mf-bio").inner_text()
+
+
+def test_any_text_can_be_typed(kernel_free):
+    watched = kernel_free(MergeFilm(HANDOUT), still=True)
+    page = watched.page
+    page.evaluate("window.hacked = false")
+    page.get_by_label("Train on").fill('<img src=x onerror="window.hacked=true"> שלום e\u0301 👨‍👩‍👧\x00\u202e\r\n')
+    page.wait_for_timeout(200)
+    shown = page.locator(".mf-tracks").inner_text()
+    assert "שׁ" in shown or "ש" in shown
+    assert page.evaluate("window.hacked") is False and page.locator(".lmc img").count() == 0
+    page.get_by_label("Train on").evaluate(
+        "e => { e.value = 'low \\ud83d low'; e.dispatchEvent(new Event('input', { bubbles: true })); }"
+    )
+    page.wait_for_timeout(150)
+    assert "surrogate" in reading(page)
+    page.get_by_label("Train on").fill("")
+    page.wait_for_timeout(150)
+    assert "Type a text to train on" in reading(page)
+    assert watched.wrong == []
+
+
+def test_encoding_goes_by_rank(kernel_free):
+    page = kernel_free(MergeFilm("bc bc bc abc ab", vocab_size=258, tie="first", new_text="abc"), still=True).page
+    set_step(page, 3)
+    assert "Now encode a text" in page.locator(".mf-headline").inner_text()
+    assert "rank 0 fires" in reading(page)
+    set_step(page, 4)
+    assert tokens(page) == ["a", "bc"]
+
+
+def test_guess_before_the_counts_are_shown(kernel_free):
+    page = kernel_free(MergeFilm("low low low lower est est", vocab_size=262, tie="first", guess=True), still=True).page
+    assert "?" in page.locator(".mf-race").inner_text() and page.locator(".mf-next").count() == 0
+    page.get_by_label("this one: “s” + “t”").click()
+    page.wait_for_timeout(100)
+    assert "counted 2 times; another pair is counted 4 times" in reading(page)
+    page.get_by_label("this one: “l” + “o”").click()
+    page.wait_for_timeout(150)
+    assert "Yes" in reading(page) and "Merge 1" in page.locator(".mf-headline").inner_text()
+
+
+def test_your_trainer_is_compared(kernel_free):
+    from lmcourse.tokenization import train_bpe
+
+    same = kernel_free(MergeFilm(HANDOUT, vocab_size=266, train=lambda text, n: train_bpe(text, n)), still=True).page
+    same.wait_for_function("document.querySelector('.mf-verdict').textContent.includes('make the same')")
+    other = MergeFilm(HANDOUT, vocab_size=266, train=lambda text, n: train_bpe(text, n, tie="first"))
+    page = kernel_free(other, still=True).page
+    page.wait_for_function("document.querySelector('.mf-verdict').textContent.includes('a tie, broken by “first”')")
+    page.get_by_label("Train on").fill("another text, another text")
+    page.wait_for_timeout(200)
+    assert "runs in Python" in page.locator(".mf-verdict").inner_text()
+
+    def broken(text, n):
+        raise ValueError("<b>no</b>")
+
+    page = kernel_free(MergeFilm(HANDOUT, train=broken), still=True).page
+    assert "ValueError: <b>no</b>" in page.locator(".mf-verdict").inner_text()
+
+
+ACT = """async (acts) => {
+  for (const act of eval(acts)) {
+    act();
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+  }
+}"""
+SCRUB = """Array.from({ length: 40 }, (_, k) => () => {
+  const e = document.querySelector('.lmc-stepper input'); e.value = (k * 37) % e.max;
+  e.dispatchEvent(new Event('input', { bubbles: true })); })"""
+TYPE = """Array.from({ length: 20 }, (_, k) => () => {
+  const e = document.querySelector('textarea'); e.value = e.value + 'x y '.slice(0, 1 + k % 3);
+  e.dispatchEvent(new Event('input', { bubbles: true })); })"""
+BUTTONS = """Array.from({ length: 20 }, (_, k) => () => {
+  document.querySelector('main').lastElementChild.replaceChildren(...Array.from({ length: 400 }, (_, i) => {
+    const b = document.createElement('button'); b.textContent = i + k; return b; })); })"""
+
+
+def busy(page, acts: str, count: int) -> float:
+    """Processor time of the page for one act, script and layout and paint, in ms."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def spent() -> float:
+        return next(
+            m["value"] for m in session.send("Performance.getMetrics")["metrics"] if m["name"] == "TaskDuration"
+        )
+
+    before = spent()
+    page.evaluate(ACT, acts)
+    return 1000 * (spent() - before) / count
+
+
+@pytest.mark.parametrize("size", [2000, 19_900])
+def test_it_stays_quick(size, kernel_free, capsys):
+    """Held against redrawing 400 plain buttons on the same page at the same time: a few ms on an idle machine."""
+    watched = kernel_free(MergeFilm(words(size // 8 + 9)[:size], vocab_size=512), still=True)
+    page = watched.page
+    page.evaluate("document.querySelector('main').append(document.createElement('div'))")
+    page.wait_for_timeout(1500)
+    buttons, step, key = busy(page, BUTTONS, 20), busy(page, SCRUB, 40), busy(page, TYPE, 20)
+    with capsys.disabled():
+        print(f" {size} characters: 400 buttons {buttons:.0f} ms, a step {step:.0f} ms, a key {key:.0f} ms")
+    assert step < 4 * buttons and key < 12 * buttons
+    page.wait_for_timeout(2500)
+    assert "so far" not in page.locator(".mf-time").text_content()
+    assert watched.wrong == []
+
+
+def test_more_than_it_takes_is_said(kernel_free):
+    watched = kernel_free(MergeFilm("low"), still=True)
+    page = watched.page
+    page.get_by_label("Train on").fill("日本語 " * 8000)
+    page.wait_for_timeout(2500)
+    assert "first 20 000 of 32 000 characters" in reading(page).replace("\u2009", " ")
+    page.get_by_label("Then encode").fill("low " * 200)
+    page.wait_for_timeout(300)
+    assert "first 300 of 800 characters are encoded" in reading(page)
+    page.get_by_label("Train on").fill("ab" * 10_000)  # one pre-token
+    page.wait_for_timeout(2500)
+    assert page.locator(".mf-tracks button").count() > 0
+    assert watched.wrong == []
+
+
+def test_the_kernel_runs_your_trainer_on_what_you_type(in_lab):
+    code = (
+        "from lmcourse.widgets import MergeFilm\nfrom lmcourse.tokenization import train_bpe\n"
+        f"MergeFilm({HANDOUT!r}, vocab_size=266, train=lambda text, n: train_bpe(text, n, tie='first'))"
+    )
+    watched = in_lab(code=code)
+    page = watched.page
+    page.wait_for_selector(".jp-OutputArea .lmc .mf-verdict", timeout=15_000)
+    page.get_by_label("Train on").fill("aaab ab aaab")
+    page.wait_for_function("document.querySelector('.jp-OutputArea .mf-verdict').textContent.includes('make the same')")
+    page.get_by_label("Train on").fill("st es st es")
+    page.wait_for_function("document.querySelector('.jp-OutputArea .mf-verdict').textContent.includes('differs')")
+    assert watched.wrong == []
