@@ -268,6 +268,15 @@ def memory_range(x: torch.Tensor | np.ndarray) -> tuple[int, int]:
     raise TypeError(f"expected a torch.Tensor or a numpy.ndarray, got {type(x).__name__}")
 
 
+def record(x: torch.Tensor) -> dict[str, tuple[int, ...] | int]:
+    """Return what a tensor knows about its elements besides the storage: shape, strides and offset, in elements.
+
+    >>> record(torch.zeros(3, 4)[1:, ::2])
+    {'shape': (2, 2), 'strides': (4, 2), 'offset': 4}
+    """
+    return {"shape": tuple(x.shape), "strides": x.stride(), "offset": x.storage_offset()}
+
+
 def shares_storage(a: torch.Tensor | np.ndarray, b: torch.Tensor | np.ndarray) -> bool:
     """Say whether `a` and `b` lie in one storage, so that a write through one can show in the other.
 

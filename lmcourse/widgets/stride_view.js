@@ -891,9 +891,9 @@ function render({ model, el }) {
   // Controls: made once, shown by mode
 
   const modeButtons = MODES.map(([mode, text]) => h("button", { type: "button", "data-mode": mode, onclick: () => { put(model, { mode }); settle(); } }, text));
-  const operation = field({ label: "Type an operation", value: "", placeholder: "t[1:].T", oninput: () => {} });
-  operation.input.addEventListener("keydown", (event) => { if (event.key === "Enter") { type(operation.input.value); event.preventDefault(); } });
   const base = get("lanes").find((x) => x.given)?.name ?? "t", ndim = get("lanes")[0]?.shape.length ?? 0;
+  const operation = field({ label: "Type an operation", value: "", placeholder: `${base}[1:].T`, oninput: () => {} });
+  operation.input.addEventListener("keydown", (event) => { if (event.key === "Enter") { type(operation.input.value); event.preventDefault(); } });
   const flat = ndim < 2, numpy = get("lanes")[0]?.library === "numpy";
   const examples = (numpy ? ["[::-1]", "[1::2]", ".T", ".reshape(-1)", ...(flat ? [] : ["[:, 1]", "[::-1].T", ".T.reshape(-1)"])]
     : flat ? ["[1:]", "[::2]", ".unfold(0, 3, 1)", ".expand(3, -1)", ".flip(0)", ".view(2, -1)"]

@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 
 import numpy as np
 import torch
@@ -115,32 +116,50 @@ class StrideView(CourseWidget):
     ):
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
-        self._bases: dict[str, torch.Tensor | np.ndarray] = {}
-        self._spans: list[tuple] = []  # memory and element type of each storage
-        # On the page, a name is what the reader wrote; operations start from a name that is an identifier.
-        texts = caller_expressions(sys._getframe(1), len(tensors)) or [
-            "t",
-            *map("t{}".format, range(2, len(tensors) + 1)),
-        ]
+        # On the page a name is what the reader wrote; operations start from a name that is an identifier.
+        texts = caller_expressions(sys._getframe(1), len(tensors)) or [f"t{k}" for k in range(1, len(tensors) + 1)]
         if tensors and not any(text.isidentifier() for text in [*texts, *named]):
             texts[0] = "t"
         given = list(zip(texts, tensors)) + list(named.items())
         if mode != "puzzle" and not given:
             raise ValueError("tensors must hold at least one tensor or array; for puzzles alone write mode='puzzle'")
-        super().__init__(title=self._heading(given), source=self._versions(given))
-        self.mode, self.new_shape = mode, ", ".join(map(str, new_shape))
-        self.puzzles = [
-            {"name": n, "size": size, "shape": list(shape), "target": addresses(shape, strides, start), "hint": hint}
-            for n, size, shape, strides, start, hint in PUZZLES
-        ]
-        for name, tensor in given:
-            self._add(name, tensor, given=True)
+        self._bases = {name: x for name, x in given if name.isidentifier()}
+        self._spans: list[tuple] = []  # one for each storage that is drawn
+        lanes, storages = [], []
+        for name, x, is_given in self._all(given, [operations] if isinstance(operations, str) else operations):
+            lane, storage = self._lane(name, x, is_given)
+            lanes.append(lane)
+            if storage is not None:
+                storages.append(storage)
+                self._spans.append(_span(x))
+        toy = storages and storages[0]["size"] * storages[0]["itemsize"] < 256
+        super().__init__(  # all at once: a page that is slow to draw must not see half of it
+            title=self._heading(given),
+            source=self._versions(given),
+            lanes=lanes,
+            storages=storages,
+            mode=mode,
+            new_shape=", ".join(map(str, new_shape)),
+            line_bytes=16 if toy else 64,  # a toy line, so that a toy tensor has several
+            theirs=self._positions_by(check, lanes[0]) if check and lanes else [],
+            puzzles=[
+                {
+                    "name": n,
+                    "size": size,
+                    "shape": list(shape),
+                    "target": addresses(shape, strides, start),
+                    "hint": hint,
+                }
+                for n, size, shape, strides, start, hint in PUZZLES
+            ],
+        )
+
+    def _all(self, given, operations):
+        """Yield name, tensor and whether it was given, of every lane to begin with."""
+        for name, x in given:
+            yield name, x, True
         for text in operations:
-            self._add(text, self._carry_out(text))
-        if self.storages and self.storages[0]["size"] * self.storages[0]["itemsize"] < 256:
-            self.line_bytes = 16  # a toy line, so that a toy tensor has several
-        if check is not None:
-            self.theirs = self._positions_by(check)
+            yield text, self._carry_out(text), False
 
     @staticmethod
     def _heading(given) -> str:
@@ -153,27 +172,17 @@ class StrideView(CourseWidget):
 
     @staticmethod
     def _versions(given) -> str:
-        arrays = any(isinstance(x, np.ndarray) for _, x in given)
-        tensors = any(isinstance(x, torch.Tensor) for _, x in given)
-        read = f"Records read from torch {torch.__version__.split('+')[0]}" * tensors + " and" * (tensors and arrays)
-        read += (" numpy " if tensors else "Records read from numpy ") + np.__version__ if arrays else ""
-        return (
-            f"{read}; typed operations by the rules of lmcourse.layout"
-            if read
-            else "Targets by lmcourse.strides.addresses"
+        if not given:
+            return "Targets by lmcourse.strides.addresses"
+        libraries = (
+            {"torch": torch.__version__.partition("+")[0]} if any(isinstance(x, torch.Tensor) for _, x in given) else {}
         )
+        if any(isinstance(x, np.ndarray) for _, x in given):
+            libraries["numpy"] = np.__version__
+        read = " and ".join(f"{name} {version}" for name, version in libraries.items())
+        return f"Records read from {read}; typed operations by the rules of lmcourse.layout"
 
     # lanes and storages
-
-    def _add(self, name: str, x, given: bool = False) -> None:
-        """Append a lane for `x`, and its storage when that is not here yet."""
-        lane, storage = self._lane(name, x, given)
-        if storage is not None:
-            self.storages = [*self.storages, storage]
-            self._spans.append(_span(x))
-        if given and name.isidentifier():
-            self._bases[name] = x
-        self.lanes = [*self.lanes, lane]
 
     def _lane(self, name: str, x, given: bool) -> tuple[dict, dict | None]:
         """Read the record of `x` as a lane; with it comes its storage when that is a new one."""
@@ -240,11 +249,11 @@ class StrideView(CourseWidget):
             return {"text": text, "error": type(error).__name__, "words": str(error).splitlines()[0]}
         return {"text": text, "lane": lane, "storage": storage}
 
-    def _positions_by(self, check: Callable) -> list[int | None]:
+    @staticmethod
+    def _positions_by(check: Callable, lane: dict) -> list[int | None]:
         """Where the reader's own `offset` says the elements of the first tensor are; None where it fails."""
-        lane = self.lanes[0]
         found = []
-        for index in list(np.ndindex(*lane["shape"]))[:SHOWN]:
+        for index in islice(np.ndindex(*lane["shape"]), SHOWN):
             try:
                 position = check(tuple(index), tuple(lane["strides"]), lane["offset"])
                 found.append(int(position) if abs(int(position)) < 10**9 else None)
