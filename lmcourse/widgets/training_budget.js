@@ -170,7 +170,7 @@ export function timeText(days) {
 export const moneyText = (dollars) =>
   dollars >= 1e6 ? `$${(dollars / 1e6).toFixed(2)} million` : dollars >= 10 ? `$${Math.round(dollars).toLocaleString("en-US")}` : `$${dollars.toFixed(2)}`;
 const plain = (n) => (n >= 1e6 ? n.toExponential().replace("e+", "e") : String(n));
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const percent = (share) => (share > 0 && share < 0.0005 ? "under 0.1 %" : `${(100 * share).toFixed(1)} %`);
 
 /** A positive number that a reader typed, or an Error that says what is possible. */
 export function readPositive(text, what) {
@@ -196,7 +196,7 @@ const STATE = [
 ];
 
 function stackedBar(W, parts, room, binary) {
-  const all = weight(parts), end = Math.max(all, room) * 1.02;
+  const all = weight(parts), far = room > 20 * all, end = (far ? all : Math.max(all, room)) * 1.02;
   let x = 0;
   const bars = PARTS.map(([name, letter, words]) => {
     const width = (parts[name] / end) * W, at = x;
@@ -208,8 +208,9 @@ function stackedBar(W, parts, room, binary) {
   });
   const edge = (room / end) * W, right = edge > W - 130;
   return s("svg", { viewBox: `0 0 ${W} 84`, class: "tb-svg", role: "img", "aria-label": `${bytesText(all, binary)} needed, ${bytesText(room, binary)} on the device` },
-    bars, s("line", { x1: edge, x2: edge, y1: 14, y2: 72, class: "tb-room" }),
-    s("text", { x: edge + (right ? -4 : 4), y: 12, "text-anchor": right ? "end" : "start" }, `device: ${bytesText(room, binary)}`),
+    bars, far ? null : s("line", { x1: edge, x2: edge, y1: 14, y2: 72, class: "tb-room" }),
+    far ? s("text", { x: W - 4, y: 12, "text-anchor": "end" }, `device: ${bytesText(room, binary)}, ${Math.round(room / all).toLocaleString("en-US")} times this bar →`)
+      : s("text", { x: edge + (right ? -4 : 4), y: 12, "text-anchor": right ? "end" : "start" }, `device: ${bytesText(room, binary)}`),
     s("text", { x: Math.min(W - 4, (all / end) * W), y: 80, "text-anchor": all / end > 0.3 ? "end" : "start" }, `all at once: ${bytesText(all, binary)}`));
 }
 
