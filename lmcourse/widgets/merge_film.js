@@ -10,6 +10,7 @@ const MOST_NEW = 300;  // characters encoded, one merge a step
 const LINE = 82;  // height of a line of tracks
 
 const token = (bytes, props = {}) => h("span", { ...props, class: `lmc-tok ${props.class ?? ""}` }, drawn(bytes));
+const named = (run, pair) => run.bytesOf(pair).map((bytes) => `“${spell(bytes)}”`).join(" + ");
 const times = (n, word) => `${grouped(n)} ${word}${n === 1 ? "" : "s"}`;
 
 function render({ model, el }) {
@@ -17,10 +18,16 @@ function render({ model, el }) {
   const FIRST = Object.fromEntries(["text", "new_text", "vocab_size", "tie", "step", "whose", "guess"].map((name) => [name, get(name)]));
   const f = frame({
     model, el, reset: () => { page = 0; selected = null; put(model, FIRST); },
-    python: () => `MergeFilm(${JSON.stringify(get("text"))}, vocab_size=${get("vocab_size")}, tie=${JSON.stringify(get("tie"))}, new_text=${JSON.stringify(get("new_text"))}, step=${get("step")})`,
+    python: () => {
+      const [text, tie, newText] = ["text", "tie", "new_text"].map((name) => JSON.stringify(get(name)));
+      return `MergeFilm(${text}, vocab_size=${get("vocab_size")}, tie=${tie}, new_text=${newText}, step=${get("step")})`;
+    },
   });
   f.root.classList.add("mf");
-  let runs = {}, runsFor = null, layout = null, fresh = null, trace = null, traceFor = "", page = 0, selected = null, note = "", answered = null, working = 0, drawnAt = 0, width = 920;
+  let runs = {}, runsFor = null, layout = null;  // the trainers, whose answer "yours" is, and the text they train on
+  let trace = null, traceFor = "", fresh = null;  // the encoding, what it belongs to, and its text
+  let page = 0, selected = null, note = "", answered = null;  // where in the text, which token, what is said besides
+  let working = 0, drawnAt = 0, width = 920;
 
   const target = () => get("vocab_size") - 256;
   const mine = () => (get("has_train") && get("whose") === "yours" && runs.yours ? runs.yours : runs[get("tie")]);
@@ -103,21 +110,24 @@ function render({ model, el }) {
     const right = PLOT.left + plotWidth, steps = trace.steps.length;
     const ratio = (bytes, tokens) => (tokens ? bytes / tokens : 1);
     const encoded = (k) => ratio(fresh.bytes.length, fresh.bytes.length - k);
-    const most = Math.max(1.5, ratio(run.bytes, run.tokensAt(total)), encoded(steps));
+    const most = Math.max(1.5, encoded(steps), ...[run, ...TIES.map((tie) => runs[tie])].map((r) => ratio(r.bytes, r.tokensAt(reached(r)))));
     const x = (k) => (k <= total
       ? PLOT.left + ((turn - PLOT.left - 12) * k) / Math.max(1, total)
       : turn + 12 + ((right - turn - 12) * (k - total - 1)) / Math.max(1, steps));
     const y = (r) => PLOT.bottom - ((PLOT.bottom - PLOT.top) * (r - 1)) / (most - 1);
     const path = (n, at) => Array.from({ length: n + 1 }, (_, k) => `${k ? "L" : "M"}${at(k).map((v) => v.toFixed(1)).join(" ")}`).join("");
-    const curve = (other, cls) => s("path", { class: cls, d: path(Math.min(total, other.steps.length), (k) => [x(k), y(ratio(other.bytes, other.tokensAt(k)))]) });
+    const learning = (other) => path(Math.min(total, other.steps.length), (k) => [x(k), y(ratio(other.bytes, other.tokensAt(k)))]);
+    const curve = (other, cls) => s("path", { class: cls, d: learning(other) });
     const ties = run.tables.slice(0, total).flatMap(({ wins }, k) => (new Set(TIES.map((tie) => wins[tie])).size > 1 ? [k] : []));
     const split = compare ? x(compare.at + 0.5) : 0;
     svg.setAttribute("viewBox", `0 0 ${width} 118`);
-    svg.setAttribute("aria-label", `Bytes per token: training ends at ${bytesPerToken(run.bytes, run.tokensAt(total))}, encoding at ${encoded(steps).toFixed(2)}; ${ties.length} of ${total} merges were ties that the rules break differently`);
+    svg.setAttribute("aria-label", `Bytes per token: training ends at ${bytesPerToken(run.bytes, run.tokensAt(total))}, `
+      + `encoding at ${encoded(steps).toFixed(2)}; ${ties.length} of ${total} merges were ties that the rules break differently`);
+    const wide = width > 560, differ = wide ? `, ${times(ties.length, "tie")} that the rules break differently` : "";
     svg.replaceChildren(
       s("rect", { x: turn, y: PLOT.top - 4, width: right - turn + 8, height: PLOT.bottom - PLOT.top + 8, class: "mf-ground" }),
-      s("text", { x: PLOT.left, y: 12 }, `training: ${times(total, "merge")}${width > 560 ? `, ${times(ties.length, "tie")} that the rules break differently` : ""}${finished(run) ? "" : " so far …"}`),
-      s("text", { x: turn + 8, y: 12 }, `encoding: ${steps}${width > 560 ? " fire" : ""}`),
+      s("text", { x: PLOT.left, y: 12 }, `training: ${times(total, "merge")}${differ}${finished(run) ? "" : " so far …"}`),
+      s("text", { x: turn + 8, y: 12 }, `encoding: ${steps}${wide ? " fire" : ""}`),
       ...[1, most].map((r) => s("g", {},
         s("line", { x1: PLOT.left, x2: right, y1: y(r), y2: y(r), class: "mf-grid" }),
         s("text", { x: PLOT.left - 6, y: y(r) + 4, "text-anchor": "end" }, r.toFixed(1)))),
@@ -147,7 +157,11 @@ function render({ model, el }) {
     shown.pretokens.forEach((pretoken, number) => {
       if (pretoken.to <= from || pretoken.from >= to) return;
       let at = pretoken.from, previous = null;
-      const add = (bytes, id, made, parity) => { previous = { from: at, to: at + bytes.length, bytes, id, made, parity }; at += bytes.length; spans.push(previous); };
+      const add = (bytes, id, made, parity) => {
+        previous = { from: at, to: at + bytes.length, bytes, id, made, parity };
+        at += bytes.length;
+        spans.push(previous);
+      };
       if (training) {
         const text = run.textAt(run.index.get(pretoken.text), k), next = guessing(run, k) ? null : run.steps[k]?.pair;
         let parity = 0;
@@ -167,9 +181,10 @@ function render({ model, el }) {
     return spans;
   }
 
+  const marks = (...named) => named.filter(([is]) => is).map(([, name]) => ` ${name}`).join("");
   const tokenCell = (span) => h("button", {
     type: "button", tabindex: -1,
-    class: `lmc-tok lmc-tok-${span.parity}${span.made ? " mf-made" : ""}${span.next ? ` mf-next mf-${span.next}` : ""}${span.bytes === selected ? " mf-chosen" : ""}`,
+    class: `lmc-tok lmc-tok-${span.parity}${marks([span.made, "mf-made"], [span.next, `mf-next mf-${span.next}`], [span.bytes === selected, "mf-chosen"])}`,
     "aria-label": `token ${spell(span.bytes)}, id ${span.id}${span.next ? ", merges next" : span.made ? ", made by this merge" : ""}`,
     onclick: () => choose(span.bytes),
   }, drawn(span.bytes));
@@ -183,7 +198,12 @@ function render({ model, el }) {
     const all = lines(shown.cuts, page, width - label - 4, most);
     const from = all[0]?.from ?? 0, to = all.at(-1)?.to ?? 0;
     const focused = tracks.contains(document.activeElement) ? document.activeElement.dataset.from : null;
-    if (!all.length) { on.text = null; tracks.replaceChildren(h("p", { class: "lmc-muted" }, shown === layout ? "There is no text to train on." : "There is no text to encode.")); pages.set(0, 0, [0]); return; }
+    if (!all.length) {
+      on.text = null;
+      tracks.replaceChildren(h("p", { class: "lmc-muted" }, `There is no text to ${shown === layout ? "train on" : "encode"}.`));
+      pages.set(0, 0, [0]);
+      return;
+    }
     const spans = tokenSpans(run, shown, k, position, from, to);
     if (on.text !== shown || on.key !== `${width} ${page}`) {  // characters and bytes stay while only tokens change
       const above = byteRows(shown, from, to);
@@ -198,12 +218,27 @@ function render({ model, el }) {
       line.sign = sign;
     }
     const cells = [...tracks.querySelectorAll("button")];
-    cellsRoving.refresh(Math.max(0, cells.findIndex((cell) => focused !== null && Number(cell.dataset.from) <= Number(focused) && Number(focused) < Number(cell.dataset.to))), focused !== null);
+    const held = ({ dataset }) => Number(dataset.from) <= Number(focused) && Number(focused) < Number(dataset.to);
+    cellsRoving.refresh(focused === null ? 0 : Math.max(0, cells.findIndex(held)), focused !== null);
     pages.set(from, to, shown.cuts);
     find.hidden = shown !== layout;
-    // the taller of the two texts sets the height, so that the buttons below stay under the pointer
     const tallest = Math.max(...[layout, fresh].map((one) => lines(one.cuts, one === shown ? page : 0, width - label - 4, most).length));
+    ladder.remove();
+    if (shown === fresh) drawLadder(position - reached(run) - 1, Math.floor(((tallest - all.length) * LINE) / 28) - 1);
+    // the taller of the two texts sets the height, so that the buttons below stay under the pointer
     tracks.style.minHeight = `${tallest * LINE + 4}px`;
+  }
+  /** Where the other text leaves room: the pre-token at hand, from its bytes to now, a line for each merge. */
+  const ladder = h("div", { class: "mf-ladder" });
+  function drawLadder(done, rows) {
+    const number = (trace.steps[done] ?? trace.steps[done - 1])?.pretoken;
+    if (number === undefined || rows < 2) return;
+    const start = trace.first[number], fired = trace.steps.slice(start, Math.max(start, done)).filter(({ pretoken }) => pretoken === number);
+    const states = [...fired.keys(), fired.length].slice(-rows);
+    ladder.replaceChildren(...states.map((n) => h("div", {},
+      h("span", { class: "lmc-line-label" }, n ? `rank ${fired[n - 1].rank}` : "bytes"),
+      piecesAt(trace, number, start + n).map((piece, i) => token(piece, { class: n && fired[n - 1].at === i ? "mf-made" : "" })))));
+    tracks.append(ladder);
   }
   const cellsRoving = roving(tracks, "button");
   linkSpans(tracks);
@@ -236,34 +271,45 @@ function render({ model, el }) {
         h("span", { class: "mf-count" }, item.words),
         h("span", { class: "mf-tags" }, item.tags.map((tag) => (typeof tag === "string" ? h("span", { class: "mf-tag" }, tag) : tag))));
       const from = before.get(item.key) ?? TABLE;
-      if (from !== place && before.size && !still()) row.animate([{ transform: `translateY(${(from - place) * 28}px)` }, { transform: "none" }], motion);
+      if (from !== place && before.size && !still()) {
+        row.animate([{ transform: `translateY(${(from - place) * 28}px)` }, { transform: "none" }], motion);
+      }
       return row;
     }));
   }
 
   /** The reader says which pair merges next, before the counts are shown. */
   function guessRace(run, k) {
-    const { most, tied, wins, rows } = run.tables[k], right = run.steps[k].pair, name = (pair) => run.bytesOf(pair).map((b) => `“${spell(b)}”`).join(" + ");
-    const here = race.contains(document.activeElement);
+    const { most, tied, wins, rows } = run.tables[k], right = run.steps[k].pair, here = race.contains(document.activeElement);
     const say = (pair, count) => {
-      if (pair === right) { answered = { step: k + 1, words: `Yes: ${name(pair)} is counted ${times(most, "time")}${tied > 1 ? `, as ${times(tied - 1, "other")}, and the rule takes it` : ", more than any other"}. ` }; put(model, { step: k + 1 }); return; }
-      const why = count < most ? `another pair is counted ${times(most, "time")}` : `so ${tied > 2 ? "are others" : "is another"}, and ${Object.values(wins).includes(pair) ? "this rule" : "no rule here"} takes it`;
-      f.say(`${name(pair)} is counted ${times(count, "time")}; ${why}.`, "bad");
+      const counted = `${named(run, pair)} is counted ${times(count, "time")}`;
+      if (pair === right) {
+        const alone = tied > 1 ? `, as ${times(tied - 1, "other")}, and the rule takes it` : ", more than any other";
+        answered = { step: k + 1, words: `Yes: ${counted}${alone}. ` };
+        put(model, { step: k + 1 });
+      } else if (count < most) f.say(`${counted}; another pair is counted ${times(most, "time")}.`, "bad");
+      else f.say(`${counted}, as the one that the rule takes: ${TIES.map((tie) => `“${tie}” takes ${named(run, wins[tie])}`).join(", ")}.`, "bad");
     };
     raceHead.textContent = "Which pair merges next?";
-    drawRace([...rows].sort(([p], [q]) => (name(p) < name(q) ? -1 : 1)).map(([pair, count]) => ({
-      key: pair, pair: run.bytesOf(pair), count: 0, merged: 0, words: "?", tags: [h("button", { type: "button", "aria-label": `this one: ${name(pair)}`, onclick: () => say(pair, count) }, "this one")],
-    })), 1);
+    const alphabetical = [...rows].sort(([p], [q]) => (named(run, p) < named(run, q) ? -1 : 1));
+    drawRace(alphabetical.map(([pair, count]) => {
+      const tell = h("button", { type: "button", "aria-label": `this one: ${named(run, pair)}`, onclick: () => say(pair, count) }, "this one");
+      return { key: pair, pair: run.bytesOf(pair), count: 0, merged: 0, words: "?", tags: [tell] };
+    }), 1);
     guesses.refresh(0, here);
   }
 
   function trainingRace(run, k) {
     if (guessing(run, k)) return guessRace(run, k);
     const { most, tied, wins, rows } = run.tables[k];
-    raceHead.textContent = most ? `Pairs now${tied > 1 ? `: ${grouped(tied)} tie at ${grouped(most)}` : ", the first merges next"}` : "No pair is left to merge";
+    const yours = run.given && run.steps[k]?.pair;
+    if (!most) raceHead.textContent = "No pair is left to merge";
+    else if (tied > 1) raceHead.textContent = `Pairs now: ${grouped(tied)} tie at ${grouped(most)}`;
+    else raceHead.textContent = yours ? "Pairs now" : "Pairs now, the first merges next";
     drawRace(rows.map(([pair, count, merged]) => {
       const isTied = tied > 1 && count === most, winners = isTied ? TIES.filter((tie) => wins[tie] === pair) : [];
-      const tags = [merged < count && `merges ${merged}`, winners.length === TIES.length ? "every rule" : winners.join(", ")].filter(Boolean);
+      const rule = winners.length === TIES.length ? "every rule" : winners.join(", ");
+      const tags = [merged < count && `merges ${merged}`, rule, pair === yours && "yours next"].filter(Boolean);
       return { key: pair, pair: run.bytesOf(pair), count, merged, tied: isTied, words: `${count}${isTied ? " tie" : ""}`, tags };
     }), Math.max(1, most));
   }
@@ -278,13 +324,16 @@ function render({ model, el }) {
     const all = candidates(trace, piecesAt(trace, step.pretoken, done)).slice(0, TABLE);
     raceHead.replaceChildren("Can merge in ", token(byteString(trace.pretokens[step.pretoken])), ", lowest rank first");
     const most = Math.max(...all.map(({ rank }) => rank)) + 1;
-    drawRace(all.map(({ at, rank, pair }) => ({ key: `at ${at} ${rank}`, pair, count: rank + 1, merged: rank + 1, words: `rank ${rank}`, tags: [] })), most);
+    drawRace(all.map(({ at, rank, pair }) => (
+      { key: `at ${at} ${rank}`, pair, count: rank + 1, merged: rank + 1, words: `rank ${rank}`, tags: [] })), most);
   }
 
   // Vocabulary, biography, rules
 
   const choose = (bytes) => { selected = bytes; draw(); };
-  const pick = (bytes, extra, says) => h("button", { type: "button", tabindex: -1, class: `lmc-tok ${extra}`, "aria-label": says, onclick: () => choose(bytes) }, drawn(bytes));
+  const pick = (bytes, extra, says) => h("button", {
+    type: "button", tabindex: -1, class: `lmc-tok${extra}${marks([bytes === selected, "mf-chosen"])}`, "aria-label": says, onclick: () => choose(bytes),
+  }, drawn(bytes));
   /** Redraw buttons without losing the tab stop, nor the focus if it is among them. */
   function refill(container, stops, ...nodes) {
     const before = [...container.querySelectorAll("button")], at = before.indexOf(document.activeElement);
@@ -297,49 +346,66 @@ function render({ model, el }) {
   function drawVocabulary(run, k) {
     const others = TIES.filter((tie) => runs[tie] !== run).map((tie) => new Set(runs[tie].tokens.slice(0, 256 + target())));
     const shown = run.steps.slice(Math.max(0, k - 40), k).reverse();
-    refill(vocabulary, vocabularyStops,
-      h("p", { class: "mf-sub" }, k ? `Learned so far: ${times(k, "token")}${k > shown.length ? `, the newest ${shown.length} shown` : ""}` : "Nothing learned yet: the vocabulary is the 256 bytes"),
-      h("div", { class: "mf-chips" }, shown.map(({ id }) => {
-        const bytes = run.tokens[id], now = run.occurrences(id, k), only = others.some((other) => !other.has(bytes));
-        return pick(bytes, `${now ? "" : "mf-dead"}${only ? " mf-only" : ""}${bytes === selected ? " mf-chosen" : ""}`, `${spell(bytes)}, id ${id}, ${now ? `in the text ${times(now, "time")}` : "no longer in the text"}${only ? ", not learned under every rule" : ""}`);
-      })),
+    const chips = shown.map(({ id }) => {
+      const bytes = run.tokens[id], now = run.occurrences(id, k), only = others.some((other) => !other.has(bytes));
+      const where = now ? `in the text ${times(now, "time")}` : "no longer in the text";
+      return pick(bytes, marks([!now, "mf-dead"], [only, "mf-only"]), `${spell(bytes)}, id ${id}, ${where}${only ? ", not learned under every rule" : ""}`);
+    });
+    const head = k ? `Learned so far: ${times(k, "token")}${k > shown.length ? `, the newest ${shown.length} shown` : ""}` : "Nothing learned yet: the vocabulary is the 256 bytes";
+    refill(vocabulary, vocabularyStops, h("p", { class: "mf-sub" }, head), h("div", { class: "mf-chips" }, chips),
       h("p", { class: "mf-key" }, "dotted: gone from the text · orange: not under every rule · click: its biography"));
   }
 
   function drawBiography(run, k, total) {
-    const id = selected === null ? -1 : run.tokens.slice(0, 256 + total).indexOf(selected);
     if (selected === null) { biography.replaceChildren(); return; }
-    if (id < 0) { biography.replaceChildren(h("p", { class: "mf-sub" }, `“${spell(selected)}” is not learned under this rule within ${times(total, "merge")}`)); return; }
-    const tree = [];
-    const depth = (node) => (node < 256 ? 0 : 1 + Math.max(...[...run.steps[node - 256].pair].map((part) => depth(part.charCodeAt(0)))));
-    const height = depth(id);
-    const walk = (node, from) => {
-      const bytes = run.tokens[node], level = height - depth(node) + 1;
-      const cell = pick(bytes, `${bytes === selected ? "mf-chosen" : ""}`, `${spell(bytes)}, ${node < 256 ? "a byte" : `merge ${node - 255}`}`);
-      cell.style.gridRow = node < 256 ? height + 1 : level;
-      cell.style.gridColumn = `${from + 1} / ${from + 1 + bytes.length}`;
-      tree.push(cell);
-      if (node >= 256) { let at = from; for (const part of run.steps[node - 256].pair) { walk(part.charCodeAt(0), at); at += run.tokens[part.charCodeAt(0)].length; } }
-    };
-    walk(id, 0);
-    const step = run.steps[id - 256], now = run.occurrences(id, k), end = run.occurrences(id, total), own = String.fromCharCode(id);
-    const eaten = run.steps.slice(0, total).filter(({ pair }) => pair.includes(own)).map((s) => `“${spell(run.tokens[s.id])}”`);
-    const born = step ? `merge ${id - 255}, made in ${times(step.replaced, "place")}${step.count > step.replaced ? ` (counted ${step.count}: it overlaps itself)` : ""}` : "one of the 256 bytes";
-    const life = k < id - 255 ? "not made yet" : `now in ${times(now, "place")}`;
-    const fate = end ? `at the end in ${times(end, "place")}` : id < 256 ? "gone at the end" : "at the end in none: scaffolding, with an id that this text never uses";
+    const id = run.tokens.slice(0, 256 + total).indexOf(selected);
+    if (id < 0) {
+      const words = `“${spell(selected)}” is not learned under this rule within ${times(total, "merge")}`;
+      biography.replaceChildren(h("p", { class: "mf-sub" }, words));
+      return;
+    }
     refill(biography, biographyStops,
       h("p", { class: "mf-sub" }, "Biography of ", token(selected), ` · id ${id}`),
-      h("div", { class: "mf-life" }, h("div", { class: "lmc-scroll" }, h("div", { class: "mf-tree", style: `grid-template-columns: repeat(${selected.length}, minmax(28px, max-content))` }, tree)),
-      h("p", {}, `${born}; ${life}; ${fate}.${eaten.length ? ` Later part of ${eaten.slice(0, 4).join(", ")}${eaten.length > 4 ? " …" : ""}.` : ""}`)));
+      h("div", { class: "mf-life" }, h("div", { class: "lmc-scroll" }, mergeTree(run, id)), h("p", {}, life(run, id, k, total))));
+  }
+
+  /** The merges that made a token, from its bytes upwards. */
+  function mergeTree(run, root) {
+    const halves = (id) => (id < 256 ? [] : [...run.steps[id - 256].pair].map((char) => char.charCodeAt(0)));
+    const depth = (id) => (id < 256 ? 0 : 1 + Math.max(...halves(id).map(depth)));
+    const cells = [], height = depth(root);
+    const place = (id, from) => {
+      const cell = pick(run.tokens[id], "", `${spell(run.tokens[id])}, ${id < 256 ? "a byte" : `merge ${id - 255}`}`);
+      cell.style.gridArea = `${height - depth(id) + 1} / ${from + 1} / auto / ${from + 1 + run.tokens[id].length}`;
+      cells.push(cell);
+      let at = from;
+      for (const half of halves(id)) { place(half, at); at += run.tokens[half].length; }
+    };
+    place(root, 0);
+    return h("div", { class: "mf-tree", style: `grid-template-columns: repeat(${run.tokens[root].length}, minmax(28px, max-content))` }, cells);
+  }
+
+  function life(run, id, k, total) {
+    const step = run.steps[id - 256], end = run.occurrences(id, total), own = String.fromCharCode(id);
+    const heirs = run.steps.slice(0, total).filter(({ pair }) => pair.includes(own)).map((heir) => `“${spell(run.tokens[heir.id])}”`);
+    const overlap = step && step.count > step.replaced ? ` (counted ${step.count}: it overlaps itself)` : "";
+    const born = step ? `merge ${id - 255}, made in ${times(step.replaced, "place")}${overlap}` : "one of the 256 bytes";
+    const now = k < id - 255 ? "not made yet" : `now in ${times(run.occurrences(id, k), "place")}`;
+    let fate = `at the end in ${times(end, "place")}`;
+    if (!end) fate = step ? "at the end in none: scaffolding, with an id that this text never uses" : "gone at the end";
+    return `${born}; ${now}; ${fate}.${heirs.length ? ` Later part of ${heirs.slice(0, 4).join(", ")}${heirs.length > 4 ? " …" : ""}.` : ""}`;
   }
 
   const vocabularyStops = roving(vocabulary, "button"), biographyStops = roving(biography, "button");
   const ruleRows = new Map();
-  const ruleTable = h("table", {}, h("thead", {}, h("tr", {}, ["a tie goes to", "bytes a token", "leaves", "tokens only there"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, TIES.map((tie) => {
-    const cells = { name: h("button", { type: "button", title: RULES[tie], onclick: () => put(model, { tie, whose: "reference" }) }, tie), ratio: h("td", {}), leaves: h("td", {}), only: h("td", { class: "mf-onlys" }) };
-    ruleRows.set(tie, cells);
-    return h("tr", {}, h("th", { scope: "row" }, cells.name), cells.ratio, cells.leaves, cells.only);
-  })));
+  const ruleTable = h("table", {},
+    h("thead", {}, h("tr", {}, ["a tie goes to", "bytes a token", "leaves", "tokens only there"].map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, TIES.map((tie) => {
+      const name = h("button", { type: "button", title: RULES[tie], onclick: () => put(model, { tie, whose: "reference" }) }, tie);
+      const cells = { name, ratio: h("td", {}), leaves: h("td", {}), only: h("td", { class: "mf-onlys" }) };
+      ruleRows.set(tie, cells);
+      return h("tr", {}, h("th", { scope: "row" }, name), cells.ratio, cells.leaves, cells.only);
+    })));
   rules.append(h("p", { class: "mf-sub" }, "One text, three rules for a tie"), h("div", { class: "lmc-scroll" }, ruleTable));
 
   function drawRules(run, total) {
@@ -349,10 +415,12 @@ function render({ model, el }) {
       cells.name.setAttribute("aria-pressed", String(other === run));
       cells.ratio.textContent = bytesPerToken(other.bytes, other.tokensAt(reached(other)));
       if (other === run) { cells.leaves.textContent = "shown"; cells.only.replaceChildren(); continue; }
-      const at = run.steps.slice(0, total).findIndex(({ pair }, k) => !other.steps[k] || run.bytesOf(pair).join("\n") !== other.bytesOf(other.steps[k].pair).join("\n"));
+      const differs = ({ pair }, k) => !other.steps[k] || named(run, pair) !== named(other, other.steps[k].pair);
+      const at = run.steps.slice(0, total).findIndex(differs);
       cells.leaves.textContent = at < 0 ? "never" : `merge ${at + 1}`;
       const only = [...new Set(learned(other).filter((bytes) => !shown.has(bytes)))];
-      cells.only.replaceChildren(only.length ? `${only.length}: ` : "none", ...only.slice(0, 3).flatMap((bytes) => [token(bytes), " "]), only.length > 3 ? "…" : "");
+      const few = only.slice(0, 3).flatMap((bytes) => [token(bytes), " "]);
+      cells.only.replaceChildren(only.length ? `${only.length}: ` : "none", ...few, only.length > 3 ? "…" : "");
     }
   }
 
@@ -361,9 +429,10 @@ function render({ model, el }) {
     const theirs = get("theirs");
     verdict.hidden = false;
     verdict.className = "mf-verdict";
-    if (theirs.error) { verdict.textContent = `✗ Your trainer: ${theirs.error}`; verdict.classList.add("mf-bad"); return null; }
-    if (!runs.yours) { verdict.textContent = kernel.hasKernel ? "… your trainer is running on this text" : "Your trainer runs in Python: run this cell to try another text."; return null; }
-    if (!finished(runs.yours) || !finished(runs[get("tie")])) { verdict.textContent = "… comparing"; return null; }
+    const wait = (words, cls = "") => { verdict.textContent = words; verdict.className += cls; return null; };
+    if (theirs.error) return wait(`✗ Your trainer: ${theirs.error}`, " mf-bad");
+    if (!runs.yours) return wait(kernel.hasKernel ? "… your trainer is running on this text" : "Your trainer runs in Python: run this cell to try another text.");
+    if (!finished(runs.yours) || !finished(runs[get("tie")])) return wait("… comparing");
     const found = divergence(runs.yours, runs[get("tie")], target());
     const says = found ? `✗ ${found.words} ` : `✓ Your trainer and the reference make the same ${times(total, "merge")}.`;
     if (found) show.at = found.at;
@@ -374,18 +443,23 @@ function render({ model, el }) {
 
   // Words
 
+  const big = (...children) => h("span", { class: "mf-big" }, children);
+  const small = (...children) => h("span", { class: "lmc-muted" }, children);
+  const formula = (left, right, made) => h("span", { class: "mf-big mf-formula" }, token(left), " + ", token(right), " → ", token(made, { class: "mf-made" }));
+
   function headTraining(run, k) {
-    if (!k) return [h("span", { class: "mf-big" }, "Every token is one byte"), h("span", { class: "lmc-muted" }, "press Play, or step")];
-    const { pair, count, replaced, id } = run.steps[k - 1], [left, right] = run.bytesOf(pair), { tied } = run.tables[k - 1];
-    return [h("span", { class: "mf-big" }, `Merge ${k} `), h("span", { class: "mf-big mf-formula" }, token(left), " + ", token(right), " → ", token(run.tokens[id], { class: "mf-made" })),
-      h("span", {}, count > replaced ? `counted ${count}, merged ${replaced}: it overlaps itself` : `counted ${count}`), h("span", { class: "lmc-muted" }, `id ${id}`), tied > 1 ? h("span", { class: "mf-tag" }, `tie of ${grouped(tied)}`) : null];
+    if (!k) return [big("Every token is one byte"), small("press Play, or step")];
+    const { pair, count, replaced, id } = run.steps[k - 1], { tied } = run.tables[k - 1];
+    const counted = count > replaced ? `counted ${count}, merged ${replaced}: it overlaps itself` : `counted ${count}`;
+    return [big(`Merge ${k} `), formula(...run.bytesOf(pair), run.tokens[id]), h("span", {}, counted), small(`id ${id}`),
+      tied > 1 && h("span", { class: "mf-tag" }, `tie of ${grouped(tied)}`)];
   }
 
   function headEncoding(done) {
     const last = trace.steps[done - 1];
-    if (!last) return [h("span", { class: "mf-big" }, "Now encode a text"), h("span", { class: "lmc-muted" }, "the merges again, in the order they were learned")];
+    if (!last) return [big("Now encode a text"), small("the merges again, in the order they were learned")];
     const [left, right] = trace.run.bytesOf(trace.run.steps[last.rank].pair);
-    return [h("span", { class: "mf-big" }, `Rank ${last.rank} fires`), h("span", { class: "mf-big mf-formula" }, token(left), " + ", token(right), " → ", token(left + right, { class: "mf-made" })), h("span", { class: "lmc-muted" }, `id ${256 + last.rank}`)];
+    return [big(`Rank ${last.rank} fires`), formula(left, right, left + right), small(`id ${256 + last.rank}`)];
   }
 
   function sayTraining(run, k, total) {
@@ -393,24 +467,32 @@ function render({ model, el }) {
     const is = `${times(run.bytes, "byte")} ${k ? "are now" : "are"} ${times(now, "token")}, ${bytesPerToken(run.bytes, now)} bytes a token.`;
     if (!run.bytes) return "Type a text to train on: every pair of neighbouring bytes is counted, and the most frequent becomes a token.";
     if (!most || (k === run.steps.length && run.done)) return `${is} Every pre-token is one token: no pair is left to merge.`;
-    const pairs = (pair) => run.bytesOf(pair).map((b) => `“${spell(b)}”`).join(" + ");
     if (guessing(run, k)) return `${is} Count the pairs, and say which one is merged next.`;
     if (k === total) return `${is} The vocabulary is full: 256 bytes and ${times(total, "merge")}. Step on to encode a text with it.`;
-    const chosen = run.steps[k]?.pair ?? wins[run.tie];
-    const next = tied > 1 ? `Next ${times(tied, "pair")} tie at ${most}: ${TIES.map((tie) => `“${tie}” takes ${pairs(wins[tie])}`).join(", ")}.` : `Next: ${pairs(chosen)}, counted ${times(most, "time")}.`;
-    return `${is} ${next}${most === 1 ? " Every pair is there once: from here on the text is only learned by heart." : ""}`;
+    const chosen = run.steps[k]?.pair ?? wins[run.tie], count = run.steps[k]?.count ?? most;
+    if (run.given) return `${is} Yours merges ${named(run, chosen)} next, counted ${times(count, "time")}${count < most ? `; the most frequent is counted ${most}` : ""}.`;
+    const once = most === 1 ? " Every pair is there once: from here on the text is only learned by heart." : "";
+    if (tied === 1) return `${is} Next: ${named(run, chosen)}, counted ${times(most, "time")}.${once}`;
+    return `${is} Next ${times(tied, "pair")} tie at ${most}: ${TIES.map((tie) => `“${tie}” takes ${named(run, wins[tie])}`).join(", ")}.${once}`;
   }
 
   function sayEncoding(done) {
     const bytes = fresh.bytes.length, now = bytes - done, step = trace.steps[done];
     if (!bytes) return "Type a text to encode: the merges fire in the order they were learned.";
-    if (!step) {
-      const odd = trace.pretokens.findIndex((_, n) => longestMatch(byteString(trace.pretokens[n]), trace.ids).join("\n") !== piecesAt(trace, n, done).join("\n"));
-      const warn = odd < 0 ? "" : ` Taking the longest token each time would cut “${spell(byteString(trace.pretokens[odd]))}” into ${longestMatch(byteString(trace.pretokens[odd]), trace.ids).map(spell).join("|")} instead: not what BPE does.`;
-      return `${times(bytes, "byte")} became ${times(now, "token")}, ${bytesPerToken(bytes, now)} bytes a token.${warn}`;
-    }
+    if (!step) return `${times(bytes, "byte")} became ${times(now, "token")}, ${bytesPerToken(bytes, now)} bytes a token.${notLongest(done)}`;
     const all = candidates(trace, piecesAt(trace, step.pretoken, done)), leftmost = Math.min(...all.map(({ at }) => at));
-    return `${times(all.length, "pair")} of “${spell(byteString(trace.pretokens[step.pretoken]))}” can merge; rank ${step.rank} fires, the earliest learned${step.at > leftmost ? ", though it is not the leftmost" : ""}.`;
+    const whole = spell(byteString(trace.pretokens[step.pretoken])), notFirst = step.at > leftmost ? ", though it is not the leftmost" : "";
+    return `${times(all.length, "pair")} of “${whole}” can merge; rank ${step.rank} fires, the earliest learned${notFirst}.`;
+  }
+
+  /** A pre-token that taking the longest token each time would cut otherwise, in words; nothing where there is none. */
+  function notLongest(done) {
+    for (const [n, pretoken] of trace.pretokens.entries()) {
+      const bytes = byteString(pretoken), longest = longestMatch(bytes, trace.ids).map(spell).join("|");
+      if (longest === piecesAt(trace, n, done).map(spell).join("|")) continue;
+      return ` Taking the longest token each time would cut “${spell(bytes)}” into ${longest} instead: not what BPE does.`;
+    }
+    return "";
   }
 
   // Controls
