@@ -315,7 +315,7 @@ function chart(group, { lines, steps, step, level, levelText, floor = 1e-9 }) {
     ...[0, Math.round(steps / 2), steps].map((k) => s("text", { x: x(k), y: CHART.bottom + 16, "text-anchor": "middle" }, String(k))),
     s("line", { x1: x(step), x2: x(step), y1: CHART.top, y2: CHART.bottom, class: "lmc-op-cursor" }),
     ...(level ? [s("line", { x1: CHART.left, x2: CHART.right, y1: y(level), y2: y(level), class: "lmc-op-edge" }),
-      s("text", { x: CHART.left + 4, y: y(level) - 4 }, levelText)] : []),
+      s("text", { x: CHART.left + 4, y: y(level) + (y(level) < CHART.top + 12 ? 14 : -4) }, levelText)] : []),
     ...lines.map(([look, dashes, values]) => s("path", { class: `lmc-op-line ${look}`, "stroke-dasharray": dashes,
       d: line(values.flatMap((v, k) => (v > 0 ? [[x(k), y(v)]] : []))) })));
 }
