@@ -401,6 +401,15 @@ def test_windows_that_do_not_fit_and_tokens_that_are_none_are_refused():
             get_batch(tokens, batch_size, context_length)
 
 
+@given(st.integers(1, 30), st.integers(1, 4), st.booleans(), st.sampled_from([np.uint8, np.uint16, np.int64]))
+@settings(max_examples=60, deadline=None)
+def test_the_fast_view_is_the_plain_one(size, step, backwards, dtype):
+    tokens = np.arange(200).astype(dtype)[:: -step if backwards else step]
+    plain = np.lib.stride_tricks.sliding_window_view(tokens, size)
+    every = read_windows(tokens, np.arange(len(plain)), size)
+    assert every.dtype == dtype and np.array_equal(every, plain)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_batches_on_cuda_equal_those_on_the_cpu():
     tokens = np.random.default_rng(0).integers(0, 50_257, 100_000).astype(np.uint16)

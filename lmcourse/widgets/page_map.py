@@ -211,7 +211,7 @@ class PageMap(CourseWidget):
         if cached is None:
             return None
         per_block = -(-self._num_pages() // BLOCKS)
-        return np.add.reduceat(cached.astype(np.int64), np.arange(0, len(cached), per_block)).tolist()
+        return np.add.reduceat(cached, np.arange(0, len(cached), per_block), dtype=np.int64).tolist()
 
 
 def _keys_by_epoch(sampler: dl.BatchSampler) -> list[list[str]]:
