@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import * as axes from "../../lmcourse/widgets/axes_explorer.js";
+import * as axes from "../../lmcourse/widgets/axes.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/axes_explorer.json", import.meta.url), "utf8"));
 const flatTerms = (terms) => terms.map((term) => (Array.isArray(term) ? term : [term]));
@@ -74,4 +74,21 @@ test("three operands are cheaper in pairs", () => {
 test("the roles of axes are those of a Venn diagram", () => {
   const nest = axes.loopNest({ operation: "einsum", pattern: "b q d, b k d -> b q k", shapes: [[2, 3, 4], [2, 5, 4]] });
   assert.deepEqual(axes.roles(nest), { b: "batch", q: "free in x", k: "free in y", d: "contracted" });
+});
+
+test("an element of the joined heads is followed back through the whole chain", () => {
+  const step = (name, operation, pattern, inputs, over) => ({ name, operation, pattern, inputs, over });
+  const chain = [
+    step("scores", "einsum", "b q d, b k d -> b q k", ["Q", "K"]), step("weights", "softmax", "b q k -> b q k", ["scores"], "k"),
+    step("mixed", "einsum", "b q k, b k d -> b q d", ["weights", "V"]),
+  ];
+  const steps = axes.chainNests(chain, { b: 1, q: 2, k: 3, d: 2 });
+  const field = axes.chainField(steps, "mixed", 0);  // query 0, first number
+  assert.deepEqual([...field.get("V")].sort(), [0, 2, 4]);
+  assert.deepEqual([...field.get("scores")].sort(), [0, 1, 2]);
+  assert.deepEqual([...field.get("Q")].sort(), [0, 1]);
+  assert.equal(field.get("K").size, 6);
+  const down = axes.chainField(steps, "scores", 4);  // query 1, key 1: the softmax spreads it over the row
+  assert.deepEqual([...down.get("weights")].sort(), [3, 4, 5]);
+  assert.deepEqual([...down.get("mixed")].sort(), [2, 3]);
 });
