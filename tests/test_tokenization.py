@@ -4,6 +4,7 @@ import json
 import operator
 import random
 import re
+import runpy
 import tracemalloc
 from functools import cache
 from itertools import chain, islice, pairwise, product
@@ -608,3 +609,12 @@ def test_real_encoding_is_none_when_offline(monkeypatch):
 
     monkeypatch.setattr(tiktoken, "get_encoding", offline)
     assert real_encoding.__wrapped__("gpt2") is None
+
+
+def test_the_benchmark_compares_results_too(monkeypatch, capsys):
+    """`benchmarks/bpe.py` on little text: its times say nothing here, that merges and ids are equal does."""
+    script = Path(__file__).parents[1] / "benchmarks" / "bpe.py"
+    monkeypatch.setattr("sys.argv", [str(script), "--megabytes", "0.1", "--vocab-size", "500", "--rounds", "1"])
+    runpy.run_path(str(script), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert "merges equal: True (244)" in printed and printed.count("ids equal: True") == 2
