@@ -368,10 +368,12 @@ def signature(pattern: str, *shapes: Iterable[int], **sizes: int) -> str:
     for dimension in nest.output:
         if len(dimension) < 2:
             result.append(_word(dimension))
+        elif any(name.startswith("…") for name in dimension):
+            result.append("_")  # jaxtyping has no name for a product of an unknown number of axes
         elif _joined(dimension) not in bound and all(_word((name,)) in bound for name in dimension):
             result.append("*".join(dimension))
         else:
-            result.append(_joined(dimension) if not any(name.startswith("…") for name in dimension) else "_")
+            result.append(_joined(dimension))
     return f'f({", ".join(arguments)}) -> Float[Tensor, "{_words(result)}"]'
 
 

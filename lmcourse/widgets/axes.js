@@ -427,8 +427,9 @@ export function signature(nest) {
   });
   const result = nest.output.map((dim) => {
     if (dim.length < 2) return word(dim);
+    if (dim.some((name) => name.startsWith("…"))) return "_";  // no name for a product of an unknown number of axes
     if (!bound.has(joined(dim)) && dim.every((name) => bound.has(word([name])))) return dim.join("*");
-    return dim.some((name) => name.startsWith("…")) ? "_" : joined(dim);
+    return joined(dim);
   });
   return `f(${types.join(", ")}) -> Float[Tensor, "${line(result)}"]`;
 }
