@@ -338,11 +338,11 @@ function render({ model, el }) {
       !own && oneEpoch <= some.last && [
         s("line", { class: "pm-goal", x1: X(oneEpoch), y1: 15, x2: X(oneEpoch), y2: 170 }),
         s("line", { class: "pm-goal", x1: 40, y1: Y(1 - Math.exp(-1)), x2: 345, y2: Y(1 - Math.exp(-1)) }),
-        s("text", { x: 46, y: Y(1 - Math.exp(-1)) - 4 }, "1 − 1/e = 63 %"),
+        s("text", { x: 345, y: Y(1 - Math.exp(-1)) + 15, "text-anchor": "end" }, "1 − 1/e = 63 %"),
         s("text", { x: X(oneEpoch), y: 186, "text-anchor": "middle" }, "one epoch")],
       all.map(([name, points]) => s("path", { class: "pm-line", "data-on": name === order(), d: path(points) })),
       all.filter(([name]) => name !== "sequential").map(([name, points]) => {
-        const [at, part] = points[Math.round(points.length * 0.4)];
+        const [at, part] = points[Math.round(points.length * (name === "random" ? 0.35 : 0.5))];
         return s("text", { x: X(at) + (name === "random" ? 8 : -6), y: Y(part) + (name === "random" ? 18 : 0), "text-anchor": name === "random" ? "start" : "end" },
           name === "random" ? "random" : "shuffled, in order");
       }),
