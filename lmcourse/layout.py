@@ -526,7 +526,9 @@ def parse(text: str, operations: Sequence[str] = OPERATIONS) -> tuple[str, list[
     return node.id, steps[::-1]
 
 
-def apply(x, steps: Sequence[Step]):
+def apply(
+    x: "Layout | ArrayLayout | torch.Tensor | np.ndarray", steps: Sequence[Step]
+) -> "Layout | ArrayLayout | torch.Tensor | np.ndarray":
     """Carry out parsed steps on a `Layout`, a tensor or an array.
 
     Raises whatever the operation raises.

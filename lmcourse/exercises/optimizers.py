@@ -14,6 +14,7 @@ check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.read
 
 
 def weight(*values: float) -> torch.nn.Parameter:
+    """A float64 parameter that holds `values`."""
     return torch.nn.Parameter(torch.tensor(values, dtype=torch.float64))
 
 
@@ -30,6 +31,7 @@ def walk(kind, grads, *, start=(1.0,), rates=None, **options) -> dict:
 
 
 def tidy(state) -> dict:
+    """An optimizer's state with its tensors as lists, to be compared and shown."""
     return {name: value.tolist() if torch.is_tensor(value) else value for name, value in state.items()}
 
 

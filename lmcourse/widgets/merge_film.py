@@ -138,6 +138,7 @@ class MergeFilm(CourseWidget):
 
 
 def check_text(name: str, text: str) -> None:
+    """Refuse what is no text, or holds half of a surrogate pair, by the name of the argument."""
     if not isinstance(text, str):
         raise TypeError(f"{name}: expected a str, got {type(text).__name__}")
     try:

@@ -10,6 +10,7 @@ import html
 import inspect
 import linecache
 import sys
+import types
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -54,7 +55,7 @@ PUZZLES = (
 )
 
 
-def caller_expressions(frame, count: int) -> list[str] | None:
+def caller_expressions(frame: types.FrameType, count: int) -> list[str] | None:
     """The source text of the `count` positional arguments in the call that `frame` is in, where it can be had.
 
     >>> def show(*values):

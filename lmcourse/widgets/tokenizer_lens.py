@@ -140,7 +140,7 @@ class TokenizerLens(CourseWidget):
         return {}
 
 
-def lane(tokenizer, text: str, special: str) -> dict:
+def lane(tokenizer: object, text: str, special: str) -> dict:
     """Ids of `text`, how many bytes each stands for, the bytes before which the text was cut, the special ids.
 
     `problem` says in words why there are none, or why they cannot be laid over the bytes of the text.
