@@ -239,7 +239,7 @@ def encode_documents(documents: Iterable[str], tokenizer: Any, *, progress: bool
     if isinstance(documents, str):
         raise TypeError("documents is one str, it must be an iterable of them")
     end_of_text = encoding.encode_single_token("<|endoftext|>")
-    documents = iter(tqdm(documents, unit=" documents", disable=not progress))
+    documents = iter(tqdm(documents, unit=" documents", disable=not progress, file=sys.stdout))
     while some := list(islice(documents, 64)):
         for ids in encoding.encode_ordinary_batch(some):
             yield from ids
