@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +16,7 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     An exception inside the block removes the temporary file and leaves `path` as it was. Only a kill leaves the
     temporary file behind; its name begins with a dot and ends in ".part".
 
+    >>> import tempfile
     >>> folder = tempfile.mkdtemp()
     >>> with replacing(Path(folder, "a.txt")) as file:
     ...     _ = file.write(b"whole")
@@ -23,15 +24,16 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     ('whole', 1)
     """
     target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-", suffix=".part")
+    # Not tempfile: what it makes, only its owner may read.
+    temporary = target.with_name(f".{target.name}-{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(handle, "w+b") as file:
+        with temporary.open("x+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(target)
+        temporary.replace(target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     _sync_folder(target.parent)
 
