@@ -1,4 +1,4 @@
-import { h, s, frame, redraw, put, asker, slider, choice, check, field } from "./base.js";
+import { h, s, frame, redraw, put, asker, slider, choice, check, field, raised } from "./base.js";
 
 // --- pure: the formulas of lmcourse.initialization, equal to it on tests/golden/signal_scope.json ---
 
@@ -159,7 +159,9 @@ function render({ model, el }) {
             onpointermove: () => { if (get("layer") !== k) put(model, { layer: k }); } }));
         }
       });
-      svg.append(s("rect", { class: "sig-here", x: left + get("layer") * cell, y: 0, width: Math.max(2, cell), height: rows.length * tall }));
+      // black and white, so that it shows on any cell in either theme
+      const here = { x: left + get("layer") * cell, y: 0, width: Math.max(2, cell), height: rows.length * tall, fill: "none" };
+      svg.append(s("rect", { ...here, stroke: "#000", "stroke-width": 4 }), s("rect", { ...here, stroke: "#fff", "stroke-width": 1.5 }));
       for (const k of [0, Math.floor(depth / 2), depth - 1]) svg.append(s("text", { x: left + (k + 0.5) * cell, y: rows.length * tall + 13, "text-anchor": k === depth - 1 ? "end" : "middle" }, k === 0 ? "1" : k === depth - 1 ? `layer ${depth}` : String(k + 1)));
       return [h("p", { class: "sig-caption" }, title), svg];
     };
@@ -189,7 +191,7 @@ function render({ model, el }) {
     svg.append(s("rect", { class: "sig-fill-b", "fill-opacity": 0.35, x: left, y: 0, width: Math.max(0, at(lowest) - left), height: bottom }));
     svg.append(s("rect", { class: "sig-fill-b", "fill-opacity": 0.35, x: at(top), y: 0, width: Math.max(0, wide - at(top)), height: bottom }));
     svg.append(s("rect", { class: "sig-here", x: left, y: k * tall, width: wide - left, height: tall }));
-    for (const e of wide < 500 ? [-40, -20, 0, 20] : [-40, -30, -20, -10, 0, 10, 20]) svg.append(s("text", { x: at(e), y: bottom + 14, "text-anchor": "middle" }, `2^${e}`));
+    for (const e of wide < 500 ? [-40, -20, 0, 20] : [-40, -30, -20, -10, 0, 10, 20]) svg.append(s("text", { x: at(e), y: bottom + 14, "text-anchor": "middle" }, `2${raised(e)}`));
     svg.append(s("text", { x: left - 6, y: 12, "text-anchor": "end" }, "layer 1"), s("text", { x: left - 6, y: bottom, "text-anchor": "end" }, `layer ${depth}`), s("text", { x: wide, y: bottom + 30, "text-anchor": "end" }, "size of the value"));
     const [under, over] = m.lost[name][k], [gu, go] = m.grad_lost[name][k];
     const all = m.lost[name], worst = all.map(([u, o]) => u + o), w = worst.indexOf(Math.max(...worst));
