@@ -25,11 +25,16 @@ export class Model {
 
 const here = new URL(".", import.meta.url);
 
+/** Add a stylesheet once; resolves when it is there, so that no widget is drawn without its look. */
 function addStyle(name) {
-  if (document.querySelector(`link[data-lmc="${name}"]`)) return;
-  const link = document.createElement("link");
-  link.rel = "stylesheet"; link.href = new URL(`${name}.css`, here); link.dataset.lmc = name;
-  document.head.append(link);
+  let link = document.querySelector(`link[data-lmc="${name}"]`);
+  if (!link) {
+    link = document.createElement("link");
+    link.rel = "stylesheet"; link.href = new URL(`${name}.css`, here); link.dataset.lmc = name;
+    link.ready = new Promise((done) => { link.onload = link.onerror = done; });
+    document.head.append(link);
+  }
+  return link.ready;
 }
 
 /** Replace one snapshot by its live widget; a broken one keeps its snapshot. */
@@ -38,8 +43,8 @@ export async function hydrate(place) {
   if (!/^[a-z_]+$/.test(name)) return;
   const model = new Model(JSON.parse(place.dataset.lmState));
   const widget = await import(new URL(`${name}.js`, here));
-  addStyle("theme");
-  addStyle(name);
+  await addStyle("theme");  // before the widget's own, which builds on it
+  await addStyle(name);
   const el = document.createElement("div");
   await widget.default.render({ model, el });
   place.replaceChildren(el);
