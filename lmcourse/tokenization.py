@@ -10,6 +10,7 @@ own, and it knows nothing of chat templates. Sources: Gage 1994 (the compression
 (subwords), Radford et al. 2019 (GPT-2: bytes, and the pattern), and tiktoken, whose ids it reproduces.
 """
 
+import gc
 import heapq
 import json
 import os
@@ -17,7 +18,7 @@ import re
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache, cached_property, lru_cache
 from itertools import chain, islice, pairwise
 from operator import add, index
@@ -33,6 +34,19 @@ if TYPE_CHECKING:
 
 Pair = tuple[bytes, bytes]
 Source = str | os.PathLike | Iterable[str]
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep Python's cycle collector from walking millions of live lists that hold no cycle: a third of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
 
 # --------------------------------------------------------------------------------------------------------------
 # Pre-tokenization: cut the text first, and never merge across a cut.
@@ -466,6 +480,7 @@ def _check_special_tokens(special_tokens: Sequence[str]) -> None:
 # --------------------------------------------------------------------------------------------------------------
 
 
+@_collector_paused()
 def train_bpe(
     source: Source,
     vocab_size: int,
@@ -794,8 +809,9 @@ class BPETokenizer:
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, got {type(text).__name__}")
         ids = []
-        for batch in self._encode_batches([text], self._allowed(allowed_special)):
-            ids += batch
+        with _collector_paused():
+            for batch in self._encode_batches([text], self._allowed(allowed_special)):
+                ids += batch
         return ids
 
     def encode_iterable(
