@@ -44,3 +44,48 @@ def record(key: str, state: str) -> None:
 def reset() -> None:
     """Forget everything."""
     path().unlink(missing_ok=True)
+
+
+def show() -> None:
+    """Show every notebook's exercises and predictions as a card: ○ not attempted, ✗ not yet, ✓ correct."""
+    from lmcourse.exercises import topic, topic_names  # here, because topics import this module
+    from lmcourse.exercises.cards import MARKS, Card
+
+    known = {key: state for key, state in load().items() if state in ("wrong", "correct")}
+    rows, folds, solved, asked = [], [], 0, 0
+    for name in topic_names():
+        mine = topic(name)
+        exercises = {key: known.get(f"{name}.{key}", "todo") for key in mine.exercises}
+        predictions = {key: known.get(f"{name}.predict.{key}", "todo") for key in mine.predictions}
+        solved += sum(state == "correct" for state in exercises.values())
+        asked += len(exercises)
+        marks = [" ".join(MARKS[state] for state in states.values()) for states in (exercises, predictions)]
+        rows.append((f"{mine.number:02} {name}", f"{marks[0]}   predictions {marks[1]}"))
+        lines = [f"{MARKS[state]} {key}" for key, state in exercises.items()]
+        lines += [f"{MARKS[state]} prediction {key}" for key, state in predictions.items()]
+        folds.append((f"{mine.number:02} {name}, by name", "\n".join(lines), True))
+    state = "correct" if solved == asked else "todo"
+    Card(state, f"{solved} of {asked} exercises are correct", rows=tuple(rows), folds=tuple(folds)).show()
+
+
+def export(file: str | os.PathLike | None = None) -> str:
+    """Your progress as JSON text, and written to `file` where one is given: names and states, no code and no name."""
+    text = json.dumps(load(), indent=1, sort_keys=True) + "\n"
+    if file is not None:
+        Path(file).write_text(text, encoding="utf-8")
+    return text
+
+
+def restore(file: str | os.PathLike) -> None:
+    """Take in what `export` wrote, from another machine perhaps. What was once correct stays so.
+
+    Raises ValueError for a file that is no export.
+    """
+    try:
+        read = json.loads(Path(file).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"file: {os.fspath(file)!r} is no export of progress: {error}") from None
+    if not isinstance(read, dict) or any(state not in ("correct", "wrong") for state in read.values()):
+        raise ValueError(f"file: {os.fspath(file)!r} is no export of progress: names and their states are wanted")
+    for key, state in read.items():
+        record(key, state)

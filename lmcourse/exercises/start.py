@@ -1,0 +1,73 @@
+"""The exercise, the prediction and the quiz of notebook 00, to be tried once. The reference is in lmcourse.start."""
+
+import math
+
+from lmcourse import start
+from lmcourse.exercises.checking import call
+from lmcourse.exercises.topic import Topic
+
+topic = Topic("start", 0)
+check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
+
+
+def _not_shifted(ids):
+    """A model that is asked for what it is shown learns to copy."""
+    start.shift_by_one(ids)
+    return list(ids[:-1]), list(ids[:-1])
+
+
+def _backwards(ids):
+    inputs, targets = start.shift_by_one(ids)
+    return targets, inputs
+
+
+def _wraps_around(ids):
+    """The last id has no next one, and the first is not it."""
+    start.shift_by_one(ids)
+    return list(ids), [*ids[1:], ids[0]]
+
+
+topic.exercise(
+    start.shift_by_one,
+    cases=[call([1, 2]), call([7, 8, 9]), call((5, 5, 6, 5)), call(list(range(20))), call([3]), call([])],
+    hints=(
+        "How many ids have an id after them? All but the last; so both lists are one shorter than ids.",
+        "list(ids[:-1]) and list(ids[1:]), after a ValueError for fewer than two ids.",
+    ),
+    wrong={"not shifted": _not_shifted, "predicts the past": _backwards, "wraps around": _wraps_around},
+    minutes=2,
+    level=1,
+)
+
+topic.prediction(
+    "first_loss",
+    answer=math.log(280),
+    tolerance=0.03,
+    why="It gives each of the 280 tokens about 1/280, and −ln(1/280) = ln 280.",
+    remarks={
+        280: "That many tokens there are; the loss is a logarithm.",
+        math.log2(280): "That is in bits. The course counts in nats, with the natural logarithm.",
+        0: "Zero would be a model that is certain, and right.",
+    },
+)
+
+topic.question(
+    "What does a language model see of your sentence?",
+    "Integers: one id a token. The text is gone, and comes back when ids are decoded.",
+)
+topic.question(
+    "What is a model asked to predict, and who wrote down the right answers?",
+    "The next token, at every position. The text itself holds the answers, shifted by one.",
+)
+topic.question(
+    "Why is ln V a useful number to know before training?",
+    "It is the loss of a model that knows nothing. A first loss far above it means that something is wrong.",
+)
+topic.question(
+    "What does check do with a wrong answer?",
+    "It shows the smallest input on which yours differs, and goes on with the reference, so that the cells below run.",
+)
+topic.question(
+    "The model can now write your sentence. What has it not learned?",
+    "Anything that would help with another sentence. It has one text by heart; that is why real corpora are large.",
+)

@@ -1,0 +1,79 @@
+"""Progress across notebooks: shown, exported, restored, forgotten. Run: pytest tests/exercises/test_progress.py"""
+
+import json
+
+import pytest
+
+from lmcourse.exercises import progress, topic, topic_names
+
+
+@pytest.fixture(autouse=True)
+def own_data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("LMCOURSE_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def cards(monkeypatch):
+    shown = []
+    monkeypatch.setattr("lmcourse.exercises.cards.Card.show", lambda card: shown.append(card))
+    return shown
+
+
+def test_every_notebook_is_shown_with_every_exercise(cards):
+    progress.show()
+    rows = dict(cards[0].rows)
+    for name in topic_names():
+        exercises, predictions = rows[f"{topic(name).number:02} {name}"].split("   predictions ")
+        assert exercises.split() == ["○"] * len(topic(name).exercises)
+        assert predictions.split() == ["○"] * len(topic(name).predictions)
+    asked = sum(len(topic(name).exercises) for name in topic_names())
+    assert cards[0].headline == f"0 of {asked} exercises are correct"
+
+
+def test_marks_stand_where_they_belong(cards):
+    progress.record("tokenization.count_pairs", "correct")
+    progress.record("tokenization.encode", "wrong")
+    progress.record("tokenization.predict.rank", "correct")
+    progress.record("a topic that went.exercise", "correct")
+    progress.show()
+    assert dict(cards[0].rows)["01 tokenization"] == "○ ✓ ○ ○ ✗   predictions ○ ○ ✓"
+    named = next(text for summary, text, _ in cards[0].folds if summary.startswith("01"))
+    assert "✓ count_pairs\n" in named and "✗ encode\n" in named and named.endswith("✓ prediction rank")
+    assert cards[0].headline.startswith("1 of ")
+
+
+def test_what_is_exported_can_be_restored_elsewhere(tmp_path, monkeypatch):
+    progress.record("strides.offset", "correct")
+    progress.record("strides.can_view", "wrong")
+    file = tmp_path / "export.json"
+    text = progress.export(file)
+    assert file.read_text(encoding="utf-8") == text and json.loads(text) == progress.load()
+    monkeypatch.setenv("LMCOURSE_DATA", str(tmp_path / "another machine"))
+    assert progress.load() == {} and json.loads(progress.export()) == {}
+    progress.record("strides.can_view", "correct")
+    progress.restore(file)
+    assert progress.load() == {"strides.offset": "correct", "strides.can_view": "correct"}
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a": "perfect"}', '{"a": ["correct"]}', "not json"])
+def test_what_is_no_export_is_refused_and_changes_nothing(tmp_path, text):
+    progress.record("strides.offset", "correct")
+    file = tmp_path / "other.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="is no export of progress"):
+        progress.restore(file)
+    assert progress.load() == {"strides.offset": "correct"}
+
+
+def test_reset_forgets_everything(cards):
+    progress.record("strides.offset", "correct")
+    progress.reset()
+    progress.reset()  # a second time is no error
+    assert progress.load() == {}
+
+
+def test_a_file_of_states_that_do_not_exist_is_shown_all_the_same(cards):
+    progress.path().parent.mkdir(parents=True)
+    progress.path().write_text('{"strides.offset": 3, "strides.can_view": "perfect"}', encoding="utf-8")
+    progress.show()
+    assert dict(cards[0].rows)["03 strides"].startswith("○ ○ ○ ○ ○")
