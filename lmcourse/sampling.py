@@ -1,0 +1,165 @@
+"""Let a model write: from logits to a token, and from a prompt to a text.
+
+`generate` asks the model for the next token, again and again, and keeps the keys and values of the past in a cache, so
+that each new token costs one position and not the whole text. How a token is drawn is up to temperature, top-k and
+top-p; temperature 0 takes the most probable one.
+
+Not here: beam search, penalties for repetition, several prompts at once, speculative decoding.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lmcourse.model import softmax
+
+
+def top_k_only(logits: Float[Tensor, "vocab"], top_k: int) -> Float[Tensor, "vocab"]:
+    """The `top_k` largest logits; the others become −∞, which softmax turns into 0. Of equal ones the first stay.
+
+    >>> top_k_only(torch.tensor([1.0, 3.0, 2.0]), 2)
+    tensor([-inf, 3., 2.])
+    """
+    order = logits.argsort(descending=True, stable=True)
+    return logits.index_fill(0, order[top_k:], -math.inf)
+
+
+def sample_top_p(logits: Float[Tensor, "vocab"], top_p: float, *, generator: torch.Generator | None = None) -> int:
+    """Draw a token from the smallest set of most probable tokens whose probabilities reach `top_p`.
+
+    Args:
+        logits: of one position, on the CPU.
+        top_p: more than 0 and at most 1; 1 draws from all.
+        generator: where the chance comes from; None is PyTorch's global generator.
+
+    The nucleus of Holtzman et al. 2019 (arXiv 1904.09751). Raises ValueError for `top_p` out of range.
+
+    >>> sample_top_p(torch.tensor([0.0, 5.0, 1.0]), 0.5)  # the second has more than half
+    1
+    """
+    if not 0 < top_p <= 1:
+        raise ValueError(f"top_p: more than 0 and at most 1, got {top_p!r}")
+    probabilities, order = softmax(logits.double()).sort(descending=True, stable=True)
+    before = probabilities.cumsum(0) - probabilities  # what the more probable ones have together: 0 for the first
+    probabilities[before >= top_p] = 0
+    return int(order[torch.multinomial(probabilities, 1, generator=generator)])
+
+
+def next_token(
+    logits: Float[Tensor, "vocab"],
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    generator: torch.Generator | None = None,
+) -> int:
+    """Choose a token: divide by the temperature, keep the top k, of them the top p, and draw. Temperature 0: the top 1.
+
+    >>> next_token(torch.tensor([0.0, 5.0, 1.0]), temperature=0)
+    1
+    """
+    if temperature == 0:
+        return int(logits.argmax())
+    logits = (logits.float() - logits.max()) / temperature  # the largest is 0, so a small temperature cannot overflow
+    if top_k is not None:
+        logits = top_k_only(logits, top_k)
+    return sample_top_p(logits, 1.0 if top_p is None else top_p, generator=generator)
+
+
+def generate(
+    model: nn.Module,
+    ids: Iterable[int],
+    max_new_tokens: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+    stop: int | None = None,
+) -> list[int]:
+    """The prompt `ids`, and up to `max_new_tokens` more that the model writes.
+
+    Args:
+        model: a `TransformerLM`; it is put in eval mode meanwhile.
+        ids: the prompt, at least one token; of a long one the model sees the last context_length tokens.
+        temperature, top_k, top_p: see `next_token`.
+        seed: the same seed draws the same text, and leaves the global generator alone; None draws from that.
+        stop: the token after which to stop.
+
+    Past the context length the model goes on with the last half of its window, and so on.
+
+    Raises ValueError for an argument out of range.
+
+    >>> from lmcourse.model import ModelConfig, TransformerLM
+    >>> model = TransformerLM(ModelConfig(10, context_length=8, d_model=16, num_layers=1, num_heads=2, d_ff=32))
+    >>> len(generate(model, [1, 2, 3], 20, seed=0))
+    23
+    """
+    return [
+        *(ids := list(map(int, ids))),
+        *stream(model, ids, max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop),
+    ]
+
+
+def stream(
+    model: nn.Module,
+    ids: Iterable[int],
+    max_new_tokens: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+    stop: int | None = None,
+) -> Iterator[int]:
+    """The new tokens of `generate`, each as soon as it is there.
+
+    >>> from lmcourse.model import ModelConfig, TransformerLM
+    >>> model = TransformerLM(ModelConfig(10, context_length=8, d_model=16, num_layers=1, num_heads=2, d_ff=32))
+    >>> list(stream(model, [1, 2, 3], 20, seed=0)) == generate(model, [1, 2, 3], 20, seed=0)[3:]
+    True
+    """
+    ids = list(map(int, ids))
+    _check(model, ids, max_new_tokens, temperature, top_k, top_p)
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    how = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "generator": generator}
+    return _stream(model, ids, max_new_tokens, stop, **how)
+
+
+def _stream(model: nn.Module, ids: list[int], count: int, stop: int | None, **how) -> Iterator[int]:
+    context, device = model.config.context_length, next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    try:
+        cache, new = model.new_cache(), ids[-context:]
+        for _ in range(count):
+            if cache.length + len(new) > context:
+                cache, new = model.new_cache(), ids[-max(1, context // 2) :]
+            with torch.no_grad():
+                logits = model(torch.tensor([new], device=device), cache)[0, -1].float().cpu()
+            ids.append(next_token(logits, **how))
+            new = ids[-1:]
+            yield ids[-1]
+            if ids[-1] == stop:
+                return
+    finally:
+        model.train(was_training)
+
+
+def _check(model, ids, max_new_tokens, temperature, top_k, top_p) -> None:
+    vocab_size = model.config.vocab_size
+    if not ids:
+        raise ValueError("ids: at least one token, got none; a model continues a text, it does not begin one")
+    if not 0 <= min(ids) <= max(ids) < vocab_size:
+        raise ValueError(f"ids: 0 to {vocab_size - 1}, the model's vocabulary, got {min(ids)} to {max(ids)}")
+    if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int) or max_new_tokens < 0:
+        raise ValueError(f"max_new_tokens: a whole number of 0 or more, got {max_new_tokens!r}")
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature: 0 or more, and finite, got {temperature!r}")
+    if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+        raise ValueError(f"top_k: a whole number of 1 or more, or None, got {top_k!r}")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p: more than 0 and at most 1, or None, got {top_p!r}")
