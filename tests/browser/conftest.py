@@ -1,6 +1,7 @@
 """A real JupyterLab, a kernel-free page, and a page object that watches for what must not happen.
 
 Everything runs on 127.0.0.1. Without playwright, Chromium or node's axe-core the tests are skipped, by that name.
+`LMCOURSE_BROWSER_SLOWDOWN=10` makes the pages' processor ten times slower: a test that races shows itself.
 """
 
 import functools
@@ -35,9 +36,32 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.browser)
 
 
+ACTIONS = (
+    "blur", "check", "clear", "click", "dblclick", "dispatch_event", "down", "drag_to", "fill", "focus", "hover",
+    "move", "press", "press_sequentially", "select_option", "set_checked", "tap", "type", "uncheck", "up", "wheel",
+)  # fmt: skip
+NEXT_FRAME = "() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
+
+
+def _then_a_frame(action, page_of):
+    """Widgets draw in the frame after an event, and a reader sees nothing before: so an action ends with that frame."""
+
+    @functools.wraps(action)
+    def acted(self, *arguments, **options):
+        result = action(self, *arguments, **options)
+        page_of(self).evaluate(NEXT_FRAME)
+        return result
+
+    return acted
+
+
 @pytest.fixture(scope="session")
 def chromium():
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    for name in ACTIONS:
+        if hasattr(sync_api.Locator, name):
+            acted = _then_a_frame(getattr(sync_api.Locator, name), lambda locator: locator.page)
+            setattr(sync_api.Locator, name, acted)
     names = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
     path = next((found for name in names if (found := shutil.which(name))), None)
     if path is None:
@@ -58,6 +82,14 @@ class Watched:
             reduced_motion="reduce" if still else "no-preference",
         )
         self.page = self.context.new_page()
+        for device in (self.page.keyboard, self.page.mouse):
+            for name in ACTIONS:
+                if hasattr(device, name):
+                    acted = _then_a_frame(getattr(type(device), name), lambda _: self.page)
+                    setattr(device, name, acted.__get__(device))
+        slowdown = float(os.environ.get("LMCOURSE_BROWSER_SLOWDOWN", "1"))
+        if slowdown > 1:
+            self.context.new_cdp_session(self.page).send("Emulation.setCPUThrottlingRate", {"rate": slowdown})
         self.wrong: list[str] = []
         self.page.on("console", self._console)
         self.page.on("pageerror", self._page_error)
@@ -82,6 +114,34 @@ class Watched:
         """Save what a reader sees to build/pictures, to be looked at."""
         PICTURES.mkdir(parents=True, exist_ok=True)
         locator.first.screenshot(path=str(PICTURES / f"{name}.png"))
+
+    def changes(self, act: str, times: int) -> float:
+        """How many nodes the page adds, or gives another text or attribute, each time that `act` (JS of `k`) is done.
+
+        Work is counted, not timed: `benchmarks/course.py` has the milliseconds.
+        """
+        return self.page.evaluate(
+            f"""async () => {{
+              let count = 0;
+              const nodes = (node) => 1 + (node.querySelectorAll?.('*').length ?? 0);
+              const tally = (records) => {{
+                for (const r of records) {{
+                  if (r.type === 'childList') for (const node of r.addedNodes) count += nodes(node);
+                  else count += 1;
+                }}
+              }};
+              const seen = new MutationObserver(tally);
+              seen.observe(document.querySelector('.lmc'),
+                {{ subtree: true, childList: true, attributes: true, characterData: true }});
+              for (let k = 0; k < {times}; k += 1) {{
+                {act};
+                await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+              }}
+              tally(seen.takeRecords());
+              seen.disconnect();
+              return count / {times};
+            }}"""
+        )
 
     def axe(self, selector: str) -> list[str]:
         """The accessibility violations below `selector`, one line each."""

@@ -106,30 +106,15 @@ def test_an_element_is_followed_through_the_whole_chain(kernel_free):
     assert watched.wrong == []
 
 
-def test_a_slider_costs_less_than_a_few_frames_of_work(kernel_free):
-    """Processor time, not wall time: the machine may be busy with something else."""
+def test_a_slider_costs_little_work(kernel_free):
     watched = kernel_free(AxesExplorer("b q d, b k d -> b q k", b=2, q=4, k=4, d=4))
-    inspector = watched.context.new_cdp_session(watched.page)
-    inspector.send("Performance.enable", {"timeDomain": "threadTicks"})
-
-    def spent() -> float:
-        metrics = {m["name"]: m["value"] for m in inspector.send("Performance.getMetrics")["metrics"]}
-        return 1000 * sum(metrics[name] for name in ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration"))
-
-    before = spent()
-    watched.page.evaluate(
-        """async () => {
-        const slider = [...document.querySelectorAll('.lmc-ax-chip input')].at(-1);
-        for (let i = 0; i < 40; i += 1) {
-          slider.value = 1 + (i % 8);
-          slider.dispatchEvent(new Event('input', { bubbles: true }));
-          await new Promise(done => requestAnimationFrame(() => { document.body.offsetHeight; done(); }));
-        }
-        }"""
+    changes = watched.changes(
+        """const slider = [...document.querySelectorAll('.lmc-ax-chip input')].at(-1);
+        slider.value = 1 + (k % 8);
+        slider.dispatchEvent(new Event('input', { bubbles: true }))""",
+        times=40,
     )
-    each = (spent() - before) / 40
-    print(f"{each:.1f} ms of processor time an update")
-    assert each < 50
+    assert 1 < changes < 350, f"{changes:.0f} nodes an update"
 
 
 def test_the_kernel_confirms_and_runs_the_readers_function(in_lab):

@@ -72,31 +72,18 @@ def test_handles_are_moved_by_arrows_and_sliders_are_never_stuck(kernel_free):
     assert watched.wrong == []
 
 
-def test_a_dragged_slider_is_answered_within_a_frame(kernel_free):
-    """Seven optimizers of the default length; the time of the input's handler and of the redraw, without painting."""
+def test_a_dragged_slider_costs_little_work(kernel_free):
+    """Seven optimizers of the default length."""
     from lmcourse.widgets.optimizer_paths import OPTIONS
 
     watched = kernel_free(OptimizerPaths(show=list(OPTIONS), ghost=True), still=True)
-    milliseconds = watched.page.evaluate(
-        """async () => {
-          const slider = [...document.querySelectorAll('.lmc input[type=range]')].find((e) => e.max === '90');
-          const times = [];
-          for (let k = 0; k < 60; k += 1) {
-            slider.value = k;
-            const native = window.requestAnimationFrame;
-            let draw = null;
-            window.requestAnimationFrame = (f) => { draw = f; return 1; };
-            const began = performance.now();
-            slider.dispatchEvent(new Event('input', { bubbles: true }));
-            draw?.();
-            times.push(performance.now() - began);
-            window.requestAnimationFrame = native;
-            await new Promise((done) => native(done));
-          }
-          return times.sort((a, b) => a - b)[5];  // the quick ones: what else this machine does is not what is asked
-        }"""
+    changes = watched.changes(
+        """const slider = [...document.querySelectorAll('.lmc input[type=range]')].find((e) => e.max === '90');
+        slider.value = k;
+        slider.dispatchEvent(new Event('input', { bubbles: true }))""",
+        times=60,
     )
-    assert milliseconds < 16
+    assert 1 < changes < 230, f"{changes:.0f} nodes an update"
     assert watched.wrong == []
 
 
