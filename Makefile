@@ -8,13 +8,19 @@ BIN := $(VENV)/bin
 LAB_FLAGS := --ServerApp.ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
 	$(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 
-.PHONY: lab test clean-notebooks bench
+.PHONY: lab test clean-notebooks bench test-cuda pictures
 
 lab: $(VENV)/lab-ready
 	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks
 
 test: $(VENV)/test-ready
 	$(BIN)/python tests/gates.py
+
+test-cuda: $(VENV)/test-ready
+	$(BIN)/python tests/gates.py cuda
+
+pictures: $(VENV)/test-ready
+	$(BIN)/python docs/pictures.py
 
 bench: $(VENV)/lab-ready
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -59,8 +59,17 @@ def rules() -> None:
 
 
 def nbval() -> None:
-    """The notebooks as committed: unsolved, every output compared."""
-    run(*PYTEST, "--nbval", *NBVAL, "notebooks")
+    """The notebooks as committed, on the CPU: unsolved, every output compared."""
+    run(*PYTEST, "--nbval", *NBVAL, "notebooks", LMCOURSE_DEVICE="cpu")
+
+
+def cuda() -> None:
+    """The same on a CUDA kernel, with the cells that need a GPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        raise Skipped("no CUDA device here")
+    run(*PYTEST, "--nbval", *NBVAL, "notebooks", LMCOURSE_DEVICE="cuda")
 
 
 def solved() -> None:
@@ -105,8 +114,8 @@ def browser() -> None:
 
 
 GATES = {
-    "lint": lint, "pytest": unit, "node": node, "notebooks": rules, "nbval": nbval, "solved": solved,
-    "wheel": wheel, "browser": browser,
+    "lint": lint, "pytest": unit, "node": node, "notebooks": rules, "nbval": nbval, "cuda": cuda,
+    "solved": solved, "wheel": wheel, "browser": browser,
 }  # fmt: skip
 
 
