@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lmcourse import tokenization
+from lmcourse import bpe_tokenizer, pretokens
 from lmcourse.tokenization import (
     CL100K_PATTERN,
     GPT2_BYTE_ORDER,
@@ -105,7 +105,7 @@ def test_every_character_is_in_the_class_that_tiktoken_has_it_in():
     tiktoken = pytest.importorskip("tiktoken")
     regex = pytest.importorskip("regex")
     everything = [chr(i) for i in range(0x110000) if not 0xD800 <= i < 0xE000]
-    as_known = tokenization._as_in_unicode_16("".join(everything))
+    as_known = pretokens._as_in_unicode_16("".join(everything))
     bytes_only = {bytes([i]): i for i in range(256)}
     for unicode_class in (r"\p{L}", r"\p{N}", r"\s", r"\p{Lu}", r"\p{Ll}", r"\p{Lt}", r"\p{Lm}", r"\p{Lo}", r"\p{M}"):
         probe = tiktoken.Encoding("probe", pat_str=unicode_class, mergeable_ranks=bytes_only, special_tokens={})
@@ -113,7 +113,7 @@ def test_every_character_is_in_the_class_that_tiktoken_has_it_in():
         theirs = "".join(probe.decode(probe.encode_ordinary(block)) for block in blocks)
         ours = "".join(everything[match.start()] for match in regex.finditer(unicode_class, as_known))
         assert ours == theirs, unicode_class
-        up_to_ffff = re.findall(f"[{tokenization._members(unicode_class)}]", "".join(everything))
+        up_to_ffff = re.findall(f"[{pretokens._members(unicode_class)}]", "".join(everything))
         assert "".join(up_to_ffff) == "".join(char for char in theirs if char <= "\uffff")
 
 
@@ -266,7 +266,7 @@ def test_text_file_and_pieces_are_one_source(tmp_path_factory, pattern, text, da
     at = data.draw(st.lists(st.integers(0, len(text)), max_size=4).map(sorted))
     pieces = [text[i:j] for i, j in zip([0, *at], [*at, len(text)])]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokenization, "_BLOCK", data.draw(st.sampled_from([1, 2, 5])))
+        patch.setattr(pretokens, "_BLOCK", data.draw(st.sampled_from([1, 2, 5])))
         assert list(count_pretokens(path, specials, pattern=pattern).items()) == whole
         assert list(count_pretokens(iter(pieces), specials, pattern=pattern).items()) == whole
 
@@ -385,7 +385,7 @@ def test_every_cut_into_pieces_gives_the_ids_of_the_whole(pattern, text, data):
     whole = tokenizer.encode(text)
     at = data.draw(st.lists(st.integers(0, len(text)), max_size=4).map(sorted))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokenization, "_BLOCK", 1)  # cut anew after every character
+        patch.setattr(pretokens, "_BLOCK", 1)  # cut anew after every character
         assert list(tokenizer.encode_iterable(iter(text))) == whole
         assert list(tokenizer.encode_iterable(text[i:j] for i, j in zip([0, *at], [*at, len(text)]))) == whole
 
@@ -439,7 +439,7 @@ def test_the_heap_and_the_scan_merge_alike(data, seed):
     def rank(joined, never):
         return ranks.get(joined, sum(joined) % 7 + 10_000 if 2 < len(joined) < 6 else never)
 
-    scan, heap = (merge(data, rank, operator.add) for merge in (tokenization._merge, tokenization._merge_long))
+    scan, heap = (merge(data, rank, operator.add) for merge in (bpe_tokenizer._merge, bpe_tokenizer._merge_long))
     assert scan == heap and b"".join(scan) == data
 
 

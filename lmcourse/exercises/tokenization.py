@@ -4,6 +4,7 @@ from collections import Counter
 from itertools import islice, pairwise
 
 from lmcourse import tokenization
+from lmcourse.bpe_trainer import Trainer
 from lmcourse.exercises.checking import call
 from lmcourse.exercises.topic import Topic
 from lmcourse.tokenization import GPT2_PATTERN
@@ -188,7 +189,7 @@ def _across(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie=
 def _each_word_once(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
     """Forgets how often a pre-token occurs."""
     words = dict.fromkeys(tokenization.count_pretokens(source, special_tokens, pattern=pattern), 1)
-    trainer = tokenization._Trainer(words, tie)
+    trainer = Trainer(words, tie)
     merges = [step.pair for step in islice(trainer, vocab_size - 256 - len(special_tokens))]
     tokens = [*trainer.tokens, *(token.encode("utf-8") for token in special_tokens)]
     return dict(enumerate(tokens)), merges
