@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,7 +14,7 @@ LIBRARIES = ("torch", "numpy", "jupyterlab", "ipykernel", "anywidget", "lmcourse
 ENOUGH_MEMORY = 2 * 2**30  # bytes: no notebook takes more
 
 
-def shift_by_one(ids: Sequence[int]) -> tuple[list[int], list[int]]:
+def shift_by_one(ids: list[int]) -> tuple[list[int], list[int]]:
     """Return the inputs, all ids but the last, and the targets, all ids but the first: each id is to predict the next.
 
     Raises ValueError where there is nothing to predict, with fewer than two ids.

@@ -20,9 +20,7 @@ solve = importlib.import_module("solve")
 
 ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-LESSONS = [path for path in PATHS if not path.stem.startswith("00")]
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 JOURNEY = "text → tokens → bits → strided batch → logits → loss → gradient → step"
 KNOWN_TAGS = {"setup", "exercise", "predict", "nbval-ignore-output", "needs-cuda", "raises-exception", "widget"}
 
@@ -103,7 +101,7 @@ def test_links_resolve(path):
                 assert file.exists(), f"{target} leads nowhere"
 
 
-@every_lesson
+@every_notebook
 def test_template(path):
     notebook = read(path)
     number, _, _ = path.stem.partition("_")
@@ -124,7 +122,7 @@ def test_template(path):
     assert sum(cell.source.count("**Takeaway.**") for cell in notebook.cells) >= 3
 
 
-@every_lesson
+@every_notebook
 def test_budgets(path):
     notebook = read(path)
     assert 40 <= len(notebook.cells) <= 62
@@ -141,10 +139,11 @@ def test_budgets(path):
         assert f'predict("{key}"' in used, f"the prediction {key} is never asked"
     prose = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
     lines = sum(lines_without_docstring(cell.source) for cell in code_cells(notebook))
-    assert 3 <= prose / lines <= 12, f"{prose / lines:.1f} words of prose a line of code"
+    most = 18 if path.stem.startswith("00") else 12  # 00 tells what the others are and how all of them work
+    assert 3 <= prose / lines <= most, f"{prose / lines:.1f} words of prose a line of code"
 
 
-@every_lesson
+@every_notebook
 def test_stubs_are_the_references(path):
     """One signature and one docstring; the body raises YourTurn; the last line checks; all exercises are there."""
     notebook = read(path)
@@ -182,7 +181,7 @@ def test_mirrored_cells_equal_the_package(path):
                 assert ast.dump(solve.definition(cell.source)) == ast.dump(theirs), f"{name} differs from {module}"
 
 
-@every_lesson
+@every_notebook
 def test_predictions_are_committed_unanswered(path):
     for cell in code_cells(read(path)):
         if "predict" in tags(cell):
