@@ -97,9 +97,10 @@ def shape_of(config: ModelConfig | TransformerShape) -> TransformerShape:
     if isinstance(config, TransformerShape):
         return config
     names = ("vocab_size", "context_length", "d_model", "num_layers", "num_heads", "d_ff", "num_kv_heads")
-    if not all(hasattr(config, name) for name in (*names, "tie_embeddings")):
+    if not all(hasattr(config, name) for name in (*names, "qk_norm", "tie_embeddings")):
         raise TypeError(f"config: a ModelConfig or a TransformerShape, got {type(config).__name__}")
-    return TransformerShape(*(getattr(config, name) for name in names), tie_embeddings=config.tie_embeddings)
+    sizes, options = (getattr(config, name) for name in names), ("qk_norm", "tie_embeddings")
+    return TransformerShape(*sizes, **{name: getattr(config, name) for name in options})
 
 
 @dataclass(frozen=True)
@@ -377,8 +378,9 @@ def activation_bytes(
     key_value = shape.num_kv_heads * shape.d_head if fused_attention else query  # plain attention repeats them
     norm = 3 * d if shape.norm == "rmsnorm" else 2 * d  # input, output, and for our RMSNorm the value before the gain
     tables = query + shape.num_heads if fused_attention else 2 * shape.num_heads * seq
+    normed_heads = (shape.num_heads + shape.num_kv_heads) * shape.d_head if shape.qk_norm else 0
     block = {
-        "norms": 2 * norm,
+        "norms": 2 * norm + 2 * normed_heads,  # of q and k the input, and the value before the gain
         "attention": query + 2 * key_value + query,  # q, k, v and the mixed values
         "scores": tables,
         "ffn": (5 if shape.gated else 2) * shape.d_ff,

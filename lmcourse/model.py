@@ -2,7 +2,8 @@
 
 Token ids go in, logits for the next token come out: embedding, then blocks of attention and feed-forward network,
 then a final norm and the head. Pre-norm, RMSNorm, rotary positions, SwiGLU, grouped-query attention, no biases, as in
-Llama. `TransformerLM` also takes a `KVCache`, so that sampling does not recompute the past.
+Llama; norms on queries and keys, and output projections that start at zero, are options of `ModelConfig`.
+`TransformerLM` also takes a `KVCache`, so that sampling does not recompute the past.
 
 Not here: dropout, mixture of experts, tensor parallelism. The functions at the top are written out because they are
 the lesson; `TransformerLM(config, fused_attention=True)` calls PyTorch's fused attention instead of ours.
@@ -22,6 +23,8 @@ from torch.utils.checkpoint import checkpoint
 class ModelConfig:
     """The sizes of a model. `num_kv_heads` below `num_heads` shares keys and values among groups of heads.
 
+    `qk_norm` normalizes every query and key, so that no weight can make attention scores explode (arXiv 2010.04245).
+    `zero_init` starts the projections that write to the residual stream at zero: every block begins as the identity.
     Raises `ValueError` when the sizes do not fit together.
 
     >>> ModelConfig(vocab_size=256, context_length=64, d_model=128, num_layers=4, num_heads=4, d_ff=344).d_head
@@ -37,6 +40,8 @@ class ModelConfig:
     num_kv_heads: int | None = None
     rope_theta: float = 10_000.0
     tie_embeddings: bool = False
+    qk_norm: bool = False
+    zero_init: bool = False
 
     def __post_init__(self) -> None:
         if self.num_kv_heads is None:
@@ -52,6 +57,9 @@ class ModelConfig:
             raise ValueError(f"num_kv_heads: a divisor of num_heads = {self.num_heads}, got {self.num_kv_heads}")
         if not self.rope_theta > 0:
             raise ValueError(f"rope_theta: more than 0, got {self.rope_theta!r}")
+        for name in ("tie_embeddings", "qk_norm", "zero_init"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name}: True or False, got {getattr(self, name)!r}")
 
     @property
     def d_head(self) -> int:
@@ -110,11 +118,35 @@ def rope(
     d_head = x.shape[-1]
     if d_head % 2:
         raise ValueError(f"x: the last dimension is rotated in pairs and must be even, got {d_head}")
-    frequencies = theta ** (-torch.arange(0, d_head, 2, device=x.device, dtype=torch.float32) / d_head)
-    angles = positions[:, None].float() * frequencies  # seq pairs
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    even, odd = x[..., 0::2], x[..., 1::2]
-    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
+    return rotate(x, rotation_table(positions, d_head, theta))
+
+
+def rotation_table(
+    positions: Int[Tensor, "seq"], d_head: int, theta: float = 10_000.0
+) -> Float[Tensor, "cos_sin seq d_head"]:
+    """The cosines and the sines that `rope` needs, each written twice: once for either number of a pair.
+
+    >>> rotation_table(torch.tensor([0]), d_head=4)
+    tensor([[[1., 1., 1., 1.]],
+    <BLANKLINE>
+            [[0., 0., 0., 0.]]])
+    """
+    frequencies = theta ** (-torch.arange(0, d_head, 2, device=positions.device, dtype=torch.float32) / d_head)
+    angles = (positions[:, None].float() * frequencies).repeat_interleave(2, dim=-1)
+    return torch.stack([angles.cos(), angles.sin()])
+
+
+def rotate(
+    x: Float[Tensor, "... seq d_head"], table: Float[Tensor, "cos_sin seq d_head"]
+) -> Float[Tensor, "... seq d_head"]:
+    """Rotate each pair of numbers: sin · (x turned by a right angle) + cos · x.
+
+    >>> rotate(torch.tensor([[1.0, 2.0]]), torch.tensor([[[0.0, 0.0]], [[1.0, 1.0]]]))  # cos 0, sin 1: 90 degrees
+    tensor([[-2.,  1.]])
+    """
+    cos, sin = table.to(x.dtype)
+    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack([-odd, even], dim=-1).flatten(-2) * sin + x * cos
 
 
 def scaled_dot_product_attention(
@@ -184,30 +216,39 @@ class Attention(nn.Module):
         self.k_proj = nn.Linear(config.d_model, d_kv, bias=False)
         self.v_proj = nn.Linear(config.d_model, d_kv, bias=False)
         self.output_proj = nn.Linear(config.d_model, config.d_model, bias=False)
+        if config.qk_norm:
+            self.q_norm, self.k_norm = RMSNorm(config.d_head), RMSNorm(config.d_head)
 
     def forward(
-        self, x: Float[Tensor, "batch seq d_model"], cache: KVCache | None = None, layer: int = 0, start: int = 0
+        self,
+        x: Float[Tensor, "batch seq d_model"],
+        rotation: Float[Tensor, "cos_sin seq d_head"],
+        cache: KVCache | None = None,
+        layer: int = 0,
     ) -> Float[Tensor, "batch seq d_model"]:
-        config, seq = self.config, x.shape[1]
-        positions = torch.arange(start, start + seq, device=x.device)
-        split = "batch seq (heads d) -> batch heads seq d"
-        query = rope(rearrange(self.q_proj(x), split, d=config.d_head), positions, config.rope_theta)
-        key = rope(rearrange(self.k_proj(x), split, d=config.d_head), positions, config.rope_theta)
-        value = rearrange(self.v_proj(x), split, d=config.d_head)
+        config, split = self.config, "batch seq (heads d) -> batch heads seq d"
+        query, key, value = (
+            rearrange(projection(x), split, d=config.d_head) for projection in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        if config.qk_norm:
+            query, key = self.q_norm(query), self.k_norm(key)
+        query, key = rotate(query, rotation), rotate(key, rotation)
         if cache is not None:
             key, value = cache.extend(layer, key, value)
         group = config.num_heads // config.num_kv_heads
         if group > 1 and not self.fused:
             key, value = (repeat(t, "batch kv seq d -> batch (kv group) seq d", group=group) for t in (key, value))
-        mixed = self._attend(query, key, value, positions)
+        mixed = self._attend(query, key, value)
         return self.output_proj(rearrange(mixed, "batch heads seq d -> batch seq (heads d)"))
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, positions: Tensor) -> Tensor:
-        mask = positions[:, None] >= torch.arange(key.shape[-2], device=query.device)
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        queries, keys = query.shape[-2], key.shape[-2]  # the queries are the last of the keys' positions
+        whole = queries == keys  # then the kernel can make the mask itself, and skip half the work
+        mask = None
+        if not (self.fused and whole):
+            mask = torch.ones(queries, keys, dtype=torch.bool, device=query.device).tril(keys - queries)
         if not self.fused:
             return scaled_dot_product_attention(query, key, value, mask)
-        whole = query.shape[-2] == key.shape[-2]  # then the kernel can make the mask itself, and skip half the work
-        mask = None if whole else mask
         return nn.functional.scaled_dot_product_attention(query, key, value, mask, is_causal=whole, enable_gqa=True)
 
 
@@ -233,9 +274,13 @@ class Block(nn.Module):
         self.ln2, self.ffn = RMSNorm(config.d_model), SwiGLU(config)
 
     def forward(
-        self, x: Float[Tensor, "batch seq d_model"], cache: KVCache | None = None, layer: int = 0, start: int = 0
+        self,
+        x: Float[Tensor, "batch seq d_model"],
+        rotation: Float[Tensor, "cos_sin seq d_head"],
+        cache: KVCache | None = None,
+        layer: int = 0,
     ) -> Float[Tensor, "batch seq d_model"]:
-        x = x + self.attn(self.ln1(x), cache, layer, start)
+        x = x + self.attn(self.ln1(x), rotation, cache, layer)
         return x + self.ffn(self.ln2(x))
 
 
@@ -245,7 +290,7 @@ class TransformerLM(nn.Module):
     `fused_attention` uses PyTorch's kernel (the same function up to rounding, less memory). `checkpoint_blocks` keeps
     only each block's input for the backward pass and runs the block a second time (one more forward, less memory).
     Weights are drawn with std 1/√fan_in, the two projections that write to the residual stream 1/√(2 · num_layers)
-    smaller, embedding and head with 0.02, all cut at three standard deviations.
+    smaller (or zero, with `zero_init`), embedding and head with 0.02, all cut at three standard deviations.
 
     >>> config = ModelConfig(vocab_size=10, context_length=8, d_model=16, num_layers=2, num_heads=2, d_ff=32)
     >>> TransformerLM(config)(torch.zeros(1, 8, dtype=torch.long)).shape
@@ -266,11 +311,15 @@ class TransformerLM(nn.Module):
     def reset_parameters(self) -> None:
         """Draw all weights anew from PyTorch's global generator."""
         for name, weight in self.named_parameters():
+            writes_to_the_stream = name.endswith(("output_proj.weight", "w2.weight"))
             if weight.dim() < 2:
                 nn.init.ones_(weight)
                 continue
+            if writes_to_the_stream and self.config.zero_init:
+                nn.init.zeros_(weight)
+                continue
             std = 1 / math.sqrt(weight.shape[1])
-            if name.endswith(("output_proj.weight", "w2.weight")):
+            if writes_to_the_stream:
                 std /= math.sqrt(2 * self.config.num_layers)
             if name.startswith(("token_embeddings", "lm_head")):
                 std = 0.02
@@ -287,12 +336,14 @@ class TransformerLM(nn.Module):
         if start + ids.shape[1] > self.config.context_length:
             limit = f"the context length {self.config.context_length}"
             raise ValueError(f"ids: {start} cached and {ids.shape[1]} new positions exceed {limit}")
+        positions = torch.arange(start, start + ids.shape[1], device=ids.device)
+        rotation = rotation_table(positions, self.config.d_head, self.config.rope_theta)
         x = self.token_embeddings(ids)
         for index, layer in enumerate(self.layers):
             if self.checkpoint_blocks and cache is None and torch.is_grad_enabled():
-                x = checkpoint(layer, x, use_reentrant=False)
+                x = checkpoint(layer, x, rotation, use_reentrant=False)
             else:
-                x = layer(x, cache, index, start)
+                x = layer(x, rotation, cache, index)
         return self.lm_head(self.ln_final(x))
 
     def new_cache(self) -> KVCache:

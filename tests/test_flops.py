@@ -21,7 +21,7 @@ from lmcourse.hardware import ACCELERATORS
 from lmcourse.model import ModelConfig, TransformerLM, cross_entropy
 
 configs = st.builds(
-    lambda vocab, group, kv, half, layers, ff, tied: ModelConfig(
+    lambda vocab, group, kv, half, layers, ff, tied, normed: ModelConfig(
         vocab_size=vocab,
         context_length=32,
         d_model=group * kv * 2 * half,
@@ -30,6 +30,7 @@ configs = st.builds(
         d_ff=ff,
         num_kv_heads=kv,
         tie_embeddings=tied,
+        qk_norm=normed,
     ),
     st.integers(2, 40),
     st.integers(1, 3),
@@ -37,6 +38,7 @@ configs = st.builds(
     st.integers(1, 4),
     st.integers(1, 3),
     st.integers(1, 50),
+    st.booleans(),
     st.booleans(),
 )
 
@@ -227,10 +229,14 @@ MEMORY_CASES = [
     ModelConfig(vocab_size=64, context_length=256, d_model=128, num_layers=6, num_heads=8, d_ff=256, num_kv_heads=2),
     ModelConfig(vocab_size=5000, context_length=256, d_model=96, num_layers=3, num_heads=3, d_ff=256, num_kv_heads=1),
     ModelConfig(vocab_size=300, context_length=256, d_model=256, num_layers=2, num_heads=4, d_ff=1344),
+    ModelConfig(
+        300, context_length=256, d_model=128, num_layers=4, num_heads=4, d_ff=344, num_kv_heads=2, qk_norm=True
+    ),
 ]
+MEMORY_NAMES = ["mha", "gqa", "large vocabulary", "wide", "norms on q and k"]
 
 
-@pytest.mark.parametrize("config", MEMORY_CASES, ids=["mha", "gqa", "large vocabulary", "wide"])
+@pytest.mark.parametrize("config", MEMORY_CASES, ids=MEMORY_NAMES)
 @pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
 @pytest.mark.parametrize("batch, seq", [(2, 256), (2, 64)])
 def test_activations_are_what_autograd_keeps_within_a_tenth(config, fused, batch, seq):
@@ -240,7 +246,7 @@ def test_activations_are_what_autograd_keeps_within_a_tenth(config, fused, batch
     assert predicted == pytest.approx(found, rel=0.02)
 
 
-@pytest.mark.parametrize("config", MEMORY_CASES, ids=["mha", "gqa", "large vocabulary", "wide"])
+@pytest.mark.parametrize("config", MEMORY_CASES, ids=MEMORY_NAMES)
 @pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
 @pytest.mark.parametrize("checkpoint", [False, True], ids=["keep all", "checkpoint"])
 def test_the_peak_of_a_step_is_predicted_within_a_tenth(config, fused, checkpoint):

@@ -4,6 +4,7 @@ Oracles: torch.nn.functional for the plain functions, complex multiplication for
 for GQA and masks, and the model itself (a cache, a checkpoint or a fused kernel may not change what it computes).
 """
 
+import dataclasses
 import math
 
 import pytest
@@ -18,6 +19,7 @@ from lmcourse.model import (
     TransformerLM,
     cross_entropy,
     rope,
+    rotation_table,
     scaled_dot_product_attention,
     silu,
     softmax,
@@ -34,6 +36,10 @@ TIED = ModelConfig(
     d_ff=48,
     num_kv_heads=1,
     tie_embeddings=True,
+)
+NORMED = dataclasses.replace(GQA, qk_norm=True)
+CONFIGS = pytest.mark.parametrize(
+    "config", [TINY, GQA, TIED, NORMED], ids=["mha", "gqa", "mqa tied", "norms on q and k"]
 )
 
 
@@ -115,6 +121,40 @@ def test_state_dict_names_and_shapes():
     expected = {f"layers.{n}.{name}": shape for n in range(2) for name, shape in layer.items()}
     expected |= {"token_embeddings.weight": (31, 32), "ln_final.weight": (32,), "lm_head.weight": (31, 32)}
     assert {name: tuple(tensor.shape) for name, tensor in state.items()} == expected
+    added = TransformerLM(NORMED).state_dict().keys() - state.keys()
+    assert added == {f"layers.{n}.attn.{name}_norm.weight" for n in range(2) for name in "qk"}
+
+
+def test_norms_on_queries_and_keys_make_their_scale_irrelevant():
+    """Attention scores cannot explode: a thousand times larger projections change nothing; without norms they do."""
+    for config, same in [(NORMED, True), (GQA, False)]:
+        model = TransformerLM(config)
+        before = model(ids(2, 9))
+        with torch.no_grad():
+            for layer in model.layers:
+                layer.attn.q_proj.weight.mul_(1000)
+                layer.attn.k_proj.weight.mul_(1000)
+        assert torch.allclose(model(ids(2, 9)), before, rtol=1e-3, atol=1e-4) == same
+
+
+def test_norms_on_queries_and_keys_equal_pytorchs_rms_norm_by_head():
+    model = TransformerLM(NORMED)
+    attention, x = model.layers[0].attn, torch.randn(2, 9, 32, generator=torch.Generator().manual_seed(5))
+    seen = []
+    attention.q_norm.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    with torch.no_grad():
+        attention.q_norm.weight.uniform_(0.5, 2)
+        attention(x, rotation_table(torch.arange(9), 8))
+        heads = attention.q_proj(x).view(2, 9, 4, 8).transpose(1, 2)
+        torch.testing.assert_close(seen[0], F.rms_norm(heads, (8,), attention.q_norm.weight, 1e-5))
+
+
+def test_zero_initialized_blocks_are_the_identity():
+    model, x = TransformerLM(dataclasses.replace(GQA, zero_init=True)), ids(2, 9)
+    torch.testing.assert_close(model(x), model.lm_head(model.ln_final(model.token_embeddings(x))), rtol=0, atol=0)
+    zero = {name for name, parameter in model.named_parameters() if not parameter.any()}
+    assert zero == {f"layers.{n}.{name}.weight" for n in range(2) for name in ("attn.output_proj", "ffn.w2")}
+    assert set(model.state_dict()) == set(TransformerLM(GQA).state_dict())
 
 
 def test_tied_embeddings_are_one_parameter():
@@ -134,7 +174,7 @@ def test_gqa_is_attention_with_repeated_heads():
     torch.testing.assert_close(full(ids(2, 9)), grouped(ids(2, 9)))
 
 
-@pytest.mark.parametrize("config", [TINY, GQA, TIED], ids=["mha", "gqa", "mqa tied"])
+@CONFIGS
 def test_no_position_sees_the_future(config):
     model, x = TransformerLM(config), ids(1, 12)
     changed = x.clone()
@@ -145,7 +185,7 @@ def test_no_position_sees_the_future(config):
 
 
 @pytest.mark.parametrize("fused", [False, True])
-@pytest.mark.parametrize("config", [TINY, GQA, TIED], ids=["mha", "gqa", "mqa tied"])
+@CONFIGS
 def test_a_cache_does_not_change_the_logits(config, fused):
     model, x = TransformerLM(config, fused_attention=fused).eval(), ids(2, 16)
     whole, cache, parts = model(x), model.new_cache(), []
@@ -157,11 +197,12 @@ def test_a_cache_does_not_change_the_logits(config, fused):
         model(x[:, :1], cache)
 
 
-def test_fused_attention_and_checkpoints_do_not_change_loss_or_gradients():
-    plain = TransformerLM(GQA)
+@CONFIGS
+def test_fused_attention_and_checkpoints_do_not_change_loss_or_gradients(config):
+    plain = TransformerLM(config)
     grads = []
     for options in ({}, {"fused_attention": True}, {"checkpoint_blocks": True}):
-        model = TransformerLM(GQA, **options)
+        model = TransformerLM(config, **options)
         model.load_state_dict(plain.state_dict())
         loss = cross_entropy(model(ids(2, 15)), ids(2, 15, seed=1))
         grads.append([loss.detach(), *torch.autograd.grad(loss, list(model.parameters()))])
@@ -199,6 +240,9 @@ def test_bad_sizes_are_refused_by_name():
         ({"num_kv_heads": 3}, "num_kv_heads"),
         ({"rope_theta": 0.0}, "rope_theta"),
         ({"d_ff": True}, "d_ff"),
+        ({"qk_norm": 1}, "qk_norm"),
+        ({"zero_init": "yes"}, "zero_init"),
+        ({"tie_embeddings": None}, "tie_embeddings"),
     ]:
         with pytest.raises(ValueError, match=name):
             ModelConfig(**{**good, **bad})

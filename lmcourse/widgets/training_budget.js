@@ -53,9 +53,10 @@ export function activationBytes(shape, batch, seq, { elementBytes, fused, checkp
   const tokens = batch * seq, d = shape.d_model, query = shape.num_heads * shape.d_head;
   const keyValue = fused ? shape.num_kv_heads * shape.d_head : query;
   const norm = (shape.norm === "rmsnorm" ? 3 : 2) * d, layers = checkpoint ? 1 : shape.num_layers;
+  const normedHeads = shape.qk_norm ? (shape.num_heads + shape.num_kv_heads) * shape.d_head : 0;
   const size = (elements) => elementBytes * tokens * elements;
   return {
-    norms: size(layers * 2 * norm + norm),
+    norms: size(layers * (2 * norm + 2 * normedHeads) + norm),
     attention: size(layers * (2 * query + 2 * keyValue)),
     scores: size(layers * (fused ? query + shape.num_heads : 2 * shape.num_heads * seq)),
     ffn: size(layers * (shape.gated ? 5 : 2) * shape.d_ff),
