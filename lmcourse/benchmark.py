@@ -307,6 +307,19 @@ def recorded(folder: Path = RECORDED) -> list[dict[str, Any]]:
     return sorted(found, key=lambda record: record["card"])
 
 
+def recorded_curves(folder: Path = RECORDED / "curves") -> list[dict[str, Any]]:
+    """The loss curves that ship with the course, by name; `benchmarks/training.py --curves` writes them.
+
+    Each has "name", "training" and "validation" (lists of [step, nats a token]), the final "val_loss", and what was
+    run: "data", "command", "machine", "date".
+
+    >>> all({"name", "training", "val_loss", "command", "date"} <= curve.keys() for curve in recorded_curves())
+    True
+    """
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in Path(folder).glob("*.json")]
+    return sorted(found, key=lambda curve: curve["name"])
+
+
 def describe_record(record: dict[str, Any]) -> str:
     """A record in a few lines of text: provenance, ceilings, steps."""
     versions = record["versions"]
