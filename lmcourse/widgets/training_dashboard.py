@@ -1,0 +1,710 @@
+"""TrainingDashboard: a run while it trains. Watch it, pause it, change its lr, ask what made it jump, fork it.
+
+`dashboard.watch(records)` passes on what `lmcourse.training.train` yields and draws it. The page gets at most ten
+messages a second, and at most `MAX_POINTS` steps of a run, whatever the speed and the length of the training: in each
+stretch of steps those with the lowest and the highest loss, the highest gradient norm and the lowest speed are kept.
+Its buttons set a `Control`, which the loop obeys between steps. JupyterLab 4.4 and ipykernel 7 or newer deliver them
+while a cell runs; where they are older, the page says that the kernel does not hear it, and interrupting still works.
+
+Not here: the training itself, and any state that only the browser has. The picture is a function of the records.
+"""
+
+import contextlib
+import copy
+import dataclasses
+import html
+import itertools
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import traitlets
+
+from lmcourse.training import Batches, Control, train
+from lmcourse.widgets.base import CourseWidget
+
+COLUMNS = ("step", "loss", "smooth", "lr", "grad_norm", "tokens_per_s", "mfu")
+MAX_POINTS = 2000  # steps of one run that the page draws
+SECONDS_BETWEEN = 0.1  # messages to the page
+MAX_SHARE = 0.02  # of the time that telling the page may take
+MAX_SPIKES, MAX_SAMPLES, MAX_VALIDATIONS = 6, 24, 200
+MAX_TEXT, MAX_WINDOWS = 600, 8
+
+
+class Smoothed:
+    """An exponential moving average without the pull towards its start at zero (as Adam debiases its averages).
+
+    >>> average = Smoothed(0.9)
+    >>> [round(average.add(x), 3) for x in (4.0, 2.0)]  # the second is (0.9 · 4 + 2) / 1.9
+    [4.0, 2.947]
+    """
+
+    def __init__(self, beta: float):
+        self.beta, self.count, self._sum = beta, 0, 0.0
+
+    def add(self, x: float) -> float:
+        """Take one more value and return the average; what is not finite is left out."""
+        if math.isfinite(x):
+            self.count += 1
+            self._sum = self.beta * self._sum + (1 - self.beta) * x
+        return self.value
+
+    @property
+    def value(self) -> float:
+        return self._sum / (1 - self.beta**self.count) if self.count else math.nan
+
+
+def worth_drawing(table: np.ndarray, most: int) -> np.ndarray:
+    """The rows, at most `most` of them, that a picture needs: first, last, and the extremes of each stretch of steps.
+
+    Half of the stretches are equally long, half grow with the step, so that a logarithmic axis has its points too.
+
+    >>> table = np.zeros((1000, 7), np.float32)
+    >>> table[500, 1] = 9  # one high loss
+    >>> rows = worth_drawing(table, 100)
+    >>> len(rows) <= 100, 500 in rows, rows[0], rows[-1]
+    (True, True, 0, 999)
+    """
+    n = len(table)
+    if n <= most:
+        return np.arange(n)
+    stretches = max(1, (most - 2) // 10)  # two ways to cut, up to five rows from each stretch
+    chosen = [np.array([0, n - 1])]
+    for edges in (np.linspace(0, n, stretches + 1), np.geomspace(1, n, stretches + 1) - 1):
+        starts = np.unique(edges[:-1].astype(int))
+        lengths = np.diff(np.append(starts, n))
+        chosen.append(starts)
+        for column, extreme in (
+            ("loss", np.fmin),
+            ("loss", np.fmax),
+            ("grad_norm", np.fmax),
+            ("tokens_per_s", np.fmin),
+        ):
+            values = table[:, COLUMNS.index(column)]
+            rows = np.flatnonzero(values == np.repeat(extreme.reduceat(values, starts), lengths))
+            first = np.unique(np.searchsorted(starts, rows, side="right"), return_index=True)[1]
+            chosen.append(rows[first])
+    return np.unique(np.concatenate(chosen))
+
+
+class Run:
+    """What is kept of one run: each record as a row of numbers, and the few things that are no numbers."""
+
+    def __init__(self, name: str, index: int, control: Control, smoothing: float):
+        self.name, self.index, self.control = name, index, control
+        self.status, self.words = "training", ""  # or paused, done, stopped, interrupted, failed; what ended it
+        self.recipe: Recipe | None = None
+        self.origin: dict | None = None  # of a fork: {"run": index, "step": step}
+        self.size, self._table = 0, np.empty((1024, len(COLUMNS)), np.float32)
+        self.starts: list[tuple[int, ...]] = []  # where each step's windows begin in the corpus
+        self.average, self._distance = Smoothed(smoothing), Smoothed(0.95)  # the loss, and how far it is from that
+        self.spikes: list[dict] = []
+        self.validation: list[list[float]] = []
+        self.samples: list[list] = []
+        self.heat: list[list] = []
+        self.by_hand: list[list] = []  # [step, lr or None], where the lr was changed by hand
+        self.copies: dict[int, Any] = {}
+        self.texts: dict[str, list[str]] = {}
+
+    @property
+    def table(self) -> np.ndarray:
+        return self._table[: self.size]
+
+    @property
+    def step(self) -> int:
+        return int(self._table[self.size - 1, 0]) if self.size else 0
+
+    def add(self, record: Any) -> None:
+        """Take one record: an object with the fields of `Metrics`, or a mapping; only step and loss must be there."""
+        step, loss = _number(record, "step"), _number(record, "loss")
+        if not step > self.step:
+            raise ValueError(f"records: step must grow, {_short(step)} follows {self.step}")
+        usual, seen = self.average.value, self.average.count
+        above = loss - usual
+        rest = [_number(record, name) for name in ("lr", "grad_norm", "tokens_per_s", "mfu")]
+        if self.size == len(self._table):
+            self._table = np.concatenate([self._table, np.empty_like(self._table)])
+        self._table[self.size] = [step, loss, self.average.add(loss), *rest]
+        self.size += 1
+        self.starts.append(tuple(_field(record, "starts") or ()))
+        validation = _number(record, "val_loss")
+        if not math.isnan(validation):
+            self.validation.append([int(step), _finite(validation)])
+        if seen >= 10 and not above <= 3 * self._distance.value:  # so that NaN counts
+            self._note_spike(int(step), loss, above if math.isfinite(loss) else math.inf, rest[1])
+        self._distance.add(abs(above))
+
+    def _note_spike(self, step: int, loss: float, above: float, grad_norm: float) -> None:
+        """Keep the largest jumps above the average of the steps before; neighbours are one jump."""
+        near = [spike for spike in self.spikes if step - spike["step"] <= 5]
+        if any(spike["above"] is None or spike["above"] >= above for spike in near):
+            return
+        new = {"step": step, "loss": _finite(loss), "above": _finite(above), "grad_norm": _finite(grad_norm)}
+        others = [spike for spike in self.spikes if spike not in near]
+        ranked = sorted([*others, new], key=lambda spike: -(math.inf if spike["above"] is None else spike["above"]))
+        self.spikes = ranked[:MAX_SPIKES]
+
+    def starts_of(self, step: int) -> tuple[int, ...]:
+        row = int(np.searchsorted(self.table[:, 0], step))
+        if row == self.size or int(self.table[row, 0]) != step:
+            raise ValueError(f"step: {step} is no recorded step of {self.name!r}")
+        return self.starts[row]
+
+    def numbers(self, most: int) -> np.ndarray:
+        """The rows worth drawing, one column after the other."""
+        return self.table[worth_drawing(self.table, most)].T
+
+    def packed(self) -> bytes:
+        return self.numbers(MAX_POINTS).astype("<f4").tobytes()
+
+    def facts(self) -> dict:
+        """All that the page must know of the run besides its numbers; JSON."""
+        return {
+            "name": self.name, "index": self.index, "status": self.status, "words": self.words, "origin": self.origin,
+            "validation": _thinned(self.validation, MAX_VALIDATIONS), "spikes": self.spikes,
+            "samples": _thinned(self.samples, MAX_SAMPLES), "heat": _thinned(self.heat, MAX_SAMPLES),
+            "by_hand": self.by_hand[-40:], "copies": sorted(self.copies), "texts": dict(self.texts),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How `lmcourse.training.train` was called, so that a fork can be trained alike from a copy of the state."""
+
+    model: Any
+    optimizer: Any
+    batches: Iterable
+    steps: int
+    schedule: Callable[[int], float] | None
+    copies: int
+    options: dict
+
+    def due(self, step: int) -> bool:
+        """True at the steps of which a copy is kept: the first is the beginning, unless the run was resumed."""
+        if not self.copies or step >= self.steps or (step == 0 and self.options.get("resume_from") is not None):
+            return False
+        return step % max(1, self.steps // self.copies) == 0
+
+    def copy(self) -> tuple:
+        place = self.batches.state_dict() if isinstance(self.batches, Batches) else None
+        return copy.deepcopy((self.model, self.optimizer)), place  # together: the copies belong to each other
+
+    def again(self, kept: tuple, start: int, times: float, steps: int, control: Control) -> Iterator:
+        """The records of a run from a copy: step numbers go on from `start`, the lr is `times` the run's own."""
+        (model, optimizer), place = copy.deepcopy(kept)
+        first = optimizer[0] if isinstance(optimizer, list | tuple) else optimizer
+        lr = first.param_groups[0]["lr"]
+        rate = self.schedule or (lambda step: lr)
+        own = ("checkpoint", "checkpoint_every", "resume_from", "control")  # of the run alone
+        options = {name: value for name, value in self.options.items() if name not in own}
+        records = train(
+            model, optimizer, self._batches_from(place, start), steps=steps - start,
+            schedule=lambda step: times * rate(start + step), control=control, **options,
+        )  # fmt: skip
+        return (dataclasses.replace(record, step=start + record.step) for record in records)
+
+    def _batches_from(self, place: dict | None, start: int) -> Iterable:
+        """The data that follows a kept step, from a loader of the fork's own."""
+        batches = self.batches
+        if place is not None:
+            batches = Batches(batches.tokens, copy.deepcopy(batches.sampler), device=batches.device)
+            batches.load_state_dict(place)
+            return batches
+        if iter(batches) is batches:
+            raise ValueError("batches: an iterator cannot be read twice; fork a run on Batches, a DataLoader or a list")
+        return itertools.islice(itertools.chain.from_iterable(itertools.repeat(batches)),
+                                start * self.options.get("accumulate", 1), None)  # fmt: skip
+
+
+class TrainingDashboard(CourseWidget):
+    """Loss, lr, gradient norm, tokens/s and MFU of a run on one axis of steps, with buttons that reach the loop.
+
+    Args:
+        steps: how many steps are planned; the axis ends there. None: it grows.
+        text_at: from a start in the corpus to the text of that window, for the spike inspector.
+        baselines: name to loss in nats per token, drawn as labelled lines, such as {"ln V": 6.24}.
+        ghosts: name to [(step, loss), ...] of recorded runs, drawn in grey.
+        sample: a function without arguments that returns text from a fixed prompt and seed; called every
+            `sample_every` steps between two steps, and once before the first. It must leave PyTorch's global
+            generator alone, or the run is another one.
+        per_token: a function that returns [(token's text, its loss in nats), ...] of a fixed paragraph, called with
+            `sample`; drawn as a heat map.
+        sample_every: steps; None takes an eighth of `steps`, or 50.
+        smoothing: of the debiased average of the loss, from 0 (none) to below 1.
+        max_norm: where gradients are clipped, drawn as a line.
+        control: the switch of the training loop; None makes one, `dashboard.control`.
+
+    Raises `ValueError` or `TypeError` naming the argument.
+    """
+
+    steps = traitlets.Int(0).tag(sync=True)  # 0: not known
+    run = traitlets.Dict().tag(sync=True)  # facts of the run that trains, or trained last
+    live = traitlets.Any(b"").tag(sync=True)  # its numbers: float32, a column after the other, as COLUMNS
+    others = traitlets.List().tag(sync=True)  # facts and numbers of the other runs
+    baselines = traitlets.Dict().tag(sync=True)
+    ghosts = traitlets.List().tag(sync=True)
+    paragraph = traitlets.List().tag(sync=True)  # the tokens of the heat map
+    max_norm = traitlets.Float(None, allow_none=True).tag(sync=True)
+
+    def __init__(
+        self,
+        steps: int | None = None,
+        *,
+        text_at: Callable[[int], str] | None = None,
+        baselines: Mapping[str, float] | None = None,
+        ghosts: Mapping[str, Iterable[tuple[int, float]]] | None = None,
+        sample: Callable[[], str] | None = None,
+        per_token: Callable[[], Iterable[tuple[str, float]]] | None = None,
+        sample_every: int | None = None,
+        smoothing: float = 0.9,
+        max_norm: float | None = None,
+        control: Control | None = None,
+    ):
+        for name, value in {"steps": steps, "sample_every": sample_every}.items():
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+                raise ValueError(f"{name}: a whole number from 1, or None, got {value!r}")
+        for name, value in {"text_at": text_at, "sample": sample, "per_token": per_token}.items():
+            if value is not None and not callable(value):
+                raise TypeError(f"{name}: a function, or None, got {type(value).__name__}")
+        if not isinstance(smoothing, int | float) or not 0 <= smoothing < 1:
+            raise ValueError(f"smoothing: from 0 to below 1, got {smoothing!r}")
+        if control is not None and not isinstance(control, Control):
+            raise TypeError(f"control: a lmcourse.training.Control, got {type(control).__name__}")
+        self.control = control or Control()
+        self._text_at, self._sample, self._per_token = text_at, sample, per_token
+        self._every = sample_every or max(1, (steps or 400) // 8)
+        self._smoothing = float(smoothing)
+        self._runs: list[Run] = []
+        self._active: Run | None = None
+        self._lock = threading.RLock()
+        self._shown = False
+        self._clock, self._next = time.monotonic, 0.0
+        super().__init__(
+            title="A language model while it trains",
+            source=f"Every number is a record of the training loop. Loss in nats a token; the average is debiased, "
+            f"β = {smoothing:g}; the gradient norm is the one before clipping",
+            steps=steps or 0,
+            baselines={name: _checked(f"baselines: {name}", value) for name, value in (baselines or {}).items()},
+            ghosts=[_ghost(name, points) for name, points in (ghosts or {}).items()],
+            max_norm=None if max_norm is None else _checked("max_norm", max_norm),
+        )
+
+    # Watching
+
+    def watch(self, records: Iterable, *, name: str | None = None) -> Iterator:
+        """Pass `records` on, one by one, and draw them; a second run is drawn over the first.
+
+        For `train(..., control=dashboard.control)`, or any iterable of objects (or mappings) with the fields of
+        `lmcourse.training.Metrics`, of which only `step` and `loss` must be there. A record costs some microseconds.
+        The dashboard appears where this runs, unless a cell has shown it before.
+        """
+        return self._watched(records, name=name)
+
+    def train(
+        self,
+        model: Any,
+        optimizer: Any,
+        batches: Iterable,
+        *,
+        steps: int,
+        schedule: Callable[[int], float] | None = None,
+        copies: int = 8,
+        name: str | None = None,
+        **options: Any,
+    ) -> Iterator:
+        """`watch` what `lmcourse.training.train` yields, and keep copies of the state, from which `fork` can start.
+
+        Args:
+            copies: of model and optimizer, kept in memory and spread over the steps; 0 keeps none.
+            options: what else `lmcourse.training.train` takes.
+        """
+        if not isinstance(copies, int) or copies < 0:
+            raise ValueError(f"copies: a whole number from 0, got {copies!r}")
+        records = train(model, optimizer, batches, steps=steps, schedule=schedule, control=self.control, **options)
+        recipe = Recipe(model, optimizer, batches, steps, schedule, copies, options)
+        return self._watched(records, name=name, recipe=recipe)
+
+    def fork(
+        self, step: int, *, times: float = 1.0, steps: int | None = None, run: int = 0, name: str | None = None
+    ) -> Iterator:
+        """Train a copy of a run again from one of its kept steps on, with `times` the lr, on the same data.
+
+        The run itself, its model and its loader stay as they are; with `times=1` the fork retraces it bit for bit.
+
+        Args:
+            step: one of `dashboard.kept(run)`.
+            steps: number of the last step; None is that of the run.
+            run: which run, 0 is the first.
+
+        Raises ValueError for a step that was not kept.
+        """
+        parent = self._run_of({"run": run})
+        if parent.recipe is None:
+            raise ValueError(f"run: {parent.name!r} was watched; only what dashboard.train has trained can be forked")
+        if step not in parent.copies:
+            kept = ", ".join(map(str, sorted(parent.copies)))
+            raise ValueError(f"step: {f'one of {kept}' if kept else 'no step of this run was kept'}, got {step!r}")
+        if not _checked("times", times) > 0:
+            raise ValueError(f"times: more than 0, got {times!r}")
+        control = Control()
+        records = parent.recipe.again(parent.copies[step], step, times, steps or parent.recipe.steps, control)
+        return self._watched(
+            records, name=name or f"lr × {times:g}", control=control, origin={"run": parent.index, "step": step}
+        )
+
+    def kept(self, run: int = 0) -> list[int]:
+        """The steps of a run from which `fork` can start."""
+        return sorted(self._run_of({"run": run}).copies)
+
+    def _watched(
+        self, records: Iterable, *, name: str | None, control: Control | None = None, recipe: "Recipe | None" = None,
+        origin: dict | None = None,
+    ) -> Iterator:  # fmt: skip
+        """Pass on the records of a run; whatever ends it is shown in words, and raised as it came."""
+        run = self._begin(name, control or self.control, recipe, origin)
+        shown = self._show() if origin is None else None
+        try:
+            if origin is None:
+                self._take_samples(run)  # before the first step: what an untrained model writes
+                self._keep_copy(run)
+            self._publish(others=True)
+            for record in records:
+                with self._lock:
+                    run.add(record)
+                    self._note_lr(run)
+                if origin is None and run.step % self._every == 0:
+                    self._take_samples(run)
+                self._keep_copy(run)
+                self._publish_when_due(run)
+                yield record
+        except BaseException as error:
+            self._end(run, *_ending(error))
+            raise
+        else:
+            self._end(run, "stopped" if run.control.stopped else "done", "")
+        finally:
+            getattr(records, "close", lambda: None)()
+            if shown is not None:
+                shown.update(self)  # what is stored with the notebook is the run as it ended
+
+    def _begin(self, name: str | None, control: Control, recipe: "Recipe | None", origin: dict | None) -> Run:
+        with self._lock:
+            if control.stopped:  # by the run before
+                control.stopped = False
+                control.resume()
+                control.set_lr(None)
+            for run in self._runs if origin is None else ():
+                if run.status in ("training", "paused"):
+                    run.status = "interrupted"  # its loop was left, and had no chance to say so
+            index = len(self._runs)
+            run = Run(name or (f"run {index + 1}" if index else "this run"), index, control, self._smoothing)
+            run.recipe, run.origin = recipe, origin
+            self._runs.append(run)
+            self._active = run
+            return run
+
+    def _show(self) -> Any:
+        """Display the dashboard where the loop runs, unless a cell has shown it already; the handle, or None."""
+        from IPython import display, get_ipython
+
+        return None if self._shown or get_ipython() is None else display.display(self, display_id=True)
+
+    def _repr_mimebundle_(self, **kwargs):
+        self._shown = True
+        return super()._repr_mimebundle_(**kwargs)
+
+    def _end(self, run: Run, status: str, words: str) -> None:
+        with self._lock:
+            run.status, run.words = status, words
+            for spike in run.spikes:  # for a page without a kernel
+                run.texts[str(spike["step"])] = self._texts(run, spike["step"])
+            waiting = [each for each in self._runs if each.status in ("training", "paused")]
+            self._active = waiting[-1] if waiting else run  # back to the run that paused for this fork
+        self._publish(others=True)
+
+    def _keep_copy(self, run: Run) -> None:
+        if run.recipe is not None and run.recipe.due(run.step):
+            run.copies[run.step] = run.recipe.copy()
+
+    def _take_samples(self, run: Run) -> None:
+        """Ask for a sample and for the losses of the paragraph. What they raise is shown, and training goes on."""
+        if self._sample is not None:
+            try:
+                text = str(self._sample())
+            except Exception as error:
+                text = f"No sample: {type(error).__name__}: {error}"
+            run.samples.append([run.step, _cut(text)])
+        if self._per_token is not None:
+            try:
+                pairs = [(str(token), float(loss)) for token, loss in self._per_token()]
+            except Exception as error:
+                pairs = [(f"No losses: {type(error).__name__}: {error}", math.nan)]
+            self.paragraph = [token for token, _ in pairs]
+            run.heat.append([run.step, [_finite(loss, 3) for _, loss in pairs]])
+
+    def _note_lr(self, run: Run) -> None:
+        """Mark where the lr was changed by hand, from the page or from Python."""
+        if (run.by_hand[-1][1] if run.by_hand else None) != run.control.lr:
+            run.by_hand.append([run.step, run.control.lr])
+
+    # Telling the page
+
+    def _publish_when_due(self, run: Run) -> None:
+        if run.control.paused:  # a single step: it is shown even if it came early
+            time.sleep(max(0.0, self._next - self._clock()))
+        if run.control.paused or self._clock() >= self._next:
+            self._publish()
+
+    def _publish(self, others: bool = False) -> None:
+        """Send what has changed as one message. The next is due when this one's cost is `MAX_SHARE` of the time."""
+        began = self._clock()
+        with self._lock, self.hold_sync():
+            run = self._active
+            if run.status in ("training", "paused"):
+                run.status = "paused" if run.control.paused else "training"
+            self.live, self.run = run.packed(), run.facts()
+            if others:
+                self.others = [each.facts() | {"live": each.packed()} for each in self._runs if each is not run]
+        ended = self._clock()
+        self._next = ended + max(SECONDS_BETWEEN, (ended - began) / MAX_SHARE)
+
+    # What the page asks
+
+    def answer(self, question: dict) -> dict:
+        """Buttons and questions of the page; while a cell trains they arrive on the kernel's other thread."""
+        if not isinstance(question, dict) or len(question) == 0:
+            raise TypeError(f"question: a dict, got {type(question).__name__}")
+        if "batch" in question:
+            run, step = self._run_of(question), question["batch"]
+            with self._lock:
+                return {"batch": step, "run": run.index, "texts": self._texts(run, step)}
+        if "fork" in question:
+            return self._fork_in_thread(self._run_of(question), question["fork"], question.get("times"))
+        if question.get("do") not in ("pause", "resume", "step", "stop", "lr"):
+            raise ValueError(f"question: pause, resume, step, stop, lr, batch or fork, got {str(question)[:80]}")
+        run = self._active
+        if run is None or run.status not in ("training", "paused"):
+            raise ValueError("no run trains now: run the cell that trains, then press again")
+        self._obey(run.control, question)
+        self._publish()
+        return {"status": run.status}
+
+    def _obey(self, control: Control, question: dict) -> None:
+        do = question["do"]
+        if do == "lr":
+            control.set_lr(None if question.get("lr") is None else _checked("lr", question["lr"]))
+        else:
+            getattr(control, do)()
+
+    def _fork_in_thread(self, parent: Run, step: int, times: float) -> dict:
+        """Train a fork beside the kernel's main thread, where the cell of a paused run may be waiting."""
+        if self._active.status == "training":
+            raise ValueError("one run trains at a time: pause or stop this one, then fork")
+        records = self.fork(step, times=times, run=parent.index)
+
+        def consume() -> None:
+            with contextlib.suppress(Exception):  # the page shows what ended it
+                for _ in records:
+                    pass
+
+        threading.Thread(target=consume, daemon=True, name="fork").start()
+        return {"fork": step}
+
+    def _run_of(self, question: dict) -> Run:
+        index = question.get("run", self._active.index if self._active else None)
+        if not isinstance(index, int) or not 0 <= index < len(self._runs):
+            raise ValueError(f"run: one of the {len(self._runs)} runs of this dashboard, got {index!r}")
+        return self._runs[index]
+
+    def _texts(self, run: Run, step: int) -> list[str]:
+        """The windows of a step's batch as text; words where they are not known."""
+        starts = run.starts_of(_checked("step", step))
+        if self._text_at is None or not starts:
+            return []
+        texts = [_cut(str(self._text_at(start)), MAX_TEXT // 2) for start in starts[:MAX_WINDOWS]]
+        return texts + ([f"… and {len(starts) - MAX_WINDOWS} more windows"] if len(starts) > MAX_WINDOWS else [])
+
+    # What follows from the records
+
+    def summary(self) -> str:
+        if self._active is None:
+            return f"no run yet{f', {self.steps} steps are planned' if self.steps else ''}"
+        return "; ".join(
+            f"{run.name}: {run.step} steps, {run.status}{f' ({run.words})' if run.words else ''}" for run in self._runs
+        )
+
+    def state(self) -> dict:
+        """As JSON, and small: up to 400 steps, five digits each, a few samples."""
+        state = super().state()
+        most = 400 // max(1, len(self._runs))
+        state["live"] = _digits(self._active.numbers(most)) if self._active else []
+        state["others"] = [
+            run.facts() | {"live": _digits(run.numbers(most))} for run in self._runs if run is not self._active
+        ]
+        return state
+
+    def snapshot(self) -> str:
+        words = html.escape(self.summary())
+        if self._active is None or not self._active.size:
+            return f"<p>{words[0].upper()}{words[1:]}. Loss, lr and gradient norm appear here while a cell trains.</p>"
+        run = self._active
+        rows = run.table[worth_drawing(run.table, 8)]
+        names = ("step", "loss, nats a token", "average loss", "lr", "gradient norm")
+        head = "".join(f"<th>{name}</th>" for name in names)
+        body = "".join(
+            f"<tr><th>{int(row[0])}</th>" + "".join(f"<td>{_short(value)}</td>" for value in row[1:5]) + "</tr>"
+            for row in rows
+        )
+        lines = "".join(f"<li>{html.escape(name)}: {value:.3f}</li>" for name, value in self.baselines.items())
+        texts = "".join(
+            f"<tr><th>{step}</th><td><pre>{html.escape(text)}</pre></td></tr>"
+            for step, text in _thinned(run.samples, 3)
+        )
+        return (
+            f"<p>{words[0].upper()}{words[1:]}.</p>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            + (f"<p>Loss of models that only count, nats a token:</p><ul>{lines}</ul>" if lines else "")
+            + (
+                f"<table><thead><tr><th>step</th><th>sample</th></tr></thead><tbody>{texts}</tbody></table>"
+                if texts
+                else ""
+            )
+        )
+
+    @classmethod
+    def example(cls) -> "TrainingDashboard":
+        """A run of 240 steps by formula and a fork of it: a jump at step 137, samples, losses of a sentence."""
+        text = "The loop asks the iterator for the next item until StopIteration is raised. "
+        learnt = iter(range(1000))  # each call of sample finds the model a little better
+        dashboard = cls(
+            240,
+            text_at=lambda start: (text * 8)[start % len(text) :][:120],
+            baselines={"ln V": math.log(512), "unigram": 5.08, "bigram": 3.42},
+            ghosts={"recorded: AdamW, seed 1": [(k, _formula(k, 0.6, 0.0)) for k in range(1, 241, 3)]},
+            sample=lambda: _half_learnt(text, next(learnt)),
+            per_token=lambda: [
+                (token, 6.24 * 0.72 ** (0.4 * len(dashboard._runs[0].heat) * (1 + (7 * k) % 5)) + (3 * k) % 4 / 4)
+                for k, token in enumerate(text.split(" ")[:12])
+            ],
+            sample_every=30,
+            max_norm=1.0,
+        )
+        for _ in dashboard.watch(_example_records(1, 1.0), name="this run"):
+            pass
+        run = dashboard._runs[0]
+        run.copies = dict.fromkeys(range(0, 240, 60))  # nothing to fork from: no model was trained
+        dashboard._begin("lr × 3", Control(), None, {"run": 0, "step": 120})
+        for record in _example_records(121, 3.0):
+            dashboard._runs[1].add(record)
+        dashboard._end(dashboard._runs[1], "done", "")
+        dashboard._active = run
+        dashboard._publish(others=True)
+        return dashboard
+
+
+def _field(record: Any, name: str) -> Any:
+    return record.get(name) if isinstance(record, Mapping) else getattr(record, name, None)
+
+
+def _number(record: Any, name: str) -> float:
+    """A field of a record as a number; NaN where it is not there, which only step and loss must be."""
+    value = _field(record, name)
+    if value is None and name not in ("step", "loss"):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"records: {name} is a number, got {value!r} in {type(record).__name__}") from None
+
+
+def _checked(name: str, value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"{name}: a finite number, got {value!r}")
+    return value
+
+
+def _ghost(name: str, points: Iterable[tuple[int, float]]) -> dict:
+    """A recorded curve, at most 200 points of it."""
+    table = np.full((0, len(COLUMNS)), np.nan, np.float32)
+    try:
+        pairs = np.array([(float(step), float(loss)) for step, loss in points])
+    except (TypeError, ValueError):
+        raise ValueError(f"ghosts: {name!r} is a list of (step, loss) pairs") from None
+    if len(pairs):
+        table = np.full((len(pairs), len(COLUMNS)), np.nan, np.float32)
+        table[:, :2] = pairs
+    rows = worth_drawing(table, 200)
+    return {"name": str(name), "points": [[int(table[k, 0]), _finite(float(table[k, 1]))] for k in rows]}
+
+
+def _ending(error: BaseException) -> tuple[str, str]:
+    """What ended a run: the status and the words that the page shows."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", ""
+    if isinstance(error, GeneratorExit):  # the loop that took the records was left
+        return "stopped", ""
+    return "failed", f"{type(error).__name__}: {error}"
+
+
+def _thinned(rows: list, most: int) -> list:
+    """At most `most` of the rows, evenly, with the first and the last."""
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[round(k * (len(rows) - 1) / (most - 1))] for k in range(most)]
+
+
+def _cut(text: str, most: int = MAX_TEXT) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _finite(value: float, digits: int = 5) -> float | None:
+    """Some digits, and None for what JSON cannot say."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+
+
+def _digits(numbers: np.ndarray) -> list[float | None]:
+    return [_json(value) for value in numbers.ravel().tolist()]
+
+
+def _json(value: float) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    return int(value) if value == int(value) else float(f"{value:.5g}")
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "not finite"
+
+
+# The example's run
+
+
+def _formula(step: int, times: float, wobble: float) -> float:
+    """A loss that falls as losses do, without any training."""
+    jump = 0.9 * math.exp(-(step - 137) / 4) if step >= 137 else 0.0
+    noise = 0.09 * math.sin(37.7 * step) + 0.05 * math.sin(101.3 * step)
+    return 2.35 + 3.9 * (1 + step * times / 14) ** -0.75 + wobble * (noise + times * jump)
+
+
+def _example_records(first: int, times: float) -> Iterator[dict]:
+    for step in range(first, 241):
+        lr = times * 3e-3 * min(step / 20, 0.1 + 0.9 * (1 + math.cos(math.pi * max(0, step - 20) / 220)) / 2)
+        jump = 3.2 * math.exp(-abs(step - 137) / 2)
+        yield {
+            "step": step, "loss": _formula(step, 1.0 if times == 1 else 0.75, 1.0), "lr": lr,
+            "grad_norm": 0.55 + 1.6 / (1 + step / 8) + 0.12 * math.sin(17.3 * step) + jump,
+            "tokens_per_s": 41_000 + 1_500 * math.sin(3.1 * step) - 9_000 * (step % 60 == 0),
+            "mfu": 0.38 + 0.014 * math.sin(3.1 * step) - 0.08 * (step % 60 == 0),
+            "val_loss": _formula(step, 1.0, 0.0) + 0.06 if step % 60 == 0 else None,
+            "starts": (step * 131, step * 977),
+        }  # fmt: skip
+
+
+def _half_learnt(text: str, calls: int) -> str:
+    """The text with letters exchanged, fewer with every call."""
+    wrong = "etaoin shrdlu"
+    return "".join(wrong[(7 * k) % 13] if (5 * k) % 9 >= calls else letter for k, letter in enumerate(text))
