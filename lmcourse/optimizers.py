@@ -387,6 +387,39 @@ def state_bytes(optimizer: torch.optim.Optimizer) -> int:
     return sum(value.numel() * value.element_size() for value in values if isinstance(value, Tensor))
 
 
+# --- tools to compare optimizers with, on one weight ----------------------------------------------------------------
+
+
+def steps_under(kind: Callable[..., torch.optim.Optimizer], grads: list[float], **options) -> list[float]:
+    """The changes of one weight under the given gradients, with any optimizer class.
+
+    >>> steps_under(SGD, [1.0, -2.0], lr=0.5)
+    [-0.5, 1.0]
+    """
+    w = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    optimizer, changes = kind([w], **options), []
+    for grad in grads:
+        before = w.item()
+        w.grad = torch.full_like(w, grad)
+        optimizer.step()
+        changes.append(w.item() - before)
+    return changes
+
+
+def distance_after(kind: Callable[..., torch.optim.Optimizer], steps: int, curvature: float, **options) -> float:
+    """How far from the minimum a weight is that started at 1.
+
+    >>> distance_after(SGD, 2, curvature=1, lr=0.5)
+    0.25
+    """
+    w = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    optimizer = kind([w], **options)
+    for _ in range(steps):
+        w.grad = curvature * w.detach()
+        optimizer.step()
+    return abs(w.item())
+
+
 # --- what surrounds the step ---------------------------------------------------------------------------------------
 
 
