@@ -41,17 +41,9 @@ def test_public_functions_say_what_they_do(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_nothing_unsafe_and_nothing_unix_only(path):
-    """No pickle, no shell, no eval; no module that Windows does not have, but inside a `try`."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    top = {id(node) for node in tree.body}
-    for node in ast.walk(tree):
+def test_nothing_unix_only(path):
+    """No module that Windows does not have, but inside a `try`. What is unsafe is looked for by test_security.py."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = {alias.name.split(".")[0] for alias in node.names} | {getattr(node, "module", None)}
-            assert not names & {"pickle", "marshal", "shelve"}, path.name
-            assert id(node) not in top or not names & {"resource", "fcntl", "termios", "pwd"}, path.name
-        if isinstance(node, ast.Call):
-            called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-            assert called not in {"exec", "system", "popen"}, f"{path.name}:{node.lineno} calls {called}"
-            assert not (isinstance(node.func, ast.Name) and called == "eval"), f"{path.name}:{node.lineno} calls eval"
-            assert not any(k.arg == "shell" for k in node.keywords), f"{path.name}:{node.lineno} uses a shell"
+            assert not names & {"resource", "fcntl", "termios", "pwd"}, path.name

@@ -1,0 +1,284 @@
+"""What a learner's machine must never be asked to do. Run: pytest tests/test_security.py
+
+The server listens on this machine alone and asks for its token; nothing is unpickled, evaluated or handed to a shell;
+what somebody wrote is shown and never parsed as HTML. Hostile text in a browser: tests/browser/test_hostile_state.py.
+"""
+
+import ast
+import contextlib
+import html.parser
+import importlib
+import inspect
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+import traitlets
+
+import lmcourse.widgets
+from lmcourse.exercises.cards import Card
+from lmcourse.widgets.base import CourseWidget
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("lmcourse", "notebooks", "benchmarks", "binder", "site")
+SOURCES = [
+    path
+    for folder in FOLDERS
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.suffix in (".py", ".ipynb", ".js", ".mjs") and not {"_build", "node_modules"} & set(path.parts)
+]
+PYTHON = [path for path in SOURCES if path.suffix in (".py", ".ipynb")]
+JAVASCRIPT = [path for path in SOURCES if path.suffix in (".js", ".mjs")]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+# --- nothing is unpickled, evaluated or handed to a shell ---------------------------------------------------------
+
+MODULES = {
+    "pickle",
+    "cPickle",
+    "_pickle",
+    "dill",
+    "cloudpickle",
+    "joblib",
+    "marshal",
+    "shelve",
+    "code",
+    "codeop",
+    "pty",
+}
+CALLS = {"eval", "exec", "compile", "__import__", "execfile"}
+METHODS = {  # by attribute: `os.system`, `np.load`, …
+    "system", "popen", "getoutput", "getstatusoutput", "create_subprocess_shell", "startfile", "spawnl", "spawnv",
+    "unsafe_load", "full_load", "read_pickle", "to_pickle", "load_module", "run_line_magic", "run_cell_magic",
+}  # fmt: skip
+HARMLESS = {
+    "re.compile",
+    "regex.compile",
+    "torch.compile",
+    "platform.system",
+}  # none reads Python, none starts a program
+
+
+def unsafe(source: str) -> list[str]:
+    """What in a Python source could run what it reads, a line each."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        line = f"line {getattr(node, 'lineno', 0)}: "
+        if isinstance(node, ast.Import):
+            found += [line + alias.name for alias in node.names if alias.name.split(".")[0] in MODULES]
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in MODULES:
+            found.append(line + node.module)
+        if not isinstance(node, ast.Call):
+            continue
+        called, keywords = node.func, {keyword.arg: keyword.value for keyword in node.keywords}
+        if isinstance(called, ast.Name) and called.id in CALLS:
+            found.append(line + called.id)
+        if not isinstance(called, ast.Attribute):
+            continue
+        owner = called.value.id if isinstance(called.value, ast.Name) else ""
+        if called.attr in METHODS | CALLS - {"eval"} and f"{owner}.{called.attr}" not in HARMLESS:
+            found.append(line + ast.unparse(called))
+        if called.attr == "eval" and (node.args or node.keywords):  # model.eval() takes nothing
+            found.append(line + ast.unparse(called))
+        if (owner, called.attr) == ("torch", "load") and not _is(keywords.get("weights_only"), True):
+            found.append(line + "torch.load without weights_only=True")
+        if "allow_pickle" in keywords and not _is(keywords["allow_pickle"], False):
+            found.append(line + "allow_pickle")
+        if "shell" in keywords and not _is(keywords["shell"], False):
+            found.append(line + "a shell")
+    return found
+
+
+def _is(node: ast.AST | None, value) -> bool:
+    return isinstance(node, ast.Constant) and node.value is value
+
+
+def python_of(path: Path) -> str:
+    """The Python of a file: of a notebook, its code cells."""
+    if path.suffix == ".py":
+        return path.read_text(encoding="utf-8")
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+
+
+# What may be there all the same, and why.
+EXCEPTIONS = {
+    "site/build.py": {"exec", "eval", "compile"},  # makes the widget states that docs/classroom.md writes as Python
+}
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=name_of)
+def test_nothing_is_unpickled_evaluated_or_given_to_a_shell(path):
+    allowed = EXCEPTIONS.get(name_of(path), set())
+    assert [found for found in unsafe(python_of(path)) if found.split(": ")[1] not in allowed] == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle", "from joblib import load", "eval(text)", "exec(code)", "os.system('ls')", "os.popen(x)",
+        "subprocess.run('ls', shell=True)", "subprocess.run('ls', shell=flag)", "np.load(f, allow_pickle=True)",
+        "torch.load(f)", "torch.load(f, weights_only=False)", "pandas.read_pickle(f)", "builtins.exec(x)",
+        "builtins.compile(x, '', 'exec')", "frame.eval('a + b')", "__import__(name)",
+    ],
+)  # fmt: skip
+def test_the_scan_finds_what_it_is_for(source):
+    assert unsafe(source) != []
+
+
+def test_the_scan_lets_the_harmless_pass():
+    assert (
+        unsafe("model.eval(); re.compile('a'); torch.load(f, weights_only=True); np.load(f, allow_pickle=False)") == []
+    )
+
+
+# --- what somebody wrote is shown, never parsed -----------------------------------------------------------------
+
+PARSED = re.compile(
+    r"\.(?:inner|outer)HTML|insertAdjacentHTML|document\.write|\beval\s*\(|new\s+Function\b|DOMParser|srcdoc|"
+    r"createContextualFragment|javascript:|setHTMLUnsafe|set(?:Timeout|Interval)\(\s*[\"'`]"
+)
+
+
+@pytest.mark.parametrize("path", JAVASCRIPT, ids=name_of)
+def test_no_javascript_parses_text(path):
+    assert PARSED.findall(path.read_text(encoding="utf-8")) == []
+
+
+HOSTILE = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>&lt;b&gt;\u202e'
+PLAIN = {
+    "div", "p", "b", "i", "small", "span", "pre", "code", "ul", "ol", "li", "br", "em", "strong", "sub", "sup",
+    "table", "caption", "thead", "tbody", "tr", "th", "td", "details", "summary", "hr", "kbd",
+    "svg", "g", "rect", "path", "line", "text", "circle", "title", "desc", "polyline", "tspan", "ellipse", "polygon",
+}  # fmt: skip
+
+
+class Elements(html.parser.HTMLParser):
+    """The elements of a piece of HTML that are not plain, and the attributes that run something."""
+
+    def __init__(self, markup: str):
+        super().__init__()
+        self.wrong: list[str] = []
+        self.feed(markup)
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in PLAIN:
+            self.wrong.append(f"<{tag}>")
+        for name, value in attributes:
+            if name.startswith("on") or name in ("href", "src") or "javascript:" in (value or ""):
+                self.wrong.append(f"<{tag} {name}={value!r}>")
+
+
+def with_hostile_text(value):
+    """The same value with every text in it replaced by the hostile one."""
+    match value:
+        case str():
+            return HOSTILE
+        case dict():
+            return {key: with_hostile_text(item) for key, item in value.items()}
+        case list() | tuple():
+            return type(value)(with_hostile_text(item) for item in value)
+    return value
+
+
+@pytest.mark.parametrize("name", lmcourse.widgets.widget_names())
+def test_no_widget_lets_text_become_markup(name):
+    """Each trait in turn holds hostile text wherever it held a text."""
+    for trait in getattr(lmcourse.widgets, name).example().state():
+        widget = getattr(lmcourse.widgets, name).example()
+        with contextlib.suppress(traitlets.TraitError):  # refused: the state stays
+            setattr(widget, trait, with_hostile_text(getattr(widget, trait)))
+        bundle, _ = widget._repr_mimebundle_()
+        assert Elements(bundle["text/html"]).wrong == [], f"{name}.{trait}"
+
+
+def test_no_card_lets_text_become_markup():
+    card = Card(
+        "wrong", HOSTILE, (HOSTILE,), ((HOSTILE, HOSTILE),), ((HOSTILE, HOSTILE, False), (HOSTILE, HOSTILE, True))
+    )
+    allowed = [wrong for wrong in Elements(card.html()).wrong if "style" not in wrong]
+    assert allowed == []
+
+
+def test_every_widget_escapes_by_one_function():
+    """A snapshot that builds HTML imports `html`; the base shows title and source."""
+    for name in lmcourse.widgets.widget_names():
+        cls = getattr(lmcourse.widgets, name)
+        if cls.snapshot is not CourseWidget.snapshot:
+            assert "html.escape" in inspect.getsource(importlib.import_module(cls.__module__)), name
+
+
+# --- the server ------------------------------------------------------------------------------------------------
+
+
+def lab_command() -> list[str]:
+    """What `make lab` runs."""
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    printed = subprocess.run(
+        ["make", "-n", "lab"], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True
+    ).stdout
+    (line,) = [line for line in printed.splitlines() if "jupyter lab" in line]
+    return shlex.split(line)
+
+
+def status(address: str, **headers: str) -> int:
+    try:
+        return urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=10).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.mark.skipif(os.name == "nt", reason="make lab is not used on Windows")
+def test_the_lab_listens_here_alone_and_asks_for_its_token(tmp_path):
+    pytest.importorskip("jupyterlab")
+    program, *arguments = lab_command()
+    assert program.endswith("bin/jupyter") and arguments[0] == "lab"
+    for setting in ("token=", "password=", "allow_origin", "disable_check_xsrf", "allow_remote"):
+        assert not any(setting in argument for argument in arguments), f"{setting} weakens the server"
+    folders = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_WORKSPACES_DIR": "work"}
+    environment = {key: value for key, value in os.environ.items() if key != "JUPYTER_TOKEN"}
+    environment |= {key: str(tmp_path / value) for key, value in folders.items()}
+    command = [sys.executable, "-m", "jupyter", *arguments, "--ServerApp.port=0", "--no-browser"]
+    log = (tmp_path / "log").open("w", encoding="utf-8")
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 120
+        while not (found := list((tmp_path / "runtime").glob("jpserver-*.json"))):
+            assert process.poll() is None, (tmp_path / "log").read_text(encoding="utf-8")
+            assert time.monotonic() < deadline, "the server does not start"
+            time.sleep(0.2)
+        server = json.loads(found[0].read_text(encoding="utf-8"))
+        assert server["hostname"] == "127.0.0.1" and len(server["token"]) >= 32
+        listening = [c.laddr.ip for c in psutil.Process(process.pid).net_connections("tcp") if c.status == "LISTEN"]
+        assert listening and set(listening) <= {"127.0.0.1", "::1"}
+        address = f"http://127.0.0.1:{server['port']}/api/contents"
+        while time.monotonic() < deadline:
+            try:
+                status(address)
+                break
+            except OSError:
+                time.sleep(0.2)
+        assert status(address) == 403
+        assert status(address, Authorization="token guessed") == 403
+        assert status(address, Authorization=f"token {server['token']}") == 200
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+        log.close()
