@@ -11,6 +11,7 @@ a kernel sees (GitHub, a printed page, a notebook that was opened but not run).
 import html
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import anywidget
@@ -90,8 +91,16 @@ class CourseWidget(anywidget.AnyWidget):
         names = [n for n in self.trait_names(sync=True) if n not in inherited and not n.startswith("_")]
         return {name: getattr(self, name) for name in sorted(names)}
 
+    def set_state(self, sync_data: dict) -> None:
+        """Take what the page sends. What a trait refuses is not taken, and the page is told what stands instead."""
+        try:
+            super().set_state(sync_data)
+        except traitlets.TraitError as refused:
+            self.log.warning("%s keeps its state: %s", type(self).__name__, refused)
+            self.send_state([name for name in sync_data if name in self.keys])
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}: {self.summary()}"
+        return f"{type(self).__name__}: {_in_words(self.summary)}"
 
     def static_html(self) -> str:
         """The snapshot with the state beside it, so that hydrate.js can make it live on a page without a kernel."""
@@ -104,13 +113,26 @@ class CourseWidget(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs):
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        return data | {"text/plain": repr(self), "text/html": self.static_html()}, metadata
+        return data | {"text/plain": repr(self), "text/html": _in_words(self.static_html)}, metadata
 
     def _on_question(self, _widget, content, _buffers):
         if not isinstance(content, dict) or "question" not in content:
             return
         try:
             reply = {"answer": self.answer(content["question"])}
+        except KeyError as missing:
+            reply = {"error": f"ValueError: the question has no {missing}"}
         except Exception as error:
             reply = {"error": f"{type(error).__name__}: {error}"}
         self.send({"id": content.get("id"), **reply})
+
+
+def _in_words(tell: Callable[[], str]) -> str:
+    """What `tell` says; where a state was set by hand to what makes no sense, that it makes none. Safe as HTML."""
+    try:
+        said = tell()
+        said.encode()  # half of a surrogate pair cannot be sent to a page
+        return said
+    except Exception as error:
+        reason = html.escape(f"{type(error).__name__}: {error}"[:200].encode(errors="replace").decode())
+        return f"nothing to show, since its state makes no sense ({reason})"
