@@ -176,18 +176,18 @@ def _read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, Tensor]]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"path: there is no checkpoint {path}")
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start == b"PK\x03\x04" or start[:1] == b"\x80":
-        raise ValueError(
-            f"path: {path} looks like a file of torch.save or pickle. It is not opened: loading one runs whatever code "
-            "it holds. A checkpoint of this course is a safetensors file, as save_checkpoint writes it"
-        )
     try:
         with safetensors.safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
     except safetensors.SafetensorError as error:
+        with path.open("rb") as file:
+            start = file.read(4)
+        if start == b"PK\x03\x04" or start[:1] == b"\x80":
+            raise ValueError(
+                f"path: {path} looks like a file of torch.save or pickle. It is not opened: loading one runs whatever "
+                "code it holds. A checkpoint of this course is a safetensors file, as save_checkpoint writes it"
+            ) from None
         raise ValueError(f"path: {path} is no safetensors file, or a truncated one ({error})") from None
     if KEY not in metadata:
         raise ValueError(f"path: {path} is a safetensors file, but no checkpoint that save_checkpoint wrote")

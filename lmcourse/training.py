@@ -11,8 +11,6 @@ Sampling is in lmcourse.sampling and checkpoints are in lmcourse.checkpoints; th
 Not here: sharded models (PyTorch's `fully_shard`), pipelines, learning-rate schedulers as objects.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 import os
@@ -21,7 +19,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +104,12 @@ class Control:
         self.paused = False
         self.stopped = False
         self.lr: float | None = None  # instead of the schedule's
-        self._granted = 0
+        self._granted = threading.Semaphore(0)
 
     def pause(self) -> None:
         """Wait before the next step."""
-        self.paused, self._granted = True, 0
+        self._granted = threading.Semaphore(0)
+        self.paused = True
 
     def resume(self) -> None:
         """Go on."""
@@ -118,7 +117,7 @@ class Control:
 
     def step(self) -> None:
         """Take one step, then pause (again)."""
-        self._granted += 1
+        self._granted.release()
         self.paused = True
 
     def stop(self) -> None:
@@ -137,8 +136,7 @@ class Control:
     def wait(self) -> None:
         """Return when the next step may begin. Sleeps in short naps, so that an interrupt comes through."""
         while self.paused and not self.stopped:
-            if self._granted:
-                self._granted -= 1
+            if self._granted.acquire(blocking=False):
                 return
             self.nap()
 
@@ -169,7 +167,7 @@ class Batches:
 
     def __init__(
         self,
-        tokens: Shaped[np.ndarray, length],
+        tokens: Shaped[np.ndarray, "length"],
         sampler: BatchSampler,
         *,
         device: str | torch.device = "cpu",
@@ -183,7 +181,7 @@ class Batches:
         self.starts: tuple[int, ...] = ()  # of the last batch
         self._state, self._made = sampler.state_dict(), None
 
-    def __iter__(self) -> Batches:
+    def __iter__(self) -> "Batches":
         return self
 
     def __next__(self) -> tuple[Int[Tensor, "batch context"], Int[Tensor, "batch context"]]:
@@ -241,7 +239,7 @@ def train_step(
 @torch.no_grad()
 def evaluate(
     model: nn.Module,
-    tokens: Shaped[np.ndarray, length],
+    tokens: Shaped[np.ndarray, "length"],
     *,
     context_length: int | None = None,
     batch_size: int = 32,
@@ -411,28 +409,39 @@ def train(
     >>> records[-1].step, records[-1].tokens, records[-1].loss < records[0].loss
     (40, 640, True)
     """
-    for name, value in {"steps": steps, "accumulate": accumulate}.items():
-        _whole(name, value)
-    for name, every, what, given in (
-        ("evaluate_every", evaluate_every, "evaluation", evaluation),
-        ("checkpoint_every", checkpoint_every, "checkpoint", checkpoint),
-    ):
-        if every is not None and given is None:
-            raise ValueError(f"{name}: needs {what}, which is None")
-        if every is not None:
-            _whole(name, every)
+    _whole("steps", steps)
+    _whole("accumulate", accumulate)
+    if evaluate_every is not None and evaluation is None:
+        raise ValueError(f"evaluate_every: {evaluate_every!r} needs an evaluation, which is None")
+    if checkpoint_every is not None and checkpoint is None:
+        raise ValueError(f"checkpoint_every: {checkpoint_every!r} needs a checkpoint, which is None")
+    evaluate_every = _whole("evaluate_every", steps if evaluate_every is None else evaluate_every)
+    checkpoint_every = _whole("checkpoint_every", steps if checkpoint_every is None else checkpoint_every)
     if max_norm is not None and not max_norm > 0:
         raise ValueError(f"max_norm: more than 0, or None, got {max_norm!r}")
     if checkpoint is not None and not Path(checkpoint).absolute().parent.is_dir():
         raise ValueError(f"checkpoint: there is no folder {Path(checkpoint).absolute().parent}")
-    run = _Run(model, optimizer, batches, accumulate, max_norm, precision, compile, loss_fn, peak_flop_per_s)
-    run.schedule, run.control, run.checkpoint, run.extra = schedule, control or Control(), checkpoint, extra or {}
+    run = _Run(
+        model=model,
+        optimizers=list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer],
+        batches=batches,
+        schedule=schedule,
+        accumulate=accumulate,
+        max_norm=max_norm or math.inf,
+        precision=precision,
+        forward=torch.compile(model) if compile else model,
+        loss_fn=loss_fn,
+        checkpoint=checkpoint,
+        extra=extra or {},
+        control=control or Control(),
+        peak=peak_flop_per_s,
+    )
     if resume_from is not None:
         run.load(resume_from)
-    return _loop(run, steps, evaluation, evaluate_every or steps, checkpoint_every or steps)
+    return _loop(run, steps, evaluation, evaluate_every, checkpoint_every)
 
 
-def _loop(run: _Run, steps: int, evaluation: Any, evaluate_every: int, checkpoint_every: int) -> Iterator[Metrics]:
+def _loop(run: "_Run", steps: int, evaluation: Any, evaluate_every: int, checkpoint_every: int) -> Iterator[Metrics]:
     run.model.train()
     while run.step < steps:
         try:
@@ -442,47 +451,65 @@ def _loop(run: _Run, steps: int, evaluation: Any, evaluate_every: int, checkpoin
                 run.save()
             if record is None:
                 return
-            val_loss = None
             if evaluation is not None and (record.step == steps or record.step % evaluate_every == 0):
-                val_loss = float(evaluation(bare(run.model)))
+                record = replace(record, val_loss=float(evaluation(bare(run.model))))
         except KeyboardInterrupt:
             run.save()
             raise
-        yield Metrics(**(vars(record) | {"val_loss": val_loss}))
+        yield record
 
 
+@dataclass
 class _Run:
-    """What a run consists of, what a checkpoint of it holds, and what changes it: a micro-batch, and an update."""
+    """A run under way: how it is done, where it is, and the two things that move it, a micro-batch and an update."""
 
-    def __init__(self, model, optimizer, batches, accumulate, max_norm, precision, compile, loss_fn, peak):
-        self.model, self.batches, self.accumulate = model, batches, accumulate
-        self.optimizers = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
-        self.parameters = list(bare(model).parameters())
-        self.max_norm, self.precision, self.loss_fn = max_norm or math.inf, precision, loss_fn
+    model: nn.Module
+    optimizers: list[torch.optim.Optimizer]
+    batches: Iterable
+    schedule: Callable[[int], float] | None
+    accumulate: int
+    max_norm: float
+    precision: str
+    forward: Callable  # the model, or its compiled form
+    loss_fn: Callable
+    checkpoint: str | os.PathLike | None
+    extra: dict[str, Any]
+    control: Control
+    peak: float | None
+
+    # What a checkpoint holds, beside model and optimizers.
+    step: int = 0
+    micro_step: int = 0  # micro-batches of the next update that are done: their gradients are in the parameters
+    losses: list[Tensor] = field(default_factory=list)  # of these micro-batches
+    starts: list[int] = field(default_factory=list)
+    batches_seen: int = 0
+    tokens: int = 0
+    grad_norms: list[float] = field(default_factory=list)  # the last few, to tell a cause
+
+    def __post_init__(self) -> None:
+        self.parameters = list(bare(self.model).parameters())
         self.device = self.parameters[0].device
-        _autocast(self.device, precision)
-        self.forward = torch.compile(model) if compile else model
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "float16")
-        self.parallel = isinstance(model, DistributedDataParallel)
-        self.world = torch.distributed.get_world_size() if self.parallel else 1
-        self.peak = hardware.peak_flop_per_s(self.device, precision) if peak is None else peak
-        self.groups = [group for each in self.optimizers for group in each.param_groups]
-        own = set(self.parameters)
+        if not {parameter for group in self.groups for parameter in group["params"]} <= set(self.parameters):
+            raise ValueError("optimizer: holds a parameter that is not the model's; make it from this model")
         for group in self.groups:
             group.setdefault("initial_lr", group["lr"])
-            if not own.issuperset(group["params"]):
-                raise ValueError("optimizer: holds a parameter that is not the model's; make it from this model")
+        _autocast(self.device, self.precision)  # refuses a wrong one
+        if self.peak is None:
+            tensor_cores = self.precision == "float32" and torch.get_float32_matmul_precision() != "highest"
+            self.peak = hardware.peak_flop_per_s(self.device, "tf32" if tensor_cores else self.precision)
+        self.parallel = isinstance(self.model, DistributedDataParallel)
+        self.world = torch.distributed.get_world_size() if self.parallel else 1
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
         self.rates = [group["lr"] for group in self.groups]
-        self.size: int | None = None  # targets of a micro-batch
-        self.grad_norms: list[float] = []
-        # What the checkpoint holds, beside model and optimizers:
-        self.step, self.tokens = 0, 0
-        self.micro_step = 0  # micro-batches of the next update that are done; their gradients are in the parameters
-        self.losses: list[Tensor] = []  # of these micro-batches
-        self.starts: list[int] = []
-        self.rng = rng_state(self.device)  # before the next batch
         self.stream = self._endless()
+        self.last: Tensor | None = None  # the last x
+        self.rng = self.first_rng = rng_state(self.device)  # before the next batch, and before the first
         self._zero_grad()
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """The parameter groups of all optimizers."""
+        return [group for each in self.optimizers for group in each.param_groups]
 
     def _zero_grad(self) -> None:
         for parameter in self.parameters:
@@ -492,6 +519,8 @@ class _Run:
         while True:
             count = 0
             for batch in self.batches:
+                if not isinstance(batch, tuple | list) or len(batch) != 2:
+                    raise ValueError(f"batches: pairs (x, y) of ids and targets, got a {type(batch).__name__}")
                 count += 1
                 yield batch
             if not count:
@@ -503,13 +532,12 @@ class _Run:
         tokens_before = self.tokens
         lr = self.set_lr()
         while self.micro_step < self.accumulate:
+            self.rng = rng_state(self.device)
             if self._any(self.control.stopped):
                 return None
-            self.rng = rng_state(self.device)
             x, y = next(self.stream)
             with uninterrupted():
                 self.micro_batch(x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True))
-                self.seq = x.shape[-1]
         with uninterrupted():
             loss, grad_norm, starts = self.update()
         seconds = time.perf_counter() - began
@@ -529,10 +557,10 @@ class _Run:
 
     def micro_batch(self, x: Tensor, y: Tensor) -> None:
         """Add the gradient of one micro-batch."""
-        if self.losses and self.size not in (None, y.numel()):
+        if self.micro_step and self.last is not None and self.last.shape != x.shape:
             raise ValueError(
-                f"batches: the micro-batches of an update must have equally many targets, else the mean of their means "
-                f"is not the mean; got {self.size} and {y.numel()}"
+                "batches: the micro-batches of an update have one shape, else the mean of their means is not the mean; "
+                f"got {tuple(self.last.shape)} and {tuple(x.shape)}"
             )
         last = self.micro_step == self.accumulate - 1  # then data parallelism averages the gradients
         with contextlib.nullcontext() if last or not self.parallel else self.model.no_sync():
@@ -542,9 +570,11 @@ class _Run:
             self.scaler.scale(loss / self.accumulate).backward()
         self.losses.append(loss.detach())
         self.starts += getattr(self.batches, "starts", ())
-        self.size, self.last = y.numel(), x
+        self.last = x
+        self.batches_seen += 1
         self.tokens += y.numel() * self.world
         self.micro_step += 1
+        self.rng = rng_state(self.device)
 
     def update(self) -> tuple[float, float, tuple[int, ...]]:
         """Clip the gradient, let the optimizers use it, and begin anew; return loss, gradient norm and starts."""
@@ -573,9 +603,9 @@ class _Run:
 
     def _mfu(self, tokens_per_s: float) -> float | None:
         config = getattr(bare(self.model), "config", None)
-        if self.peak is None or not isinstance(config, ModelConfig):
+        if self.peak is None or not isinstance(config, ModelConfig) or not tokens_per_s:
             return None
-        return mfu(flops_per_token(config, self.seq)["matmuls"], tokens_per_s, self.peak, devices=self.world)
+        return mfu(flops_per_token(config, self.last.shape[1])["matmuls"], tokens_per_s, self.peak, devices=self.world)
 
     def _any(self, flag: bool) -> bool:
         """Whether any process says so: they must stop before the same micro-batch, or one waits for the others."""
@@ -612,11 +642,13 @@ class _Run:
                 gradients=gradients,
                 losses=losses,
                 starts=self.starts,
+                batches_seen=self.batches_seen,
                 tokens=self.tokens,
                 grad_norms=self.grad_norms[-HISTORY:],
                 scaler=self.scaler.state_dict(),
                 data=self.batches.state_dict() if _has_place(self.batches) else None,
                 rng=self.rng,
+                first_rng=self.first_rng,
                 extra=self.extra,
             )
 
@@ -635,23 +667,23 @@ class _Run:
                 f"accumulate: {path} was saved after {state['micro_step']} of {state['accumulate']} micro-batches, "
                 f"so it must be {state['accumulate']} here too, got {self.accumulate}"
             )
+        if _has_place(self.batches):
+            self.batches.load_state_dict(state["data"])
         self.step = load_checkpoint(path, self.model, self.optimizers)
-        self.micro_step, self.tokens, self.starts = state["micro_step"], state["tokens"], list(state["starts"])
+        self.micro_step, self.starts, self.grad_norms = state["micro_step"], state["starts"], state["grad_norms"]
+        self.batches_seen, self.tokens = state["batches_seen"], state["tokens"]
         self.losses = [loss.to(self.device) for loss in state["losses"]]
-        self.grad_norms = list(state["grad_norms"])
-        self.groups = [group for each in self.optimizers for group in each.param_groups]
         self.rates = [group["lr"] for group in self.groups]
         for name, parameter in bare(self.model).named_parameters():
             gradient = state["gradients"].get(name)
             parameter.grad = None if gradient is None else gradient.to(parameter.device)
         self.scaler.load_state_dict(state["scaler"])
-        if _has_place(self.batches):
-            self.batches.load_state_dict(state["data"])
-        else:
-            for _ in range(self.step * self.accumulate + self.micro_step):
+        self.first_rng = state["first_rng"]
+        if not _has_place(self.batches):  # replay, from the same random numbers
+            set_rng_state(self.first_rng, self.device)
+            for _ in range(self.batches_seen):
                 next(self.stream)
         set_rng_state(state["rng"], self.device)
-        self.rng = rng_state(self.device)
 
 
 def _has_place(batches: Any) -> bool:
@@ -699,4 +731,13 @@ def likely_cause(model: nn.Module, x: Int[Tensor, "batch context"], grad_norms: 
         return f"the weights have grown until {found[0]} overflows: a lower learning rate, a warm-up, or clipping helps"
     if not logits.isfinite().all():
         return "the model computes a logit that is not finite, outside its layers"
+    largest = max(parameter.abs().max().item() for parameter in model.parameters())
+    if largest > 1e3:
+        return f"the learning rate {lr:.3g} is too high: a weight has grown to {largest:.3g}"
     return "weights and logits are finite in 32 bits: look at the loss function, the precision, the backward pass"
+
+
+if __name__ == "__main__":
+    from lmcourse.recipes import main
+
+    raise SystemExit(main())
