@@ -1,6 +1,7 @@
 // AxesExplorer: a pattern of named axes as chips, grids and a loop nest; hover an element to see what it meets. What a
 // pattern means is in axes.js and runs here, so that nothing waits for a kernel; this file draws it.
 import { asker, choice, field, frame, grouped, h, put, redraw, roving, slider, stepper } from "./base.js";
+import { movedTo } from "./share.js";
 import {
   FIRST_SIZES, PatternError, UPDATES, agree, assignment, axisNames, chainField, chainNests, code, flops, fold,
   freeShapes, letter, loopNest, pairwiseFlops, product, roles, signature, sources, steps, toldNames, unravel,
@@ -95,7 +96,7 @@ function render({ model, el }) {
   const grids = h("div", { class: "lmc-ax-grids" });
   const nestBox = h("div", { class: "lmc-ax-nest lmc-mono", role: "group", "aria-label": "the loop nest" });
   const facts = h("dl", { class: "lmc-ax-facts" });
-  view.stage.append(chainRow, top, line, trouble, chips, grids, h("div", { class: "lmc-ax-below" }, h("div", { class: "lmc-scroll", tabindex: "0", role: "region", "aria-label": "loop nest" }, nestBox), facts));
+  view.stage.append(chainRow, top, line, trouble, chips, grids, h("div", { class: "lmc-ax-below" }, h("div", { class: "lmc-scroll", tabindex: "0", role: "group", "aria-label": "loop nest" }, nestBox), facts));
   view.controls.append(example.el, colour.el, walk.el);
 
   const asked = asker(model, {
@@ -334,9 +335,15 @@ function render({ model, el }) {
 
   function rebuild() {
     const quote = JSON.stringify, { nest } = now;
-    if (get("chain").length) return `AxesExplorer.attention(${quote(presets.find(({ chain }) => quote(chain) === quote(get("chain")))?.key ?? "multi_head")}${Object.entries(get("sizes")).map(([name, size]) => `, ${name}=${size}`).join("")})`;
+    const places = { axis: "", iteration: -1 };  // what no argument sets
+    if (get("chain").length) {
+      const { pattern, operation } = get("chain")[0];
+      return `AxesExplorer.attention(${quote(presets.find(({ chain }) => quote(chain) === quote(get("chain")))?.key ?? "multi_head")}${Object.entries(get("sizes")).map(([name, size]) => `, ${name}=${size}`).join("")})`
+        + movedTo(model, { ...places, current: 0, pattern, operation, reduction: "sum", dots: 2 });
+    }
     const sizes = nest && now.bound ? toldNames(nest, now.sizes).map((name) => [name, nest.sizes[name]]) : now.names.filter((name) => !name.startsWith("…")).map((name) => [name, nest?.sizes[name] ?? get("sizes")[name]]);
-    return `AxesExplorer(${quote(get("pattern"))}${now.bound ? now.tensors.map(({ shape }) => `, (${shape.join(", ")}${shape.length === 1 ? "," : ""})`).join("") : ""}, operation=${quote(get("operation"))}${get("operation") === "reduce" ? `, reduction=${quote(get("reduction"))}` : ""}${sizes.filter(([, size]) => size !== undefined).map(([name, size]) => `, ${name}=${size}`).join("")})`;
+    return `AxesExplorer(${quote(get("pattern"))}${now.bound ? now.tensors.map(({ shape }) => `, (${shape.join(", ")}${shape.length === 1 ? "," : ""})`).join("") : ""}, operation=${quote(get("operation"))}${get("operation") === "reduce" ? `, reduction=${quote(get("reduction"))}` : ""}${sizes.filter(([, size]) => size !== undefined).map(([name, size]) => `, ${name}=${size}`).join("")})`
+      + movedTo(model, { ...places, dots: 2, reduction: get("operation") === "reduce" ? get("reduction") : "sum" });
   }
 
   function drawChain() {

@@ -1,6 +1,7 @@
 // What every widget shares in the browser: elements, the frame, controls, keys, and questions to the kernel.
 // A widget imports what it needs from "./base.js"; in a notebook this text stands in place of that line, so a widget
 // must not declare a name that is exported here.
+import { ownNames, packState } from "./share.js";
 
 let lastId = 0;
 /** An id that no other element of the page has: two copies of a widget must not disturb each other. */
@@ -29,7 +30,8 @@ export const s = (tag, props, ...children) =>
 /**
  * The five parts of LOOK: title line with actions, stage, controls, reading line, source line.
  * @param {{ model: any, el: HTMLElement, python?: () => string, reset?: () => void }} options
- *   `python` gives the line that rebuilds this state; `reset` puts the first state back.
+ *   `python` gives the line that rebuilds this state, with `movedTo` (share.js) for what no argument sets; `reset` puts the first
+ *   state back.
  * @returns {{ root, stage, controls, title(text), say(text, tone?), source(text), actions }}
  */
 export function frame({ model, el, python, reset }) {
@@ -40,37 +42,75 @@ export function frame({ model, el, python, reset }) {
   const reading = h("p", { class: "lmc-reading" });
   const live = h("p", { class: "lmc-sr", "aria-live": "polite" });
   const source = h("p", { class: "lmc-source" });
-  const root = h("section", { class: `lmc`, "aria-label": model.get("title") || "widget" },
+  const root = h("section", { class: "lmc", role: "group", "aria-label": model.get("title") || "widget" },
     h("div", { class: "lmc-head" }, heading, actions), stage, controls, reading, live, source);
   let announce;
   const part = {
     root, stage, controls, actions,
     title(text) { heading.textContent = text; root.setAttribute("aria-label", text); },
-    /** Say in one sentence what the stage shows now; tone is "", "good" or "bad". */
-    say(text, tone = "") {
+    /** Say in one sentence what the stage shows now; tone is "", "good" or "bad". Quiet: for the eye alone. */
+    say(text, tone = "", quiet = false) {
       reading.textContent = text;
       reading.dataset.tone = tone;
+      sharing.refresh();
+      if (quiet) return;
       clearTimeout(announce);  // a screen reader hears the last of a burst, not all of it
       announce = setTimeout(() => { live.textContent = text; }, 400);
     },
     source(text) { source.textContent = text; },
   };
-  if (python) {
-    actions.append(h("button", {
-      type: "button", title: "Copy the line of Python that rebuilds this state",
-      onclick: async () => {
-        const line = python();
-        try { await navigator.clipboard.writeText(line); part.say(`Copied: ${line}`, "good"); }
-        catch { part.say(line); }  // no clipboard here: the line is shown, to be selected
-      },
-    }, "Copy as Python"));
-  }
+  const sharing = share(model, python);
+  actions.append(sharing.button);
+  root.querySelector(".lmc-head").after(sharing.panel);
   if (reset) actions.append(h("button", { type: "button", onclick: reset }, "Reset"));
   part.title(model.get("title") ?? "");
   part.source(model.get("source") ?? "");
   isolateKeys(root);
   el.replaceChildren(root);
   return part;
+}
+
+/** The Share button, and the panel that it unfolds: the state as a line of Python, and as a link into the book. */
+function share(model, python) {
+  const panel = h("div", { id: uid(), class: "lmc-share", role: "group", "aria-label": "Share this state", hidden: true });
+  const button = h("button", { type: "button", "aria-expanded": "false", "aria-controls": panel.id, onclick: () => open(panel.hidden) }, "Share");
+  const words = h("p", { class: "lmc-muted", role: "status" });
+  const row = (label) => {
+    const input = h("input", { type: "text", readonly: true, spellcheck: "false", onfocus: () => input.select() });
+    const copy = h("button", { type: "button", "aria-label": `Copy the ${label}`, onclick: async () => {
+      try { await navigator.clipboard.writeText(input.value); words.textContent = `Copied the ${label}.`; }
+      catch { input.focus(); words.textContent = `The ${label} is selected: copy it with Ctrl+C or ⌘C.`; }
+    } }, "Copy");
+    return { el: h("div", { class: "lmc-share-row" }, h("label", {}, h("span", {}, label), input), copy), input };
+  };
+  const line = python && row("line of Python"), link = row("link"), note = h("p", { class: "lmc-muted" });
+  panel.append(...(line ? [line.el] : []), link.el, note, words);
+  panel.addEventListener("keydown", (event) => { if (event.key === "Escape") { open(false); button.focus(); } });
+  let latest = 0;
+  const open = (yes) => { panel.hidden = !yes; button.setAttribute("aria-expanded", String(yes)); words.textContent = ""; refresh(); };
+  async function refresh() {
+    if (panel.hidden) return;
+    const mine = (latest += 1), text = python?.() ?? "", own = ownNames(text);
+    if (line) line.input.value = own.length ? `${text}  # ${own.join(", ")}: your own, as in your notebook` : text;
+    let address = "", trouble = "";
+    try { address = await linkTo(model); }
+    catch (error) { trouble = `No link: ${error.message}.`; }
+    if (mine !== latest) return;  // the state moved on while this one was packed
+    link.input.value = address;
+    note.textContent = (line ? "" : "What is shown comes from a run: no line of Python says it. ") + (trouble || (address.startsWith("#") ? "Put the address of the book's page of widgets before the link, or set LMCOURSE_BOOK to the book's address." : ""));
+  }
+  return { button, panel, refresh };
+}
+
+/** The link that restores this state: all that differs from what the page itself shows. */
+async function linkTo(model) {
+  const about = model.get("_share");
+  if (!about) throw new Error("this page does not say what it is");
+  const first = about.first ?? {};
+  const differs = about.names.filter((name) => JSON.stringify(model.get(name)) !== JSON.stringify(first[name]));
+  const state = Object.fromEntries(differs.map((name) => [name, model.get(name)]));
+  if (Object.values(state).some(ArrayBuffer.isView)) throw new Error("the numbers of a run are more than a link carries");
+  return `${about.page}#${about.name}=${await packState(state)}`;
 }
 
 /** JupyterLab's shortcuts fire while a widget has the focus (`x` deletes the cell): keep plain keys inside. */

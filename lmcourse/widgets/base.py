@@ -10,6 +10,7 @@ a kernel sees (GitHub, a printed page, a notebook that was opened but not run).
 
 import html
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,13 @@ class CourseWidget(anywidget.AnyWidget):
 
     title = traitlets.Unicode("").tag(sync=True)
     source = traitlets.Unicode("").tag(sync=True)
+    _share = traitlets.Dict().tag(sync=True)  # what the Share panel must know to make a link
+
+    @traitlets.default("_share")
+    def _what_a_link_needs(self) -> dict:
+        book = os.environ.get("LMCOURSE_BOOK", "")  # where this course's book is published
+        page = f"{book.rstrip('/')}/widgets.html" if book else ""
+        return {"name": type(self).__name__, "names": list(self.state()), "page": page}
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -78,6 +86,26 @@ class CourseWidget(anywidget.AnyWidget):
     def example(cls) -> "CourseWidget":
         """A representative instance; the generic tests draw it, drive it and take its picture."""
         return cls()
+
+    def at(self, **state) -> "CourseWidget":
+        """Move the controls that no argument of the class sets; the Share panel's line of Python ends with it.
+
+        Raises ValueError for a name that is no part of the state, TypeError for a value of the wrong kind.
+
+        >>> from lmcourse.widgets import TrainingBudget
+        >>> TrainingBudget("GPT-2").at(binary=True, days=7.0).days
+        7.0
+        """
+        known = self.state().keys() - {"title", "source"}
+        for name in state.keys() - known:
+            raise ValueError(f"{name}: no part of the state of {type(self).__name__}, which is {', '.join(sorted(known))}")
+        with self.hold_sync():
+            for name, value in state.items():
+                try:
+                    setattr(self, name, value)
+                except traitlets.TraitError as refused:
+                    raise TypeError(f"{name}: {refused}") from None
+        return self
 
     def answer(self, question: dict) -> dict:
         """Answer what `ask` in base.js sent. What is raised here reaches the reader as words, not as a traceback."""

@@ -345,7 +345,7 @@ function render({ model, el }) {
     const extra = [["rounding", "nearest_even"], ["overflow", "inf"], ["picture", "formats"]]
       .filter(([n, usual]) => model.get(n) !== usual).map(([n]) => `, ${n}=${JSON.stringify(model.get(n))}`).join("");
     const value = model.get("pattern") ? `bits=${model.get("pattern")}` : JSON.stringify(model.get("entered"));
-    return `FloatBits(${value}, format=${JSON.stringify(format().name)}${extra})`;
+    return `FloatBits(${value}, format=${JSON.stringify(format().name)}${extra}${model.get("predict") ? ", predict=True" : ""})`;
   };
   const view = frame({ model, el, python, reset: () => { message = null; guess = null; put(model, first); } });
 

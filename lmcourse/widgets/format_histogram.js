@@ -110,7 +110,7 @@ function render({ model, el }) {
   const values = unpack(model.get("sample")), largest = model.get("largest");
   const view = frame({
     model, el, reset: () => put(model, first),
-    python: () => `FormatHistogram(tensor, ${JSON.stringify(model.get("format"))}${model.get("fit") ? ", fit=True" : model.get("scale") ? `, scale=${model.get("scale")}` : ""})`,
+    python: () => `FormatHistogram(tensor, ${JSON.stringify(model.get("format"))}${model.get("fit") ? ", fit=True" : ""}${model.get("scale") ? `, scale=${model.get("scale")}` : ""}, name=${JSON.stringify(model.get("name"))})`,
   });
 
   // One axis for all rows: wide enough for the tensor and for the 16-bit formats, and still while a slider moves

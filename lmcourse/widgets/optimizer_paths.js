@@ -2,6 +2,7 @@
 // optimizer_paths.py on tests/golden/optimizer_paths.json; then the picture. A class of the reader's own is run by
 // Python. Not here: more than two weights, gradients by automatic differentiation.
 import { asker, check, choice, frame, h, put, raised, redraw, s, slider, stepper, uid } from "./base.js";
+import { asPython, movedTo } from "./share.js";
 
 // --- landscapes: functions of two weights in their own frame -------------------------------------------------------
 
@@ -328,7 +329,9 @@ function render({ model, el }) {
 
   // The reader's class: what Python said last, and for which settings.
   const questionNow = () => ({ settings: get("settings"), options: get("options")[get("learner").reference] });
-  let told = get("learner").name ? { key: JSON.stringify(questionNow()), run: get("learner").run } : null;
+  const began = get("_share")?.first ?? { settings: get("settings"), options: get("options") };  // a link changes these, not the run
+  let told = get("learner").name
+    ? { key: JSON.stringify({ settings: began.settings, options: began.options[get("learner").reference] }), run: get("learner").run } : null;
   let asked = told?.key;
   const kernel = asker(model, {
     answered: (run) => { told = { key: asked, run }; draw(); },
@@ -527,8 +530,9 @@ function render({ model, el }) {
     if (kept !== "float64") words.push(`precision=${q(kept)}`);
     if (name && get("learner").reference !== name) words.push(`reference=${q(get("learner").reference)}`);
     if (get("ghost")) words.push("ghost=True");
-    words.push(`options=${q(get("options"))}`);
-    return `OptimizerPaths(${words.join(", ")})`;
+    words.push(`options=${asPython(get("options"))}`);
+    const usual = name ? get("learner").reference : get("shown")[0] ?? "SGD";
+    return `OptimizerPaths(${words.join(", ")})${movedTo(model, { step: n, selected: usual })}`;
   }
 
   const stop = redraw(model, ["settings", "options", "shown", "selected", "step", "ghost"], draw);

@@ -1,6 +1,7 @@
 // PageMap: what a batch touches in a token file. The order of the windows, their pages and what was seen are computed
 // here, as in lmcourse.data_loading; faults, resident memory and the page cache are asked of the kernel.
 import { h, s, frame, redraw, put, asker, slider, choice, check, stepper, roving, grouped } from "./base.js";
+import { movedTo } from "./share.js";
 
 const BLOCKS = 480, WINDOWS = 1500;
 const ORDERS = [["random", "random, with replacement"], ["shuffled", "shuffled, each window once"], ["sequential", "in the order of the file"]];
@@ -107,7 +108,7 @@ function render({ model, el }) {
   const own = get("own");
   const view = frame({
     model, el, reset: () => put(model, FIRST),
-    python: () => own ? "PageMap(tokens, get_batch=get_batch)" : `PageMap(tokens, batch_size=${get("batch_size")}, context_length=${get("context_length")}, order="${get("order")}", seed=${get("seed")}, step=${get("step")}, view="${get("view")}")`,
+    python: () => own ? `PageMap(tokens, get_batch=get_batch, batch_size=${get("batch_size")}, context_length=${get("context_length")}, step=${get("step")}, view="${get("view")}")` + movedTo(model, { window: 0 }) : `PageMap(tokens, batch_size=${get("batch_size")}, context_length=${get("context_length")}, order="${get("order")}", seed=${get("seed")}, step=${get("step")}, view="${get("view")}")` + movedTo(model, { window: 0 }),
   });
   view.root.classList.add("pm");
 

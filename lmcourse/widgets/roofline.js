@@ -1,6 +1,7 @@
 // Roofline: operations as dots under the roof of a chip, and under the one measured on this machine. First the costs,
 // equal to lmcourse.flops on tests/golden/roofline.json; then the picture, a function of the state.
 import { asker, check, choice, frame, h, put, redraw, roving, s, slider } from "./base.js";
+import { movedTo } from "./share.js";
 
 // --- the arithmetic ------------------------------------------------------------------------------------
 
@@ -78,13 +79,13 @@ function render({ model, el }) {
   const python = () => {
     const now = state();
     return `Roofline(${quoted(now.chip)}, dtype=${quoted(now.dtype)}, operations=${quoted(now.operations === "yours" ? "textbook" : now.operations)}, ` +
-      `model=${now.model_name === "your model" ? "model" : quoted(now.model_name)}, batch=${now.batch}, seq=${now.seq}, width=${now.width})`;
+      `model=${now.model_name === "your model" ? "model" : quoted(now.model_name)}, batch=${now.batch}, seq=${now.seq}, width=${now.width})` + movedTo(model, { bandwidth_times: 1, sparse: false, selected: "" });
   };
   const view = frame({ model, el, python, reset: () => { words = ""; live = {}; put(model, first); } });
   view.root.classList.add("rl");
   const picture = h("div", { class: "rl-picture" }), body = h("tbody", {});
   const head = ["operation", "FLOPs", "bytes", "FLOPs a byte", "limit", "at best", "of peak"];
-  view.stage.append(picture, h("div", { class: "lmc-scroll", tabindex: "0", role: "region", "aria-label": "the same in numbers" },
+  view.stage.append(picture, h("div", { class: "lmc-scroll", tabindex: "0", role: "group", "aria-label": "the same in numbers" },
     h("table", {}, h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))), body)));
 
   const ask = asker(model, {

@@ -1,4 +1,5 @@
 import { h, s, frame, redraw, put, asker, slider, choice, check, field, raised } from "./base.js";
+import { movedTo } from "./share.js";
 
 // --- pure: the formulas of lmcourse.initialization, equal to it on tests/golden/signal_scope.json ---
 
@@ -96,7 +97,8 @@ function render({ model, el }) {
   const local = { bound: 3, d: 16384, absolute: true, logits: 0.02 };
   const view = frame({
     model, el,
-    python: () => `SignalScope(scheme="${get("scheme")}", activation="${get("activation")}", gain=${get("gain")}, depth=${get("depth")}, residual=${get("residual") ? "True" : "False"})`,
+    python: () => `SignalScope(${get("mine").length ? "model, x, " : ""}scheme="${get("scheme")}", activation="${get("activation")}", gain=${get("gain")}, depth=${get("depth")}, residual=${get("residual") ? "True" : "False"}, vocab_size=${get("vocab_size")}, view="${get("view")}")`
+      + movedTo(model, { layer: 0, number_format: "float16" }),
     reset: () => put(model, first),
   });
   view.root.classList.add("lmc-signal");
@@ -248,7 +250,7 @@ function render({ model, el }) {
       return;
     }
     const bar = (std) => (std === null ? "" : s("svg", { viewBox: "0 0 120 14", style: "width:120px", "aria-hidden": "true" }, s("path", { class: "sig-axis", d: "M60 0 V14" }), s("rect", { class: place(std) < 0 ? "sig-fill-a" : "sig-fill-b", x: 60 + Math.min(0, place(std) * 58), y: 2, width: Math.max(1, Math.abs(place(std) * 58)), height: 10 })));
-    picture.replaceChildren(h("div", { class: "lmc-scroll", tabindex: "0", role: "region", "aria-label": "your module" }, h("table", {}, h("thead", {}, h("tr", {}, ["module", "std", "log10 std", "exact zeros", "gradient std", "grad / weight"].map((t) => h("th", {}, t)))), h("tbody", {}, rows.map((r) =>
+    picture.replaceChildren(h("div", { class: "lmc-scroll", tabindex: "0", role: "group", "aria-label": "your module" }, h("table", {}, h("thead", {}, h("tr", {}, ["module", "std", "log10 std", "exact zeros", "gradient std", "grad / weight"].map((t) => h("th", {}, t)))), h("tbody", {}, rows.map((r) =>
       h("tr", {}, h("th", { style: "text-align:left" }, `${r.name || "(itself)"} ${r.kind}`), h("td", {}, short(r.std)), h("td", {}, bar(r.std)), h("td", {}, percent(r.zero ?? 0)), h("td", {}, r.grad === null ? "none" : short(r.grad)), h("td", {}, r.ratio === null ? "" : short(r.ratio))))))));
     const jumps = rows.map((r, i) => (i && r.std > 0 && rows[i - 1].std > 0 ? Math.abs(Math.log(r.std / rows[i - 1].std)) : 0)), worst = jumps.indexOf(Math.max(...jumps));
     view.say(rows.some((r) => r.std === null) ? "A layer's output is not finite." : `The largest change is at ${rows[worst].name || "the first module"}: × ${short(worst ? rows[worst].std / rows[worst - 1].std : 1)}. Bars: log10 of the std, the middle is 1.`);

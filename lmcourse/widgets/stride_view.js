@@ -2,6 +2,7 @@
 // offset). First the rules, as in lmcourse/strides.py and lmcourse/layout.py, equal to them on tests/golden/stride_view.json;
 // then the picture. Not here: values are never computed, and PyTorch is asked by Python (stride_view.py).
 import { asker, choice, field, frame, grouped, h, put, redraw, roving, stepper } from "./base.js";
+import { movedTo } from "./share.js";
 
 // --- the rules -------------------------------------------------------------------------------------
 
@@ -519,7 +520,9 @@ function render({ model, el }) {
       const extra = typed.length ? [`operations=[${typed.join(", ")}]`] : [];
       const mode = get("mode") === "look" ? [] : [`mode="${get("mode")}"`];
       if (get("mode") === "view" && /^[-\d, ]+$/.test(get("new_shape"))) mode.push(`new_shape=(${get("new_shape")},)`);
-      return `StrideView(${[...named, ...extra, ...mode].join(", ")})`;
+      return `StrideView(${[...named, ...extra, ...mode].join(", ")})` + movedTo(model, {
+        selected: 0, order: "rows", step: 0, line_bytes: first.line_bytes, lines_kept: 1, puzzle: 0, answers: ["", "", "0"],
+      });
     },
     reset() { revealed = measured = null; put(model, first); settle(); },
   });

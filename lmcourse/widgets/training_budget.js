@@ -2,6 +2,7 @@
 // tests/golden/training_budget.json; then how numbers are worded; then the picture, a function of the state.
 // Not here: communication between devices, mixture of experts.
 import { asker, check, choice, field, frame, h, put, redraw, s, slider, stepper } from "./base.js";
+import { movedTo } from "./share.js";
 
 const SECONDS_PER_DAY = 86400;
 const total = (parts) => Object.values(parts).reduce((a, b) => a + b, 0);
@@ -299,7 +300,8 @@ function render({ model, el }) {
     const shape = named ? quoted(now.preset) : `TransformerShape(${Object.entries({ ...sizes, num_kv_heads, d_head }).map(([k, v]) => `${k}=${value(v)}`).join(", ")})`;
     return `TrainingBudget(${shape}, chip=${quoted(now.chip)}, devices=${now.devices}, tokens=${now.tokens}, mfu=${now.mfu}, price=${now.price}, ` +
       `convention=${quoted(now.convention)}, batch=${now.batch}, seq=${now.seq}, accumulation=${now.accumulation}, recipe=${quoted(now.recipe)}, ` +
-      `optimizer=${quoted(now.optimizer)}, fused_attention=${flags("fused_attention")}, checkpoint=${flags("checkpoint")}, sharding=${quoted(now.sharding)}, picture=${quoted(now.picture)})`;
+      `optimizer=${quoted(now.optimizer)}, fused_attention=${flags("fused_attention")}, checkpoint=${flags("checkpoint")}, sharding=${quoted(now.sharding)}, picture=${quoted(now.picture)})` +
+      movedTo(model, { sparse: false, first_step: false, binary: false, moment: 0, days: 30, tokens_per_parameter: 20 });
   };
   const view = frame({ model, el, python, reset: () => { complaint = ""; weighed = ""; put(model, first); } });
   view.root.classList.add("tb");

@@ -98,6 +98,29 @@ def test_a_question_that_makes_no_sense_is_answered_in_words(name):
     assert len(sent) == 4
 
 
+@every_widget
+def test_at_puts_a_widget_where_another_is(name):
+    """What the Share panel's line of Python ends with."""
+    there = {key: value for key, value in example(name).state().items() if key not in ("title", "source")}
+    assert example(name).at(**there).state() == example(name).state()
+    with pytest.raises(ValueError, match="nonsense: no part of the state of " + name):
+        example(name).at(nonsense=1)
+    with pytest.raises(TypeError, match=next(iter(there))):
+        example(name).at(**{next(iter(there)): object()})
+
+
+@every_widget
+def test_a_link_knows_what_it_is_for(name, monkeypatch):
+    """The trait that the Share panel reads; it is no part of the state, so that it is not committed with a notebook."""
+    monkeypatch.setenv("LMCOURSE_BOOK", "https://example.org/book/")
+    widget = example(name)
+    assert widget._share["page"] == "https://example.org/book/widgets.html"
+    assert widget._share["name"] == name and widget._share["names"] == list(widget.state())
+    assert "_share" not in widget.static_html()
+    monkeypatch.delenv("LMCOURSE_BOOK")
+    assert example(name)._share["page"] == ""
+
+
 def test_the_import_of_base_must_be_one_line(tmp_path):
     path = tmp_path / "broken.js"
     path.write_text("export default { render() {} };\n", encoding="utf-8")
