@@ -42,7 +42,8 @@ def lint() -> None:
 
 def unit() -> None:
     """pytest with the doctests of the package; everything but notebooks and browser."""
-    run(*PYTEST, "tests", "lmcourse", "--ignore=tests/browser", "--ignore=tests/test_notebooks.py", "-n", "2")
+    apart = [f"--ignore=tests/{name}" for name in ("browser", "test_notebooks.py", "test_sections.py")]
+    run(*PYTEST, "tests", "lmcourse", *apart, "-n", "2")
 
 
 def node() -> None:
@@ -80,6 +81,16 @@ def solved() -> None:
     run(*PYTEST, "--nbval-lax", *NBVAL, folder, LMCOURSE_STRICT="1")
 
 
+def sections() -> None:
+    """Each notebook with its sections shuffled and every exercise answered wrongly, within 2 GB of memory."""
+    run(*PYTEST, "tests/test_sections.py", "-n", "2")
+
+
+def thorough() -> None:
+    """More orders, every declared wrong answer, an interrupt in each long cell. Takes long: only when asked for."""
+    run(*PYTEST, "tests/test_sections.py", "-n", "2", LMCOURSE_SECTIONS="1")
+
+
 def wheel() -> None:
     """A wheel, installed in a fresh environment beside this one's libraries; every widget is made from it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -115,16 +126,17 @@ def browser() -> None:
 
 GATES = {
     "lint": lint, "pytest": unit, "node": node, "notebooks": rules, "nbval": nbval, "cuda": cuda,
-    "solved": solved, "wheel": wheel, "browser": browser,
+    "solved": solved, "sections": sections, "wheel": wheel, "browser": browser,
 }  # fmt: skip
+BY_NAME = {"thorough": thorough}  # not part of CI
 
 
 def outcomes(names: list[str]) -> Iterator[tuple[str, str, float]]:
     for name in names:
-        print(f"\n=== {name}: {' '.join(GATES[name].__doc__.split())}", flush=True)
+        print(f"\n=== {name}: {' '.join((GATES | BY_NAME)[name].__doc__.split())}", flush=True)
         start = time.monotonic()
         try:
-            GATES[name]()
+            (GATES | BY_NAME)[name]()
             outcome = "passed"
         except Skipped as reason:
             outcome = f"skipped: {reason}"
@@ -137,9 +149,9 @@ def outcomes(names: list[str]) -> Iterator[tuple[str, str, float]]:
 
 
 def main(names: list[str]) -> int:
-    unknown = [name for name in names if name not in GATES]
+    unknown = [name for name in names if name not in GATES | BY_NAME]
     if unknown:
-        print(f"unknown gate {unknown[0]!r}; there are: {', '.join(GATES)}", file=sys.stderr)
+        print(f"unknown gate {unknown[0]!r}; there are: {', '.join(GATES | BY_NAME)}", file=sys.stderr)
         return 2
     rows = list(outcomes(names or list(GATES)))
     print("\n" + "=" * 72)
