@@ -34,7 +34,7 @@ from lmcourse.model import ModelConfig, TransformerLM
 from lmcourse.optimizers import AdamW, Muon, cosine_lr
 from lmcourse.sampling import generate
 from lmcourse.tokenization import BPETokenizer, train_bpe
-from lmcourse.training import Batches, Control, LossDiverged, bits_per_byte, evaluate, train
+from lmcourse.training import PRECISIONS, Batches, Control, LossDiverged, bits_per_byte, evaluate, train
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,10 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, allowed in {"tokenizer": ("bpe", "characters"), "optimizer": ("adamw", "muon")}.items():
+        words = {"tokenizer": ("bpe", "characters"), "optimizer": ("adamw", "muon"), "precision": tuple(PRECISIONS)}
+        for name, allowed in words.items():
             if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}: {allowed[0]!r} or {allowed[1]!r}, got {getattr(self, name)!r}")
+                raise ValueError(f"{name}: {' or '.join(map(repr, allowed))}, got {getattr(self, name)!r}")
         for name in ("batch_size", "accumulate", "steps"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"{name}: 1 or more, got {getattr(self, name)}")
