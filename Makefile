@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 LAB_FLAGS := --ServerApp.ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
 	$(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 
-.PHONY: lab test clean-notebooks bench test-cuda pictures
+.PHONY: lab test site clean-notebooks bench test-cuda pictures
 
 lab: $(VENV)/lab-ready
 	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks
@@ -22,6 +22,9 @@ test-cuda: $(VENV)/test-ready
 pictures: $(VENV)/test-ready
 	$(BIN)/python docs/pictures.py
 
+site: $(VENV)/site-ready
+	$(BIN)/python site/build.py
+
 bench: $(VENV)/lab-ready
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
@@ -34,6 +37,10 @@ $(VENV)/lab-ready: requirements.txt pyproject.toml
 	$(BIN)/python -m pip install -r requirements.txt
 	touch $@
 
-$(VENV)/test-ready: $(VENV)/lab-ready requirements-test.txt
+$(VENV)/site-ready: $(VENV)/lab-ready requirements-site.txt
+	$(BIN)/python -m pip install -r requirements-site.txt
+	touch $@
+
+$(VENV)/test-ready: $(VENV)/lab-ready requirements-test.txt requirements-site.txt
 	$(BIN)/python -m pip install -r requirements-test.txt
 	touch $@

@@ -1,0 +1,268 @@
+"""Build the book: `python site/build.py [OUT]`, by default into build/site.
+
+It gathers what the book is made of into build/book (the notebooks as they were executed, README's promise, the guides,
+the widgets' JS and CSS, MathJax) and runs Sphinx over that. No notebook is executed, and nothing is fetched but
+MathJax, once, by npm. The lines of docs/classroom.md that prepare a widget are run, for the teacher's page.
+
+Not done here: publishing. The result is a folder of files that any static host can serve, under any path.
+"""
+
+import ast
+import html
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from sphinx.cmd.build import main as sphinx
+
+SITE = Path(__file__).resolve().parent
+ROOT = SITE.parent
+BOOK = ROOT / "build" / "book"
+FENCE = "`" * 8  # longer than any that a snapshot holds
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
+STAGES = re.compile(r"^(?:\*\*)?text(?:\*\*)? → .*$", re.MULTILINE)
+WIDGET = re.compile(r'<div data-lm-widget="(\w+)" data-lm-state="([^"]*)">')
+
+
+@dataclass
+class Page:
+    """A source of the repository and the page that it becomes."""
+
+    path: Path
+    name: str
+    title: str = ""
+    stages: tuple[str, ...] = ()
+
+
+def pages() -> list[Page]:
+    """What the book is made of, in reading order; a notebook or guide that is there is in it."""
+    found = []
+    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        first = nbformat.read(path, as_version=4).cells[0].source
+        strip = STAGES.search(first)
+        lit = re.findall(r"\*\*(.+?)\*\*", strip[0]) if strip else []
+        found.append(Page(path, path.stem, re.match(r"# ([^:\n]*)", first)[1].strip(), tuple(lit)))
+    for path in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]:
+        if path.exists():
+            title = re.search(r"^# (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)[1]
+            found.append(Page(path, path.stem.lower(), title))
+    return found
+
+
+def relink(text: str, folder: Path, names: dict[Path, str]) -> str:
+    """Links between files become links between pages; a link to a file that is no page, or a picture from
+    elsewhere, becomes its words."""
+
+    def place(match: re.Match) -> str:
+        picture, words, target = match.groups()
+        if re.match(r"[a-z]+:", target) and not picture:
+            return match[0]
+        target, _, anchor = target.partition("#")
+        path = (folder / target).resolve() if target else None
+        if path in names:
+            return f"[{words}]({names[path]}{'#' * bool(anchor)}{anchor})"
+        if picture and path and path.is_relative_to(ROOT) and path.is_file():
+            (BOOK / "_pictures").mkdir(exist_ok=True)
+            shutil.copy(path, BOOK / "_pictures")
+            return f"![{words}](_pictures/{path.name})"
+        return match[0] if not target else words
+
+    return LINK.sub(place, text)
+
+
+def journey(strip: str, here: Page | None, notebooks: list[Page]) -> str:
+    """The strip of a notebook as a list: its own stages lit, all with links to the other notebooks about them."""
+    items = []
+    for stage in strip.replace("**", "").split(" → "):
+        there = [page for page in notebooks if stage in page.stages]
+        links = " ".join(
+            f'<a href="{page.name}.html" aria-label="{html.escape(page.title)}">{page.name[:2]}</a>'
+            for page in there
+            if page is not here
+        )
+        lit = ' class="lit" aria-current="step"' if here and stage in here.stages else ""
+        items.append(f"<li{lit}><span>{html.escape(stage)}</span>{links and f'<small>{links}</small>'}</li>")
+    return f'<ol class="journey" aria-label="The way from a text to a training step">{"".join(items)}</ol>'
+
+
+def gather_notebook(page: Page, notebooks: list[Page], names: dict[Path, str]) -> None:
+    """Copy a notebook as the book shows it: its set-up and the answers to its predictions are folded."""
+    notebook = nbformat.read(page.path, as_version=4)
+    for cell in notebook.cells:
+        tags = cell.metadata.setdefault("tags", [])
+        if cell.cell_type == "markdown":
+            cell.source = relink(cell.source, page.path.parent, names)
+        elif "setup" in tags:
+            tags.append("hide-cell")
+            cell.metadata["mystnb"] = {"code_prompt_show": "Show the set-up", "code_prompt_hide": "Hide the set-up"}
+        elif cell.metadata.get("jupyter", {}).get("outputs_hidden"):
+            tags.append("hide-output")
+            cell.metadata["mystnb"] = {"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+    first = notebook.cells[0]
+    strip = lambda match: journey(match[0], page, notebooks)  # noqa: E731
+    first.source = STAGES.sub(strip, first.source, count=1)
+    download = f'<p class="take"><a href="notebooks/{page.path.name}" download>Take this notebook with you</a></p>'
+    first.source += f"\n\n{download}\n"
+    nbformat.write(notebook, BOOK / f"{page.name}.ipynb")
+    (BOOK / "_extra" / "notebooks").mkdir(parents=True, exist_ok=True)
+    shutil.copy(page.path, BOOK / "_extra" / "notebooks")
+
+
+def index(found: list[Page], names: dict[Path, str]) -> str:
+    """The first page: README's promise and its table of notebooks, then the table of contents."""
+    readme = relink((ROOT / "README.md").read_text(encoding="utf-8"), ROOT, names)
+    promise, *sections = re.split(r"^(?=## )", readme, flags=re.MULTILINE)
+    table = next((section for section in sections if "01_tokenization" in section), "")
+    notebooks = "\n".join(f"{page.title} <{page.name}>" for page in found if page.path.suffix == ".ipynb")
+    guides = "\n".join(page.name for page in found if page.path.suffix == ".md")
+    contents = "\n\n".join(
+        f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{lines}\n```"
+        for caption, lines in [("The notebooks", notebooks), ("Teaching and building", f"widgets\n{guides}")]
+    )
+    strips = (STAGES.search(nbformat.read(p.path, as_version=4).cells[0].source) for p in found if p.stages)
+    strip = next((journey(match[0], None, [p for p in found if p.stages]) for match in strips), "")
+    return f"{promise}\n{strip}\n\n{table}\n{contents}\n"
+
+
+def state_of(snapshot: str) -> tuple[str, dict] | None:
+    """The class and the state of a widget, from the HTML that stands for it."""
+    found = WIDGET.search(snapshot)
+    name = found and "".join(word.title() for word in found[1].split("_"))
+    return (name, json.loads(html.unescape(found[2]))) if found else None
+
+
+def prepared() -> list[tuple[str, str, str, dict]]:
+    """The states that docs/classroom.md prepares: the notebook's number, the line of Python, and what it makes.
+
+    The guide's own lines are run, in a kernel of their own, as a notebook with a cell a line.
+    """
+    guide = ROOT / "docs" / "classroom.md"
+    numbers, cells = [], []
+    for section in re.split(r"^## ", guide.read_text(encoding="utf-8") if guide.exists() else "", flags=re.MULTILINE):
+        for block in re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
+            for node in ast.parse(block).body:
+                numbers.append(section[:2])
+                cells.append(nbformat.v4.new_code_cell(ast.get_source_segment(block, node)))
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    found = []
+    for number, cell in zip(numbers, notebook.cells):
+        for output in cell.outputs:
+            if made := state_of(output.get("data", {}).get("text/html", "")):
+                found.append((number, cell.source, *made))
+    return found
+
+
+@dataclass
+class Shown:
+    """A widget as a notebook shows it."""
+
+    page: Page
+    place: str  # its name in links: FloatBits, FloatBits.2, ...
+    line: str
+    snapshot: str
+
+    def section(self, states: list[tuple[str, dict]]) -> str:
+        """The widget with its line, and a link for each state that was prepared for it."""
+        title = re.search(r"<p><b>(.*?)</b></p>", self.snapshot)[1]
+        links = []
+        _, here = state_of(self.snapshot)
+        for line, state in states:
+            changes = {name: value for name, value in state.items() if value != here.get(name)}
+            links.append(
+                f'<li><a class="prepared" href="?show={self.place}" data-state="{html.escape(json.dumps(changes))}">'
+                f"<code>{html.escape(line)}</code></a></li>"
+            )
+        prepared = f'<ul class="states" aria-label="Prepared states">{"".join(links)}</ul>' if links else ""
+        return (
+            f'<section class="solo" id="{self.place}" aria-label="{self.place}: {title}" '
+            f'data-from="{html.escape(self.page.title)}">\n'
+            f'<p class="solo-line"><a class="present" href="?show={self.place}">Show alone</a> '
+            f"<code>{html.escape(self.line)}</code></p>\n{prepared}\n"
+            f'<div class="solo-stage">{self.snapshot}</div></section>'
+        )
+
+
+def shown_widgets(notebooks: list[Page]) -> list[Shown]:
+    """Every widget that the notebooks show, in their order."""
+    found, count = [], {}
+    for page in notebooks:
+        for cell in nbformat.read(page.path, as_version=4).cells:
+            for output in cell.get("outputs", []):
+                snapshot = output.get("data", {}).get("text/html", "")
+                if made := state_of(snapshot):
+                    name, _ = made
+                    count[name] = count.get(name, 0) + 1
+                    place = name if count[name] == 1 else f"{name}.{count[name]}"
+                    found.append(Shown(page, place, cell.source.strip().splitlines()[-1], snapshot))
+    return found
+
+
+def widgets_page(notebooks: list[Page]) -> str:
+    """The teacher's page: every widget of every notebook, and the states that were prepared for a class."""
+    shown, states = shown_widgets(notebooks), {}
+    for number, line, name, state in prepared():
+        same = [each for each in shown if each.place.partition(".")[0] == name]
+        if same:
+            place = next((each for each in same if each.page.name.startswith(number)), same[0]).place
+            states.setdefault(place, []).append((line, state))
+    text = (SITE / "widgets.md").read_text(encoding="utf-8")
+    for page in notebooks:
+        sections = [each.section(states.get(each.place, [])) for each in shown if each.page is page]
+        if sections:
+            body = "\n".join(sections)
+            text += f"\n## {page.title}\n\n[The notebook]({page.name}.ipynb)\n\n{FENCE}{{raw}} html\n{body}\n{FENCE}\n"
+    return text
+
+
+def assets() -> None:
+    """The widgets' own JS and CSS, and MathJax, to lie beside the pages."""
+    widgets = BOOK / "_assets" / "widgets"
+    widgets.mkdir(parents=True)
+    for path in (ROOT / "lmcourse" / "widgets").iterdir():
+        if path.suffix in (".js", ".css"):
+            shutil.copy(path, widgets)
+    mathjax = SITE / "node_modules" / "mathjax" / "es5" / "tex-svg.js"
+    if not mathjax.exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            raise SystemExit("npm is not installed, and MathJax comes from there: install node, or put its es5/ there")
+        quiet = ("--no-package-lock", "--silent", "--no-fund", "--no-audit")
+        subprocess.run([npm, "install", "--prefix", str(SITE), *quiet], check=True)
+    (BOOK / "_assets" / "mathjax").mkdir()
+    shutil.copy(mathjax, BOOK / "_assets" / "mathjax")
+
+
+def build(out: Path) -> int:
+    """Gather everything anew and run Sphinx, for which a warning is an error; returns its exit status."""
+    shutil.rmtree(BOOK, ignore_errors=True)
+    shutil.rmtree(out, ignore_errors=True)
+    BOOK.mkdir(parents=True)
+    found = pages()
+    names = {page.path: f"{page.name}{page.path.suffix}" for page in found}
+    names |= {ROOT / "README.md": "index.md", SITE / "widgets.md": "widgets.md"}
+    notebooks = [page for page in found if page.path.suffix == ".ipynb"]
+    for page in found:
+        if page in notebooks:
+            gather_notebook(page, notebooks, names)
+        else:
+            text = relink(page.path.read_text(encoding="utf-8"), page.path.parent, names)
+            (BOOK / f"{page.name}.md").write_text(text, encoding="utf-8")
+    (BOOK / "index.md").write_text(index(found, names), encoding="utf-8")
+    (BOOK / "widgets.md").write_text(widgets_page(notebooks), encoding="utf-8")
+    assets()
+    options = ["-W", "--keep-going", "-q", "-j", "2", "-b", "html", "-c", str(SITE), "-d", str(BOOK / "_doctrees")]
+    status = sphinx([*options, str(BOOK), str(out)])
+    if status == 0:
+        print(f"{len(notebooks)} notebooks, {len(found) - len(notebooks)} guides: python -m http.server -d {out}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(build(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "build" / "site"))

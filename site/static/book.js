@@ -1,0 +1,51 @@
+// What a page of the book does besides its widgets: one theme for page and widgets, and words where nothing can be live.
+// A classic script, so that it also runs on a page that was opened from a file.
+(() => {
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+
+  /** The widgets look for data-theme="dark" above them; "auto" is resolved here. */
+  function follow() {
+    const chosen = document.body.dataset.theme ?? "auto";
+    root.dataset.theme = chosen === "auto" ? (dark.matches ? "dark" : "light") : chosen;
+  }
+
+  /** What scrolls sideways can be reached by keyboard; what does not is no stop on the way. */
+  function reachable() {
+    for (const box of document.querySelectorAll("article pre, article .table-wrapper, article .output.text_html > div")) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  }
+
+  /** Furo's two drawers open by labels, which a keyboard does not reach: buttons stand in for them. */
+  function drawers() {
+    for (const label of document.querySelectorAll("label.nav-overlay-icon, label.toc-overlay-icon")) {
+      const box = document.getElementById(label.htmlFor), button = document.createElement("button");
+      button.type = "button";
+      button.className = label.className;
+      button.setAttribute("aria-label", box.id === "__toc" ? "On this page" : "Pages");
+      button.append(...label.childNodes);
+      button.addEventListener("click", () => { box.checked = !box.checked; });
+      label.replaceWith(button);
+    }
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    reachable();
+    addEventListener("resize", reachable);
+    addEventListener("load", reachable);
+    drawers();
+    follow();
+    dark.addEventListener("change", follow);
+    new MutationObserver(follow).observe(document.body, { attributes: true, attributeFilter: ["data-theme"] });
+    if (location.protocol === "file:") {
+      const words = document.createElement("p");
+      words.className = "from-file";
+      words.setAttribute("role", "note");
+      words.textContent = "This page was opened from a file: its widgets are still pictures and the search is off, because a "
+        + "browser runs neither from a file. Serve the folder instead (python -m http.server, in it) and open the address that it prints.";
+      document.querySelector("article")?.prepend(words);
+    }
+  });
+})();

@@ -1,0 +1,232 @@
+"""The book, built once and opened as a reader would. Run: pytest tests/browser/test_book.py
+
+It is served from a folder below the root, as GitHub Pages does. Every page in light, dark and on a phone: no request
+leaves, nothing is logged, axe-core finds nothing, every widget is live and answers a key.
+"""
+
+import functools
+import http.server
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+GUIDES = sorted(path.stem.lower() for path in [*(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"])
+PAGES = ["index", *NOTEBOOKS, "widgets", *GUIDES, "search"]
+LIVE = """() => {
+  const places = document.querySelectorAll('[data-lm-widget]');
+  return document.readyState === 'complete' && [...places].every(place => 'lmLive' in place.dataset);
+}"""
+# What a reader sees of a widget, in the order of the page.
+SEEN = """k => {
+  const root = document.querySelectorAll('.lmc')[k], controls = [...root.querySelectorAll('input, select, button')];
+  const pressed = controls.map(c => [c.value, c.checked, c.ariaPressed, c.ariaExpanded].join());
+  return root.innerText + pressed.join('|');
+}"""
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory):
+    """`(folder, address)` of the built book."""
+    for name in ("sphinx", "myst_nb", "furo"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed (requirements-site.txt)")
+    if not (ROOT / "site" / "node_modules" / "mathjax").is_dir() and shutil.which("npm") is None:
+        pytest.skip("npm is not installed, and MathJax comes from there")
+    root = tmp_path_factory.mktemp("host")
+    folder = root / "any" / "where"
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "site" / "build.py"), str(folder)],
+        capture_output=True, text=True, encoding="utf-8", timeout=400,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr + done.stdout
+    handler = functools.partial(_Quiet, directory=str(root))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_address[1]}/any/where"
+        server.shutdown()
+
+
+@pytest.fixture
+def open_page(book, watch):
+    """`open_page("03_strides.html")`: the page with all its widgets live."""
+
+    def opened(where: str, **options):
+        watched = watch(**options)
+        watched.page.goto(f"{book[1]}/{where}")
+        watched.page.wait_for_function(LIVE, timeout=60_000)
+        return watched
+
+    return opened
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_in_light_in_dark_and_on_a_phone(name, open_page):
+    watched = open_page(f"{name}.html", width=1280)
+    page = watched.page
+    assert watched.axe("html") == []
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
+    ground = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    assert max(map(int, re.findall(r"\d+", ground)[:3])) < 80, f"the ground is {ground} in the dark"
+    assert watched.axe("html") == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function("() => innerWidth === 390")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    assert watched.wrong == []
+
+
+@pytest.mark.parametrize("name", [*NOTEBOOKS, "widgets"])
+def test_every_widget_answers_a_key(name, open_page):
+    watched = open_page(f"{name}.html", still=True)
+    page = watched.page
+    places = page.locator("[data-lm-widget]").count()
+    assert page.locator("[data-lm-live] .lmc").count() == places
+    keys = {"BUTTON": "Enter", "SELECT": "ArrowDown", "range": "ArrowRight", "checkbox": "Space", "text": "1"}
+    for k in range(places):
+        before = page.evaluate(SEEN, k)
+        controls = page.locator(".lmc").nth(k).locator("button:visible, input:visible, select:visible")
+        for control in controls.all()[2:]:  # the first two are Share and Reset
+            kind = control.evaluate("c => c.tagName === 'INPUT' ? c.type : c.tagName")
+            control.focus()
+            page.keyboard.press(keys.get(kind, "1"))
+            if page.evaluate(SEEN, k) != before:
+                break
+        else:
+            page.wait_for_function(f"([k, before]) => ({SEEN})(k) !== before", arg=[k, before], timeout=10_000)
+    assert watched.wrong == []
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_exercises_are_folded_and_answers_too(name, book):
+    text = (book[0] / f"{name}.html").read_text(encoding="utf-8")
+    assert "<details open" not in text
+    cells = re.split(r'(?=<div class="cell )', text)
+    stubs = [cell for cell in cells if "tag_exercise" in cell[:200]]
+    assert all(
+        "<summary>Solution</summary>" in cell and "raise YourTurn" in re.sub(r"<[^>]*>", "", cell) for cell in stubs
+    )
+    if name[:2] != "00":
+        assert len(stubs) >= 3
+        assert "Show the answer" in text and "Show the set-up" in text
+        assert 'aria-current="step"' in text
+    assert 'class="journey"' in text
+
+
+def test_links_and_files_are_there(book):
+    """Every link leads to a file and an anchor of the book, and no page asks another site for anything."""
+    folder = book[0]
+    texts = {path: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
+    anchors = {path: set(re.findall(r'\sid="([^"]+)"', text)) for path, text in texts.items()}
+    for path, text in texts.items():
+        for tag, attributes in re.findall(r"<(link|script|img|source|iframe)\b([^>]*)>", text):
+            for target in re.findall(r'(?:src|href)="([^"]*)"', attributes):
+                assert not re.match(r"(https?:)?//", target), f"{path.name}: <{tag}> asks {target}"
+        for target in re.findall(r'<(?:a|link|script|img)\b[^>]*?\s(?:href|src)="([^"]*)"', text):
+            if re.match(r"[a-z]+:", target) or target.startswith("?"):
+                continue
+            where, _, anchor = target.partition("#")
+            there = (folder / unquote(where.partition("?")[0])).resolve() if where else path
+            assert there.is_file(), f"{path.name} links to {target}"
+            if anchor and there in anchors and there.name != "search.html":
+                assert unquote(anchor) in anchors[there], f"{path.name} links to {target}"
+    alone = [name for name in NOTEBOOKS if f"{name}.html" not in texts[folder / "index.html"]]
+    assert not alone, f"the first page does not link {alone}"
+
+
+def test_pictures_have_words(book):
+    for path in book[0].glob("*.html"):
+        for picture in re.findall(r"<img\b[^>]*>", path.read_text(encoding="utf-8")):
+            assert re.search(r'alt="[^"]+"', picture), f"{path.name}: {picture[:80]}"
+
+
+def test_search_finds_a_word(open_page):
+    watched = open_page("search.html?q=subnormal")
+    found = watched.page.locator("#search-results li a", has_text="02 Float formats")
+    found.first.wait_for(timeout=30_000)
+    assert watched.wrong == []
+
+
+def test_a_page_from_a_file_says_what_is_missing(book, chromium):
+    page = chromium.new_page()
+    page.goto((book[0] / "03_strides.html").as_uri())
+    page.wait_for_selector(".from-file")
+    assert "http.server" in page.locator(".from-file").inner_text()
+    assert page.locator("[data-lm-widget] table").first.is_visible()  # the snapshot stays
+    page.close()
+
+
+def test_a_link_into_a_page_restores_its_widget(open_page):
+    watched = open_page("02_float_formats.html", still=True)
+    page = watched.page
+    second = page.locator(".lmc").nth(1)
+    second.get_by_role("button", name="Share", exact=True).press("Enter")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.lmc-share:not([hidden]) input')].at(-1).value.includes('#')"
+    )
+    link = second.locator(".lmc-share input").last.input_value()
+    assert re.search(r"/any/where/02_float_formats\.html#[A-Za-z]+(\.2)?=[\w-]+$", link)
+    page.goto("about:blank")
+    page.goto(link)
+    page.wait_for_selector(".lmc-note")
+    assert page.locator(".lmc-note").inner_text() == "This is the state that the link holds."
+    assert watched.wrong == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_teachers_page_shows_one_widget_at_a_time(dark, open_page):
+    watched = open_page("widgets.html", dark=dark, width=1280, still=True)
+    page = watched.page
+    page.set_viewport_size({"width": 1280, "height": 720})
+    count = page.locator(".solo").count()
+    page.locator("a.present").first.press("Enter")
+    where = page.locator("dialog.stage .where")
+    assert where.inner_text().startswith(f"1 of {count}")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("PageDown")
+    assert where.inner_text().startswith(f"3 of {count}")
+    page.keyboard.press("ArrowLeft")
+    assert where.inner_text().startswith(f"2 of {count}")
+    assert page.locator("dialog.stage .lmc").count() == 1 and page.locator(".lmc").count() == count
+    box = page.locator("dialog.stage .lmc").bounding_box()
+    assert 1100 < box["width"] <= 1280, "the widget fills the width of a projector"
+    assert watched.axe("html") == []
+    page.keyboard.press("Escape")
+    assert page.locator("dialog.stage").is_hidden() and page.locator(".solo .lmc").count() == count
+    assert page.evaluate("() => location.search") == ""
+    assert watched.wrong == []
+
+
+def test_prepared_states_are_shown_and_can_be_linked(open_page):
+    watched = open_page("widgets.html", still=True)
+    page = watched.page
+    prepared = page.locator("a.prepared")
+    if not prepared.count():
+        pytest.skip("docs/classroom.md prepares no states")
+    for k in range(prepared.count()):
+        link = prepared.nth(k)
+        line = link.inner_text()
+        link.press("Enter")
+        chosen = page.locator("dialog.stage select option:checked")
+        assert chosen.inner_text().strip() == line.strip()
+        assert page.locator("dialog.stage .lmc .lmc-reading").inner_text().strip()
+        page.keyboard.press("Escape")
+    page.wait_for_function("() => document.querySelector('a.prepared').getAttribute('href').includes('#')")
+    page.goto(prepared.first.evaluate("a => a.href"))
+    page.wait_for_selector("dialog.stage .lmc-note")
+    assert page.locator("dialog.stage .lmc-note").inner_text() == "This is the state that the link holds."
+    assert watched.wrong == []
