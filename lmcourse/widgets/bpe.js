@@ -1,6 +1,6 @@
 // Byte-pair encoding in the browser: training under three tie rules, step by step, and encoding by rank. Node tests hold
 // it against lmcourse.tokenization on golden vectors.
-import { byteString, pretokenize, spell } from "./tokens.js";
+import { byteString, layOut, pretokenize, spell } from "./tokens.js";
 
 export const TIES = ["greatest", "first", "smallest"];
 export const TABLE = 8;  // pairs kept of each table
@@ -179,6 +179,38 @@ export class Trainer {
   merges(k = this.steps.length) { return this.steps.slice(0, k).map(({ pair }) => this.bytesOf(pair)); }
 }
 
+/**
+ * A text and its training under each rule, made in small pieces, so that whoever types never waits for it. `runs` may
+ * hold a run more: the reader's own.
+ */
+export class Film {
+  constructor(text) {
+    this.text = text;
+    this.layout = null;
+    this.words = null;
+    this.runs = {};
+  }
+
+  /** Do the next piece, one merge at most, the run named `first` before the others; false when all is done. */
+  advance(first, target) {
+    if (!this.layout) this.layout = layOut(this.text);
+    else if (!this.words) this.words = countPretokens(this.text);
+    else {
+      const missing = TIES.find((tie) => !this.runs[tie]);
+      const next = missing ?? [first, ...Object.keys(this.runs)].find((name) => !this.done(name, target));
+      if (missing) this.runs[missing] = new Trainer(this.words, missing);
+      else if (next) this.runs[next].step();
+      else return false;
+    }
+    return true;
+  }
+
+  done(name, target) { return this.runs[name].done || this.runs[name].steps.length >= target; }
+
+  /** Can it be shown, or is the run named `name` still on its way? */
+  ready(name, target) { return TIES.every((tie) => this.runs[tie]) && this.done(name, target); }
+}
+
 /** Train to the end, for tests and small texts. */
 export function train(text, merges, tie) {
   const trainer = new Trainer(countPretokens(text), tie);
@@ -186,20 +218,21 @@ export function train(text, merges, tie) {
   return trainer;
 }
 
-const key = (left, right) => `${left.length}:${left}${right}`;
+/** Two byte strings as the key of a map. */
+export const pairKey = (left, right) => `${left.length}:${left}${right}`;
 
 /**
  * Encoding, one merge a step: in each pre-token the neighbours of lowest rank merge first, the leftmost of them.
  * @returns {{ pretokens, steps: { pretoken, at, rank }[], first: number[], ranks, ids }}
  */
 export function encodeTrace(text, merges) {
-  const ranks = new Map(merges.map(([left, right], rank) => [key(left, right), rank]));
+  const ranks = new Map(merges.map(([left, right], rank) => [pairKey(left, right), rank]));
   const ids = new Map(merges.map(([left, right], rank) => [left + right, 256 + rank]));
   const pretokens = pretokenize(text), steps = [], first = [];
   pretokens.forEach((pretoken, number) => {
     first.push(steps.length);
     const pieces = [...byteString(pretoken)];
-    const rankOf = (i) => ranks.get(key(pieces[i], pieces[i + 1])) ?? Infinity;
+    const rankOf = (i) => ranks.get(pairKey(pieces[i], pieces[i + 1])) ?? Infinity;
     const now = pieces.slice(1).map((_, i) => rankOf(i));
     for (;;) {
       let at = -1, rank = Infinity;
@@ -229,7 +262,7 @@ export function piecesAt(trace, pretoken, done) {
 /** All pairs of a pre-token that can merge now, the one that fires first. */
 export function candidates(trace, pieces) {
   return pieces.slice(1)
-    .map((right, at) => ({ at, rank: trace.ranks.get(key(pieces[at], right)), pair: [pieces[at], right] }))
+    .map((right, at) => ({ at, rank: trace.ranks.get(pairKey(pieces[at], right)), pair: [pieces[at], right] }))
     .filter(({ rank }) => rank !== undefined)
     .sort((a, b) => a.rank - b.rank || a.at - b.at);
 }

@@ -90,6 +90,40 @@ export const drawn = (bytes) => parts(bytes).map((part) => ("text" in part
   ? h("bdi", {}, part.text)
   : h("span", { class: "lmc-hex" }, hexes(part.bytes))));
 
+// A step of a film changes a few of several hundred nodes. What stays the same is left alone: the browser lays out, and
+// a screen reader hears, only what did change.
+
+/** Set the attributes that differ. */
+export function change(node, attributes) {
+  for (const [name, value] of Object.entries(attributes)) if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+}
+
+/** Set the text if it differs. */
+export function write(node, text) { if (node.textContent !== text) node.textContent = text; }
+
+/** Put these nodes in, if others are there. */
+export function fill(parent, nodes) {
+  const same = nodes.length === parent.childNodes.length && nodes.every((node, i) => node === parent.childNodes[i]);
+  if (!same) parent.replaceChildren(...nodes);
+}
+
+/**
+ * Bring the children of `parent` in line with `items`: the node made for a key stays as long as an item has that key.
+ * @param {{ key: (item) => string, make: (item) => HTMLElement, update?: (node, item) => void }} how
+ */
+export function keyed(parent, items, { key: keyOf, make, update = () => {} }) {
+  const before = parent.keyed ?? new Map();
+  parent.keyed = new Map(items.map((item) => [keyOf(item), before.get(keyOf(item)) ?? make(item)]));
+  for (const [name, node] of before) if (!parent.keyed.has(name)) node.remove();
+  let at = parent.firstChild;
+  items.forEach((item) => {
+    const node = parent.keyed.get(keyOf(item));
+    update(node, item);
+    if (node === at) at = at.nextSibling;
+    else parent.insertBefore(node, at);
+  });
+}
+
 export const bytesPerToken = (bytes, tokens) => (tokens ? (bytes / tokens).toFixed(2) : "0");
 
 // Lines of byte columns. Everything on them is a span { from, to } of bytes, so what lies above what is never guessed.
@@ -123,32 +157,37 @@ export function lines(cuts, from, width, most, gap = GAP) {
  * @param {{ from, to }} line
  * @param {{ label: string, spans: { from, to }[], cell: (span) => HTMLElement }[]} rows  spans in order
  * @param {Set<number>} gaps  bytes before which a gap shows a pre-token boundary
- * @returns the grid; its `fill(row, spans, cell)` draws one row anew
+ * @returns the grid; its `fill(row, spans, cell, update)` brings one row up to date
  */
 export function byteLine(line, rows, gaps = new Set()) {
-  const columns = [], place = new Map(), drawnRows = [];
+  const columns = [], place = new Map();
   for (let b = line.from; b < line.to; b += 1) {
     if (b > line.from && gaps.has(b)) columns.push(`${GAP}px`);
     columns.push(`${COLUMN}px`);
     place.set(b, columns.length + 1);  // column 1 holds the labels
   }
   const grid = h("div", { class: "lmc-line", style: `grid-template-columns: var(--lmc-label) ${columns.join(" ")}` });
-  grid.fill = (row, spans, cell) => {
-    for (const node of drawnRows[row] ?? []) node.remove();
-    drawnRows[row] = spans.filter((span) => span.to > line.from && span.from < line.to).map((span) => {
-      const first = Math.max(span.from, line.from), last = Math.min(span.to, line.to) - 1;
-      const node = cell(span);
-      node.dataset.from = span.from;
-      node.dataset.to = span.to;
-      node.style.gridArea = `${row + 1} / ${place.get(first)} / auto / ${place.get(last) + 1}`;
-      if (span.from < line.from) node.classList.add("lmc-cut-left");
-      if (span.to > line.to) node.classList.add("lmc-cut-right");
-      return node;
+  const holders = rows.map(() => h("div", { style: "display: contents" }));
+  grid.fill = (row, spans, cell, update = () => {}) => {
+    keyed(holders[row], spans.filter((span) => span.to > line.from && span.from < line.to), {
+      key: ({ from, to }) => `${from} ${to}`,
+      make: (span) => {
+        const first = Math.max(span.from, line.from), last = Math.min(span.to, line.to) - 1;
+        const node = cell(span);
+        node.dataset.from = span.from;
+        node.dataset.to = span.to;
+        node.style.gridArea = `${row + 1} / ${place.get(first)} / auto / ${place.get(last) + 1}`;
+        return node;
+      },
+      update: (node, span) => {
+        update(node, span);
+        node.classList.toggle("lmc-cut-left", span.from < line.from);
+        node.classList.toggle("lmc-cut-right", span.to > line.to);
+      },
     });
-    grid.append(...drawnRows[row]);
   };
   rows.forEach(({ label, spans, cell }, row) => {
-    grid.append(h("span", { class: "lmc-line-label", style: `grid-row: ${row + 1}` }, label));
+    grid.append(h("span", { class: "lmc-line-label", style: `grid-row: ${row + 1}` }, label), holders[row]);
     grid.fill(row, spans, cell);
   });
   return grid;
@@ -217,12 +256,12 @@ export function pager(turn, ...more) {
     el,
     set(from, to, cuts) {
       const total = cuts.at(-1);
-      el.hidden = total <= to - from;
+      el.toggleAttribute("hidden", total <= to - from);
       back = cuts.findLast((cut) => cut <= from - (to - from)) ?? 0;
       on = to < total ? to : null;
-      where.textContent = `bytes ${grouped(from + 1)} to ${grouped(to)} of ${grouped(total)}`;
-      earlier.setAttribute("aria-disabled", String(from === 0));
-      later.setAttribute("aria-disabled", String(on === null));
+      write(where, `bytes ${grouped(from + 1)} to ${grouped(to)} of ${grouped(total)}`);
+      change(earlier, { "aria-disabled": from === 0 });
+      change(later, { "aria-disabled": on === null });
     },
   };
 }

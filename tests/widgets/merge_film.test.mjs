@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
-const { Trainer, candidates, countPretokens, divergence, encodeTrace, longestMatch, piecesAt, train } = await import("../../lmcourse/widgets/bpe.js");
+const { Film, TIES, Trainer, candidates, countPretokens, divergence, encodeTrace, longestMatch, piecesAt, train } = await import("../../lmcourse/widgets/bpe.js");
 const { byteString, bytesPerToken, glyph, graphemes, graphemesNear, lines, parts, pretokenize, spell, wellFormed } = await import("../../lmcourse/widgets/tokens.js");
 
 const golden = JSON.parse(readFileSync(new URL("../golden/merge_film.json", import.meta.url), "utf-8"));
@@ -30,6 +30,21 @@ test("training: pairs, counts, merged counts, ties, tables and lengths under eac
       assert.equal(seen.rows[0][2], replaced, "what the table says can be merged is what is merged");
     });
   }
+});
+
+test("a film is made in pieces of one merge at most, the shown rule first, and ends where training in one go ends", () => {
+  const text = golden.trained.find(([, , rows]) => rows.length > 10)[0], film = new Film(text), merges = () => TIES.map((tie) => film.runs[tie]?.steps.length ?? 0);
+  let shown = null, pieces = 0, before = merges();
+  while (film.advance("smallest", 8)) {
+    const now = merges();
+    assert.ok(now.reduce((sum, n, i) => sum + n - before[i], 0) <= 1, "one merge of one rule");
+    before = now; pieces += 1;
+    if (film.ready("smallest", 8)) shown ??= now;
+  }
+  assert.deepEqual(shown, [0, 0, 8], "it can be shown before the other rules are done");
+  assert.equal(pieces, 2 + 3 + 3 * 8);  // cut, count, a trainer a rule, the merges
+  for (const tie of TIES) assert.deepEqual(film.runs[tie].steps, train(text, 8, tie).steps);
+  assert.equal(film.advance("smallest", 9), true, "a larger vocabulary goes on from there");
 });
 
 test("the state after k merges is a function of k", () => {
