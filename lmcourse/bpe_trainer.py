@@ -9,7 +9,8 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice, pairwise
+from itertools import islice
+from operator import add
 from typing import Any, NamedTuple
 
 from lmcourse.bpe import GPT2_BYTE_ID, Pair, check_training
@@ -87,11 +88,11 @@ class Trainer:
         self.texts = [word.encode("utf-8").decode("latin-1") for word in words]  # byte b becomes chr(b)
         self.order = {"greatest": self._greatest, "first": self._first, "smallest": self._smallest}[tie]
 
-        self.counts, self.where = defaultdict(int), defaultdict(list)
+        self.where = defaultdict(list)
         for w, text in enumerate(self.texts):
-            for left, right in pairwise(text):
-                self.counts[left + right] += self.times[w]
-                self.where[left + right].append(w)
+            for pair in map(add, text, text[1:]):
+                self.where[pair].append(w)
+        self.counts = {pair: self._times(words) for pair, words in self.where.items()}
         self.recount = sum(len(text) - 1 for text in self.texts)
 
         self.most = 0  # the count that the merges have come down to
@@ -140,9 +141,9 @@ class Trainer:
         count, replaced, examined, merged = self.counts[pair], 0, 0, 0
 
         for w in self.where.pop(pair):
-            parts = texts[w].split(pair)
-            if len(parts) == 1:  # an earlier merge took it
+            if pair not in texts[w]:  # an earlier merge took it
                 continue
+            parts = texts[w].split(pair)
             examined += len(texts[w]) - 1
             merged += len(parts) - 1
             replaced += (len(parts) - 1) * times[w]
@@ -166,9 +167,13 @@ class Trainer:
         del self.counts[pair]
         return step
 
+    def _times(self, words: list[int]) -> int:
+        """How often they occur in the text, together."""
+        return sum(map(self.times.__getitem__, words))
+
     def _count(self, pair: str, words: list[int], instead_of: str) -> None:
         """Count a new pair, and take its count off the pair that was in its place."""
-        count = sum(map(self.times.__getitem__, words))
+        count = self._times(words)
         self.counts[instead_of] -= count
         self.counts[pair] = count
         self.where[pair] = words
