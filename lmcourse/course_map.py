@@ -91,17 +91,19 @@ def describe() -> str:
 def course_map() -> str:
     """The drawing as SVG, with a title and a description, in the text colour of whatever page it stands on.
 
+    Line ends stand between its texts, so that a page that drops the drawing and keeps the texts can still be read.
+
     >>> course_map().startswith("<svg")
     True
     """
     height = TOP + STEP * max(len(items) for _, items in MAP.values()) + 40
-    columns = "".join(_column(k, *entry) for k, entry in enumerate(MAP.items()))
+    columns = "\n".join(_column(k, *entry) for k, entry in enumerate(MAP.items()))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-labelledby="lmc-map-title lmc-map-text" fill="currentColor" font-family="inherit" '
         f'style="display:block;width:100%;min-width:760px;max-width:1200px">'
         f'<title id="lmc-map-title">What you decide when you train a language model</title>'
-        f'<desc id="lmc-map-text">{html.escape(describe())}</desc>{columns}{_legend(height - 20)}</svg>'
+        f'<desc id="lmc-map-text">{html.escape(describe())}</desc>\n{columns}\n{_legend(height - 20)}</svg>'
     )
 
 
@@ -119,10 +121,10 @@ def show_course_map() -> None:
 def _column(k: int, column: str, content: tuple[str, tuple[Item, ...]]) -> str:
     question, items = content
     x = k * COLUMN + 5
-    boxes = "".join(_box(x, TOP + STEP * row, item) for row, item in enumerate(items))
+    boxes = "\n".join(_box(x, TOP + STEP * row, item) for row, item in enumerate(items))
     return (
-        f'<text x="{x}" y="24" font-size="20" font-weight="bold">{column}</text>'
-        f'{_text(x, 48, question)}<path d="M{x} 60h{BOX}" stroke="currentColor"/>{boxes}'
+        f'<text x="{x}" y="24" font-size="20" font-weight="bold">{column}</text>\n'
+        f'{_text(x, 48, question)}<path d="M{x} 60h{BOX}" stroke="currentColor"/>\n{boxes}'
     )
 
 
@@ -132,7 +134,7 @@ def _box(x: float, y: float, item: Item) -> str:
         return f'<rect x="{x}" y="{y}" width="{BOX}" height="46" rx="4" {AFTER}/>{_text(x + 12, y + 29, item.name)}'
     numbers = _text(x + BOX - 10, y + 29, " ".join(item.notebooks), 'font-weight="bold" text-anchor="end"')
     frame = f'<rect x="{x}" y="{y}" width="{BOX}" height="46" rx="4" {HERE}/>'
-    return f"{frame}{_text(x + 12, y + 29, item.name)}{numbers}"
+    return f"{frame}{_text(x + 12, y + 29, item.name)}\n{numbers}"
 
 
 def _legend(y: float) -> str:
