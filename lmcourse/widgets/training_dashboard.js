@@ -109,7 +109,7 @@ function render({ model, el }) {
   const get = (name) => model.get(name);
   // What this view alone looks at: a step (null: the newest), a run (null: the newest), the axis.
   const look = { step: null, run: null, log: false, fork: 3 };
-  let trouble = "", data = null, wanted = null, lastBatch = null, announced = "";
+  let trouble = "", data = {}, wanted = null, lastBatch = null, announced = "";
   const view = frame({ model, el });
   view.root.classList.add("td");
 
@@ -139,7 +139,7 @@ function render({ model, el }) {
   const status = h("p", { class: "td-status" });
   const tile = (name, unit) => { const value = h("b", {}); return { value, el: h("div", { class: "td-tile" }, value, h("span", {}, name), unit ? h("span", { class: "lmc-muted" }, ` ${unit}`) : null) }; };
   const tiles = { step: tile("step"), loss: tile("loss", "nats a token"), smooth: tile("average loss", ""), lr: tile("learning rate"), norm: tile("gradient norm"), rate: tile("tokens/s"), mfu: tile("MFU") };
-  const svg = s("svg", { class: "td-svg", role: "img" });
+  const curves = s("g"), cursor = s("g"), svg = s("svg", { class: "td-svg", role: "img" }, curves, cursor);
   const scrub = slider({ label: "step", min: 0, max: 0, value: 0, format: () => "", oninput: (k) => choose(data.shown.step[k]) });
   const latest = h("button", { type: "button", onclick: () => choose(null) }, "Newest step");
   const which = h("span", {});
@@ -236,7 +236,11 @@ function render({ model, el }) {
     const at = look.step === null ? n - 1 : nearest(shown.step, look.step);
     data = { ...data, all, shown, facts, at, wide };
 
-    drawCurves(all, wide, roomy);
+    // The curves are drawn anew when a message brought something or the axis changed; a move along the steps is one line.
+    const drawn = [wide, look.log, get("steps"), get("ghosts"), get("baselines"), get("max_norm"), facts.index, String(facts.copies), ...all.flatMap((r) => [r.c, JSON.stringify([r.facts.validation, r.facts.by_hand])])];
+    if (!data.drawn || drawn.length !== data.drawn.length || drawn.some((each, k) => each !== data.drawn[k])) drawCurves(all, wide, roomy);
+    data.drawn = drawn;
+    drawCursor(roomy);
     drawNow();
     drawSamples();
     drawSpikes();
@@ -247,7 +251,9 @@ function render({ model, el }) {
   }
 
   function drawCurves(all, wide, roomy) {
-    const left = 52, right = wide - (roomy ? 150 : 12), top = 8, high = roomy ? 226 : 190, gap = 8, strip = 40;
+    const big = wide >= 820;  // on a wide page the words are large enough for the last row of a room
+    view.root.classList.toggle("td-big", big);
+    const left = big ? 64 : 54, right = wide - (big ? 176 : roomy ? 150 : 12), top = 8, high = roomy ? 220 : 190, gap = 8, strip = big ? 42 : 40;
     const ghosts = get("ghosts"), baselines = Object.entries(get("baselines"));
     const longest = Math.max(2, get("steps"), ...all.map((r) => r.c.step[r.c.step.length - 1] ?? 0));
     const lastStep = get("steps") || (all.length ? longest : Math.max(longest, ...ghosts.map((g) => g.points[g.points.length - 1]?.[0] ?? 0)));
@@ -257,7 +263,6 @@ function render({ model, el }) {
     // Losses: room for where the runs begin and for the baselines; what is above is drawn at the edge, with a mark
     const lows = [], starts = [];
     for (const { c, facts } of all) {
-      for (const v of c.smooth) if (Number.isFinite(v)) lows.push(v);
       for (const v of c.loss) if (Number.isFinite(v)) lows.push(v);
       for (const [, v] of facts.validation) if (v !== null) lows.push(v);
       if (facts.origin === null) starts.push(c.loss[0]);
@@ -290,7 +295,7 @@ function render({ model, el }) {
     }
     if (!roomy) for (const [name, v] of baselines) parts.push(s("text", { class: "td-axis-name", x: right - 4, y: y(v) - 4, "text-anchor": "end" }, `${name} ${v.toFixed(2)}`));
     else {
-      const places = spread(labels.map(([place]) => place), 15, top + 4, top + high);
+      const places = spread(labels.map(([place]) => place), big ? 17 : 15, top + 4, top + high);
       labels.forEach(([, name, kind], k) => parts.push(s("text", { class: kind, x: right + 8, y: places[k] + 4 }, name.length > 21 ? `${name.slice(0, 20)}…` : name, s("title", {}, name))));
     }
     parts.push(s("text", { class: "td-axis-name", x: left + 4, y: top + 8 }, roomy ? "loss, nats a token: thin each step, thick the average, ○ validation" : "loss, nats a token"));
@@ -299,7 +304,7 @@ function render({ model, el }) {
     const bottom = top + high + STRIPS.length * (strip + gap);
     data.strips = [];
     STRIPS.forEach(([key, name], row) => {
-      const from = top + high + gap + row * (strip + gap), above = from + 14;
+      const from = top + high + gap + row * (strip + gap), above = from + (big ? 16 : 14);
       const values = all.flatMap((r) => [...r.c[key]]).filter(Number.isFinite), log = key === "norm";
       const limit = key === "norm" ? get("max_norm") : null;
       let hi = values.reduce((a, b) => Math.max(a, b), limit ?? 0), lo = log ? values.reduce((a, b) => (b > 0 ? Math.min(a, b) : a), limit ?? hi) : 0;
@@ -309,34 +314,39 @@ function render({ model, el }) {
       if (limit !== null) parts.push(s("line", { class: "td-base", x1: left, x2: right, y1: clamp(limit), y2: clamp(limit) }));
       for (const { c, facts } of all) parts.push(s("path", { class: `${style(facts.index)} td-thin`, d: path(c.step, c[key], x, clamp) }));
       if (key === "lr") for (const { facts } of all) for (const [k, v] of facts.by_hand) parts.push(s("path", { class: style(facts.index), d: `M${x(k)} ${from + 8}l4 4l-4 4l-4 -4Z` }, s("title", {}, v === null ? `step ${k}: back to the schedule` : `step ${k}: lr set to ${words("lr", v)} by hand`)));
-      parts.push(s("text", { class: "td-axis-name", x: left + 4, y: from + 10 }, key === "mfu" && !values.length ? "MFU: the peak of this machine is not known" : name));
+      parts.push(s("text", { class: "td-axis-name", x: left + 4, y: from + (big ? 12 : 10) }, key === "mfu" && !values.length ? "MFU: the peak of this machine is not known" : name));
       if (values.length) parts.push(s("text", { x: left - 6, y: above + 4, "text-anchor": "end" }, words(key, hi).replace(" × ", "·")), s("text", { x: left - 6, y: from + strip + 2, "text-anchor": "end" }, words(key, lo).replace(" × ", "·")));
       data.strips.push([key, clamp]);
     });
-    for (const v of ticks(look.log ? 1 : 0, lastStep, roomy ? 8 : 4, look.log)) parts.push(s("line", { class: "td-grid", x1: x(v), x2: x(v), y1: top, y2: bottom }), s("text", { x: x(v), y: bottom + 19, "text-anchor": "middle" }, grouped(v)));
-    parts.push(s("text", { x: right, y: bottom + 34, "text-anchor": "end" }, look.log ? "optimizer steps (log) →" : "optimizer steps →"));
-    if (data.facts.copies.length) parts.push(s("text", { x: left - 4, y: bottom + 34 }, roomy ? "▲ kept: a fork can start here" : "▲ a fork can start"));
+    for (const v of ticks(look.log ? 1 : 0, lastStep, roomy ? 8 : 4, look.log)) parts.push(s("line", { class: "td-grid", x1: x(v), x2: x(v), y1: top, y2: bottom }), s("text", { x: x(v), y: bottom + 20, "text-anchor": "middle" }, grouped(v)));
+    parts.push(s("text", { x: right, y: bottom + 37, "text-anchor": "end" }, look.log ? "optimizer steps (log) →" : "optimizer steps →"));
+    if (data.facts.copies.length) parts.push(s("text", { x: left - 4, y: bottom + 37 }, roomy ? "▲ kept: a fork can start here" : "▲ kept for forks"));
     for (const k of data.facts.copies) if (!look.log || k > 0) parts.push(s("path", { class: "td-kept", d: `M${x(k)} ${bottom + 1}l4 6h-8Z` }, s("title", {}, `step ${k} is kept: a fork can start here`)));
 
-    // The step that is looked at
-    const k = data.at;
-    if (k >= 0) {
-      const px = x(data.shown.step[k]), own = style(data.facts.index);
+    svg.setAttribute("viewBox", `0 0 ${wide} ${bottom + 42}`);
+    svg.setAttribute("aria-label", `Curves over ${grouped(lastStep)} steps: loss, learning rate, gradient norm, tokens/s and MFU. ${all.map((r) => r.facts.name).join(", ") || "No run yet"}.`);
+    curves.replaceChildren(...parts);
+    Object.assign(data, { x, y, top, right, bottom });
+    const line = (kind, name) => h("span", {}, s("svg", { viewBox: "0 0 24 8", width: 24, height: 8, "aria-hidden": "true" }, s("path", { class: kind, d: "M0 4H24" })), name);
+    legend.replaceChildren(...(roomy ? [] : [...all.map((r) => line(`${style(r.facts.index)} td-smooth`, r.facts.name)), ...ghosts.map((g) => line("td-ghost", g.name))]));
+  }
+
+  /** The step that is looked at: a line over the curves, and the numbers of the strips beside it. */
+  function drawCursor(roomy) {
+    const { at, shown, x, y, top, right, bottom } = data, parts = [];
+    if (at >= 0) {
+      const px = x(shown.step[at]), own = style(data.facts.index);
       parts.push(s("line", { class: "td-cursor", x1: px, x2: px, y1: top, y2: bottom }));
       const dot = (place) => parts.push(s("circle", { class: `${own} td-dot`, cx: px, cy: place, r: 4 }));
-      if (Number.isFinite(data.shown.loss[k])) dot(y(data.shown.loss[k]));
+      if (Number.isFinite(shown.loss[at])) dot(y(shown.loss[at]));
       for (const [key, clamp] of data.strips) {
-        const v = data.shown[key][k];
+        const v = shown[key][at];
         if (!Number.isFinite(v)) continue;
         dot(clamp(v));
         if (roomy) parts.push(s("text", { class: `${own} td-name`, x: right + 8, y: clamp(v) + 4 }, words(key, v)));
       }
     }
-    svg.setAttribute("viewBox", `0 0 ${wide} ${bottom + 38}`);
-    svg.setAttribute("aria-label", `Curves over ${grouped(lastStep)} steps: loss, learning rate, gradient norm, tokens/s and MFU. ${all.map((r) => r.facts.name).join(", ") || "No run yet"}.`);
-    svg.replaceChildren(...parts);
-    const line = (kind, name) => h("span", {}, s("svg", { viewBox: "0 0 24 8", width: 24, height: 8, "aria-hidden": "true" }, s("path", { class: kind, d: "M0 4H24" })), name);
-    legend.replaceChildren(...(roomy ? [] : [...all.map((r) => line(`${style(r.facts.index)} td-smooth`, r.facts.name)), ...ghosts.map((g) => line("td-ghost", g.name))]));
+    cursor.replaceChildren(...parts);
   }
 
   function drawNow() {
@@ -385,7 +395,7 @@ function render({ model, el }) {
     const rows = data.facts.spikes;
     group(spikes, JSON.stringify([data.facts.index, rows]), () => rows.map((spike) =>
       h("button", { type: "button", onclick: () => choose(spike.step), title: spikeWords(spike) }, h("b", {}, `step ${grouped(spike.step)}`), ` ${spike.above === null ? "not finite" : `+${spike.above.toFixed(2)}`}`)));
-    [...spikes.children].forEach((each, i) => each.setAttribute("aria-pressed", String(look.step !== null && rows[i].step === now())));
+    [...spikes.children].forEach((each, i) => each.setAttribute("aria-pressed", String(look.step !== null && rows[i]?.step === now())));
     if (!rows.length && spikes.textContent === "") spikes.append(h("span", { class: "lmc-muted" }, "no step was far above it"));
   }
 

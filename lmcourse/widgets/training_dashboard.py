@@ -552,13 +552,13 @@ class TrainingDashboard(CourseWidget):
         if self._active is None or not self._active.size:
             return f"<p>{words[0].upper()}{words[1:]}. Loss, lr and gradient norm appear here while a cell trains.</p>"
         run = self._active
-        rows = run.table[worth_drawing(run.table, 8)]
+        rows = run.table[np.unique(np.linspace(0, run.size - 1, 8).astype(int))]
         names = ("step", "loss, nats a token", "average loss", "lr", "gradient norm")
         head = "".join(f"<th>{name}</th>" for name in names)
-        body = "".join(
-            f"<tr><th>{int(row[0])}</th>" + "".join(f"<td>{_short(value)}</td>" for value in row[1:5]) + "</tr>"
-            for row in rows
-        )
+        body = ""
+        for step, loss, smooth, *rest in rows[:, :5]:
+            cells = [_short(loss), _short(smooth), *(_short(value, "unknown") for value in rest)]
+            body += f"<tr><th>{int(step)}</th>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
         lines = "".join(f"<li>{html.escape(name)}: {value:.3f}</li>" for name, value in self.baselines.items())
         texts = "".join(
             f"<tr><th>{step}</th><td><pre>{html.escape(text)}</pre></td></tr>"
@@ -676,8 +676,8 @@ def _json(value: float) -> float | int | None:
     return int(value) if value == int(value) else float(f"{value:.5g}")
 
 
-def _short(value: float) -> str:
-    return f"{value:.4g}" if math.isfinite(value) else "not finite"
+def _short(value: float, otherwise: str = "not finite") -> str:
+    return f"{value:.4g}" if math.isfinite(value) else otherwise
 
 
 # The example's run

@@ -113,10 +113,10 @@ def test_a_loss_that_only_falls_has_no_jumps():
 
 def test_nan_is_the_largest_jump_and_json_can_say_it():
     dashboard = TrainingDashboard()
-    finish(dashboard.watch(metrics(k, math.nan if k == 30 else 3.0, grad_norm=math.inf) for k in range(1, 40)))
-    assert dashboard.run["spikes"][0] == {"step": 30, "loss": None, "above": None, "grad_norm": None}
+    finish(dashboard.watch(metrics(k, math.nan if k == 39 else 3.0, grad_norm=math.inf) for k in range(1, 40)))
+    assert dashboard.run["spikes"][0] == {"step": 39, "loss": None, "above": None, "grad_norm": None}
     state = json.loads(json.dumps(dashboard.state(), allow_nan=False))
-    assert state["live"][39 + 29] is None and "not finite" in dashboard.snapshot()
+    assert state["live"][39 + 38] is None and "not finite" in dashboard.snapshot()
 
 
 def test_golden(golden):
