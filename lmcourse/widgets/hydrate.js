@@ -100,7 +100,7 @@ if (typeof document !== "undefined") {
   for (const place of document.querySelectorAll("[data-lm-widget]")) {
     const name = place.dataset.lmWidget.split("_").map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join("");
     count[name] = (count[name] ?? 0) + 1;
-    named.set(count[name] === 1 ? name : `${name}.${count[name]}`, place);
+    named.set(place.dataset.lmName ?? (count[name] === 1 ? name : `${name}.${count[name]}`), place);
   }
   const live = [...named].map(([name, place]) => hydrate(place, name)
     .catch((error) => console.error(`${place.dataset.lmWidget}:`, error)));

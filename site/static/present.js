@@ -41,6 +41,7 @@ document.body.append(stage);
 
 /** Put a widget into a prepared state: the k-th of its list, or with -1 the notebook's own. */
 function prepare(which, k) {
+  solos[which].chosen = k + 1;
   const link = solos[which].querySelectorAll("a.prepared")[k];
   (which === at ? body : solos[which]).querySelector("[data-lm-widget]").show?.(link ? JSON.parse(link.dataset.state) : {});
 }
@@ -68,6 +69,7 @@ function show(k) {
   const links = [...(list?.querySelectorAll("a") ?? [])];
   states.hidden = links.length === 0;
   states.replaceChildren(make("option", { textContent: "as in the notebook" }), ...links.map((link) => make("option", { textContent: link.textContent })));
+  states.selectedIndex = solo.chosen ?? 0;
   history.replaceState(null, "", `?show=${solo.id}${location.hash.startsWith(`#${solo.id}=`) ? location.hash : ""}`);
   if (!stage.open) stage.showModal();
   fit();
@@ -95,9 +97,10 @@ addEventListener("keydown", (event) => {
 document.addEventListener("fullscreenchange", () => { if (stage.open) { const k = at; stage.close(); show(k); } });
 
 solos.forEach((solo, k) => {
+  solo.querySelector("[data-lm-widget]").dataset.lmName = solo.id;  // its name in links, wherever it is moved
   solo.querySelector("a.present").onclick = (event) => { event.preventDefault(); show(k); };
   solo.querySelectorAll("a.prepared").forEach((link, which) => {
-    link.onclick = (event) => { event.preventDefault(); prepare(k, which); show(k); states.selectedIndex = which + 1; };
+    link.onclick = (event) => { event.preventDefault(); prepare(k, which); show(k); };
     packState(JSON.parse(link.dataset.state)).then(  // an address to hand on, where the state is short enough for one
       (text) => { link.href = `?show=${solo.id}#${solo.id}=${text}`; }, () => {});
   });

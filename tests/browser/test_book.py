@@ -31,6 +31,11 @@ SEEN = """k => {
   const pressed = controls.map(c => [c.value, c.checked, c.ariaPressed, c.ariaExpanded].join());
   return root.innerText + pressed.join('|');
 }"""
+PREPARED = """k => {
+  const wanted = JSON.parse(document.querySelectorAll('a.prepared')[k].dataset.state);
+  const state = document.querySelector('dialog.stage [data-lm-widget]').state();
+  return Object.entries(wanted).every(([name, value]) => JSON.stringify(state[name]) === JSON.stringify(value));
+}"""
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -221,8 +226,8 @@ def test_prepared_states_are_shown_and_can_be_linked(open_page):
         link = prepared.nth(k)
         line = link.inner_text()
         link.press("Enter")
-        chosen = page.locator("dialog.stage select option:checked")
-        assert chosen.inner_text().strip() == line.strip()
+        assert page.locator(".stage-bar select option:checked").inner_text().strip() == line.strip()
+        page.wait_for_function(PREPARED, arg=k)
         assert page.locator("dialog.stage .lmc .lmc-reading").inner_text().strip()
         page.keyboard.press("Escape")
     page.wait_for_function("() => document.querySelector('a.prepared').getAttribute('href').includes('#')")
