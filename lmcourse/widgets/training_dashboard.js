@@ -450,7 +450,7 @@ function render({ model, el }) {
     pause.textContent = paused ? "▶ Resume" : "❚❚ Pause";
     step.textContent = "Step";
     stop.textContent = "■ Stop";
-    const hand = get("run").by_hand ?? [], fixed = hand.length ? hand[hand.length - 1][1] : null;
+    const fixed = get("run").lr ?? null;  // by hand
     for (const each of [pause, step, stop, lr.input]) each.setAttribute("aria-disabled", String(Boolean(no)));
     follow.setAttribute("aria-disabled", String(Boolean(no) || (fixed === null && wanted === null)));
     const newest = data.all.find((r) => r.facts.index === get("run").index)?.c.lr ?? [];

@@ -1,8 +1,8 @@
 """TrainingDashboard: a run while it trains. Watch it, pause it, change its lr, ask what made it jump, fork it.
 
 `dashboard.watch(records)` passes on what `lmcourse.training.train` yields and draws it. The page gets at most ten
-messages a second, and at most `MAX_POINTS` steps of a run, whatever the speed and the length of the training: in each
-stretch of steps those with the lowest and the highest loss, the highest gradient norm and the lowest speed are kept.
+messages a second and at most 2,000 steps of a run, whatever the speed and the length of the training
+(`lmcourse.run_record` picks them).
 Its buttons set a `Control`, which the loop obeys between steps. JupyterLab 4.4 and ipykernel 7 or newer deliver them
 while a cell runs; where they are older, the page says that the kernel does not hear it, and interrupting still works.
 
@@ -10,214 +10,23 @@ Not here: the training itself, and any state that only the browser has. The pict
 """
 
 import contextlib
-import copy
-import dataclasses
 import html
-import itertools
 import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import traitlets
 
-from lmcourse.training import Batches, Control, train
+from lmcourse.run_record import COLUMNS, MAX_TEXT, Recipe, Run, cut, finite, thinned, worth_drawing
+from lmcourse.training import Control, train
 from lmcourse.widgets.base import CourseWidget
 
-COLUMNS = ("step", "loss", "smooth", "lr", "grad_norm", "tokens_per_s", "mfu")
-MAX_POINTS = 2000  # steps of one run that the page draws
 SECONDS_BETWEEN = 0.1  # messages to the page
 MAX_SHARE = 0.02  # of the time that telling the page may take
-MAX_SPIKES, MAX_SAMPLES, MAX_VALIDATIONS = 6, 24, 200
-MAX_TEXT, MAX_WINDOWS = 600, 8
-
-
-class Smoothed:
-    """An exponential moving average without the pull towards its start at zero (as Adam debiases its averages).
-
-    >>> average = Smoothed(0.9)
-    >>> [round(average.add(x), 3) for x in (4.0, 2.0)]  # the second is (0.9 · 4 + 2) / 1.9
-    [4.0, 2.947]
-    """
-
-    def __init__(self, beta: float):
-        self.beta, self.count, self._sum = beta, 0, 0.0
-
-    def add(self, x: float) -> float:
-        """Take one more value and return the average; what is not finite is left out."""
-        if math.isfinite(x):
-            self.count += 1
-            self._sum = self.beta * self._sum + (1 - self.beta) * x
-        return self.value
-
-    @property
-    def value(self) -> float:
-        return self._sum / (1 - self.beta**self.count) if self.count else math.nan
-
-
-def worth_drawing(table: np.ndarray, most: int) -> np.ndarray:
-    """The rows, at most `most` of them, that a picture needs: first, last, and the extremes of each stretch of steps.
-
-    Half of the stretches are equally long, half grow with the step, so that a logarithmic axis has its points too.
-
-    >>> table = np.zeros((1000, 7), np.float32)
-    >>> table[500, 1] = 9  # one high loss
-    >>> rows = worth_drawing(table, 100)
-    >>> len(rows) <= 100, 500 in rows, rows[0], rows[-1]
-    (True, True, 0, 999)
-    """
-    n = len(table)
-    if n <= most:
-        return np.arange(n)
-    stretches = max(1, (most - 2) // 10)  # two ways to cut, up to five rows from each stretch
-    chosen = [np.array([0, n - 1])]
-    for edges in (np.linspace(0, n, stretches + 1), np.geomspace(1, n, stretches + 1) - 1):
-        starts = np.unique(edges[:-1].astype(int))
-        lengths = np.diff(np.append(starts, n))
-        chosen.append(starts)
-        for column, extreme in (
-            ("loss", np.fmin),
-            ("loss", np.fmax),
-            ("grad_norm", np.fmax),
-            ("tokens_per_s", np.fmin),
-        ):
-            values = table[:, COLUMNS.index(column)]
-            rows = np.flatnonzero(values == np.repeat(extreme.reduceat(values, starts), lengths))
-            first = np.unique(np.searchsorted(starts, rows, side="right"), return_index=True)[1]
-            chosen.append(rows[first])
-    return np.unique(np.concatenate(chosen))
-
-
-class Run:
-    """What is kept of one run: each record as a row of numbers, and the few things that are no numbers."""
-
-    def __init__(self, name: str, index: int, control: Control, smoothing: float):
-        self.name, self.index, self.control = name, index, control
-        self.status, self.words = "training", ""  # or paused, done, stopped, interrupted, failed; what ended it
-        self.recipe: Recipe | None = None
-        self.origin: dict | None = None  # of a fork: {"run": index, "step": step}
-        self.size, self._table = 0, np.empty((1024, len(COLUMNS)), np.float32)
-        self.starts: list[tuple[int, ...]] = []  # where each step's windows begin in the corpus
-        self.average, self._distance = Smoothed(smoothing), Smoothed(0.95)  # the loss, and how far it is from that
-        self.spikes: list[dict] = []
-        self.validation: list[list[float]] = []
-        self.samples: list[list] = []
-        self.heat: list[list] = []
-        self.by_hand: list[list] = []  # [step, lr or None], where the lr was changed by hand
-        self.copies: dict[int, Any] = {}
-        self.texts: dict[str, list[str]] = {}
-
-    @property
-    def table(self) -> np.ndarray:
-        return self._table[: self.size]
-
-    @property
-    def step(self) -> int:
-        return int(self._table[self.size - 1, 0]) if self.size else 0
-
-    def add(self, record: Any) -> None:
-        """Take one record: an object with the fields of `Metrics`, or a mapping; only step and loss must be there."""
-        step, loss = _number(record, "step"), _number(record, "loss")
-        if not step > self.step:
-            raise ValueError(f"records: step must grow, {_short(step)} follows {self.step}")
-        usual, seen = self.average.value, self.average.count
-        above = loss - usual
-        rest = [_number(record, name) for name in ("lr", "grad_norm", "tokens_per_s", "mfu")]
-        if self.size == len(self._table):
-            self._table = np.concatenate([self._table, np.empty_like(self._table)])
-        self._table[self.size] = [step, loss, self.average.add(loss), *rest]
-        self.size += 1
-        self.starts.append(tuple(_field(record, "starts") or ()))
-        validation = _number(record, "val_loss")
-        if not math.isnan(validation):
-            self.validation.append([int(step), _finite(validation)])
-        if seen >= 10 and not above <= 3 * self._distance.value:  # so that NaN counts
-            self._note_spike(int(step), loss, above if math.isfinite(loss) else math.inf, rest[1])
-        self._distance.add(abs(above))
-
-    def _note_spike(self, step: int, loss: float, above: float, grad_norm: float) -> None:
-        """Keep the largest jumps above the average of the steps before; neighbours are one jump."""
-        near = [spike for spike in self.spikes if step - spike["step"] <= 5]
-        if any(spike["above"] is None or spike["above"] >= above for spike in near):
-            return
-        new = {"step": step, "loss": _finite(loss), "above": _finite(above), "grad_norm": _finite(grad_norm)}
-        others = [spike for spike in self.spikes if spike not in near]
-        ranked = sorted([*others, new], key=lambda spike: -(math.inf if spike["above"] is None else spike["above"]))
-        self.spikes = ranked[:MAX_SPIKES]
-
-    def starts_of(self, step: int) -> tuple[int, ...]:
-        row = int(np.searchsorted(self.table[:, 0], step))
-        if row == self.size or int(self.table[row, 0]) != step:
-            raise ValueError(f"step: {step} is no recorded step of {self.name!r}")
-        return self.starts[row]
-
-    def numbers(self, most: int) -> np.ndarray:
-        """The rows worth drawing, one column after the other."""
-        return self.table[worth_drawing(self.table, most)].T
-
-    def packed(self) -> bytes:
-        return self.numbers(MAX_POINTS).astype("<f4").tobytes()
-
-    def facts(self) -> dict:
-        """All that the page must know of the run besides its numbers; JSON."""
-        return {
-            "name": self.name, "index": self.index, "status": self.status, "words": self.words, "origin": self.origin,
-            "validation": _thinned(self.validation, MAX_VALIDATIONS), "spikes": self.spikes,
-            "samples": _thinned(self.samples, MAX_SAMPLES), "heat": _thinned(self.heat, MAX_SAMPLES),
-            "by_hand": self.by_hand[-40:], "copies": sorted(self.copies), "texts": dict(self.texts),
-        }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How `lmcourse.training.train` was called, so that a fork can be trained alike from a copy of the state."""
-
-    model: Any
-    optimizer: Any
-    batches: Iterable
-    steps: int
-    schedule: Callable[[int], float] | None
-    copies: int
-    options: dict
-
-    def due(self, step: int) -> bool:
-        """True at the steps of which a copy is kept: the first is the beginning, unless the run was resumed."""
-        if not self.copies or step >= self.steps or (step == 0 and self.options.get("resume_from") is not None):
-            return False
-        return step % max(1, self.steps // self.copies) == 0
-
-    def copy(self) -> tuple:
-        place = self.batches.state_dict() if isinstance(self.batches, Batches) else None
-        return copy.deepcopy((self.model, self.optimizer)), place  # together: the copies belong to each other
-
-    def again(self, kept: tuple, start: int, times: float, steps: int, control: Control) -> Iterator:
-        """The records of a run from a copy: step numbers go on from `start`, the lr is `times` the run's own."""
-        (model, optimizer), place = copy.deepcopy(kept)
-        first = optimizer[0] if isinstance(optimizer, list | tuple) else optimizer
-        lr = first.param_groups[0]["lr"]
-        rate = self.schedule or (lambda step: lr)
-        own = ("checkpoint", "checkpoint_every", "resume_from", "control")  # of the run alone
-        options = {name: value for name, value in self.options.items() if name not in own}
-        records = train(
-            model, optimizer, self._batches_from(place, start), steps=steps - start,
-            schedule=lambda step: times * rate(start + step), control=control, **options,
-        )  # fmt: skip
-        return (dataclasses.replace(record, step=start + record.step) for record in records)
-
-    def _batches_from(self, place: dict | None, start: int) -> Iterable:
-        """The data that follows a kept step, from a loader of the fork's own."""
-        batches = self.batches
-        if place is not None:
-            batches = Batches(batches.tokens, copy.deepcopy(batches.sampler), device=batches.device)
-            batches.load_state_dict(place)
-            return batches
-        if iter(batches) is batches:
-            raise ValueError("batches: an iterator cannot be read twice; fork a run on Batches, a DataLoader or a list")
-        return itertools.islice(itertools.chain.from_iterable(itertools.repeat(batches)),
-                                start * self.options.get("accumulate", 1), None)  # fmt: skip
+MAX_WINDOWS = 8  # of a batch that are shown as text
 
 
 class TrainingDashboard(CourseWidget):
@@ -361,7 +170,7 @@ class TrainingDashboard(CourseWidget):
         return sorted(self._run_of({"run": run}).copies)
 
     def _watched(
-        self, records: Iterable, *, name: str | None, control: Control | None = None, recipe: "Recipe | None" = None,
+        self, records: Iterable, *, name: str | None, control: Control | None = None, recipe: Recipe | None = None,
         origin: dict | None = None,
     ) -> Iterator:  # fmt: skip
         """Pass on the records of a run; whatever ends it is shown in words, and raised as it came."""
@@ -391,7 +200,7 @@ class TrainingDashboard(CourseWidget):
             if shown is not None:
                 shown.update(self)  # what is stored with the notebook is the run as it ended
 
-    def _begin(self, name: str | None, control: Control, recipe: "Recipe | None", origin: dict | None) -> Run:
+    def _begin(self, name: str | None, control: Control, recipe: Recipe | None, origin: dict | None) -> Run:
         with self._lock:
             if control.stopped:  # by the run before
                 control.stopped = False
@@ -437,14 +246,14 @@ class TrainingDashboard(CourseWidget):
                 text = str(self._sample())
             except Exception as error:
                 text = f"No sample: {type(error).__name__}: {error}"
-            run.samples.append([run.step, _cut(text)])
+            run.samples.append([run.step, cut(text)])
         if self._per_token is not None:
             try:
                 pairs = [(str(token), float(loss)) for token, loss in self._per_token()]
             except Exception as error:
                 pairs = [(f"No losses: {type(error).__name__}: {error}", math.nan)]
             self.paragraph = [token for token, _ in pairs]
-            run.heat.append([run.step, [_finite(loss, 3) for _, loss in pairs]])
+            run.heat.append([run.step, [finite(loss, 3) for _, loss in pairs]])
 
     def _note_lr(self, run: Run) -> None:
         """Mark where the lr was changed by hand, from the page or from Python."""
@@ -525,7 +334,7 @@ class TrainingDashboard(CourseWidget):
         starts = run.starts_of(_checked("step", step))
         if self._text_at is None or not starts:
             return []
-        texts = [_cut(str(self._text_at(start)), MAX_TEXT // 2) for start in starts[:MAX_WINDOWS]]
+        texts = [cut(str(self._text_at(start)), MAX_TEXT // 2) for start in starts[:MAX_WINDOWS]]
         return texts + ([f"… and {len(starts) - MAX_WINDOWS} more windows"] if len(starts) > MAX_WINDOWS else [])
 
     # What follows from the records
@@ -561,8 +370,7 @@ class TrainingDashboard(CourseWidget):
             body += f"<tr><th>{int(step)}</th>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
         lines = "".join(f"<li>{html.escape(name)}: {value:.3f}</li>" for name, value in self.baselines.items())
         texts = "".join(
-            f"<tr><th>{step}</th><td><pre>{html.escape(text)}</pre></td></tr>"
-            for step, text in _thinned(run.samples, 3)
+            f"<tr><th>{step}</th><td><pre>{html.escape(text)}</pre></td></tr>" for step, text in thinned(run.samples, 3)
         )
         return (
             f"<p>{words[0].upper()}{words[1:]}.</p>"
@@ -606,21 +414,6 @@ class TrainingDashboard(CourseWidget):
         return dashboard
 
 
-def _field(record: Any, name: str) -> Any:
-    return record.get(name) if isinstance(record, Mapping) else getattr(record, name, None)
-
-
-def _number(record: Any, name: str) -> float:
-    """A field of a record as a number; NaN where it is not there, which only step and loss must be."""
-    value = _field(record, name)
-    if value is None and name not in ("step", "loss"):
-        return math.nan
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"records: {name} is a number, got {value!r} in {type(record).__name__}") from None
-
-
 def _checked(name: str, value: Any) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         raise ValueError(f"{name}: a finite number, got {value!r}")
@@ -638,7 +431,7 @@ def _ghost(name: str, points: Iterable[tuple[int, float]]) -> dict:
         table = np.full((len(pairs), len(COLUMNS)), np.nan, np.float32)
         table[:, :2] = pairs
     rows = worth_drawing(table, 200)
-    return {"name": str(name), "points": [[int(table[k, 0]), _finite(float(table[k, 1]))] for k in rows]}
+    return {"name": str(name), "points": [[int(table[k, 0]), finite(float(table[k, 1]))] for k in rows]}
 
 
 def _ending(error: BaseException) -> tuple[str, str]:
@@ -648,22 +441,6 @@ def _ending(error: BaseException) -> tuple[str, str]:
     if isinstance(error, GeneratorExit):  # the loop that took the records was left
         return "stopped", ""
     return "failed", f"{type(error).__name__}: {error}"
-
-
-def _thinned(rows: list, most: int) -> list:
-    """At most `most` of the rows, evenly, with the first and the last."""
-    if len(rows) <= most:
-        return list(rows)
-    return [rows[round(k * (len(rows) - 1) / (most - 1))] for k in range(most)]
-
-
-def _cut(text: str, most: int = MAX_TEXT) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _finite(value: float, digits: int = 5) -> float | None:
-    """Some digits, and None for what JSON cannot say."""
-    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 
 def _digits(numbers: np.ndarray) -> list[float | None]:
