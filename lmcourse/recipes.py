@@ -221,8 +221,9 @@ def main(arguments: list[str] | None = None) -> int:
     """`python -m lmcourse.training`: see `--help`. Returns the exit status: 0, 1 for an error, 130 when interrupted."""
     options = _parse(arguments)
     try:
-        with _processes() as (rank, world):
-            return _run(options, rank, world)
+        device = torch.device(options.device) if options.device else pick()
+        with _processes(device) as (rank, world):
+            return _run(options, device, rank, world)
     except (ValueError, OSError, LossDiverged) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -254,20 +255,19 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def _processes() -> Iterator[tuple[int, int]]:
+def _processes(device: torch.device) -> Iterator[tuple[int, int]]:
     """Rank and number of the processes; `torchrun` says so in the environment."""
     if "WORLD_SIZE" not in os.environ:
         yield 0, 1
         return
-    torch.distributed.init_process_group("nccl" if pick().type == "cuda" else "gloo")
+    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield torch.distributed.get_rank(), torch.distributed.get_world_size()
     finally:
         torch.distributed.destroy_process_group()
 
 
-def _run(options: argparse.Namespace, rank: int, world: int) -> int:
-    device = torch.device(options.device) if options.device else pick()
+def _run(options: argparse.Namespace, device: torch.device, rank: int, world: int) -> int:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(device)

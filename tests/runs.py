@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch._dynamo  # noqa: F401, every optimizer imports it at first: here, once, before processes are forked
 
 from lmcourse.data_loading import BatchSampler
 from lmcourse.model import ModelConfig, TransformerLM

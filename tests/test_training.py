@@ -4,6 +4,7 @@ Oracles: a loop written out with PyTorch alone, a run that nobody stopped, and a
 """
 
 import _thread
+import functools
 import itertools
 import math
 import os
@@ -161,6 +162,20 @@ def test_an_update_that_overflows_in_float16_is_skipped_and_the_scale_falls(tmp_
     records = list(train(model, adamw(model), data, steps=30, resume_from=path, **options))
     assert any(math.isfinite(record.grad_norm) for record in records)
     assert records[-1].loss < record.loss / 2  # it learns, once the scale is low enough
+
+
+def test_a_compiled_model_takes_the_same_path_and_its_checkpoint_is_the_same(tmp_path, monkeypatch):
+    """Compiled by the backend that needs no C++ compiler: what is tested is that nothing depends on the wrapper."""
+    compiled = functools.partial(torch.compile, backend="eager")
+    monkeypatch.setattr(torch, "compile", compiled)
+    plain = small_model()
+    expected = [record.loss for record in train(plain, adamw(plain), batches(), steps=2)]
+    for wrap, compile in ((lambda model: model, True), (compiled, False)):
+        model, path = small_model(), tmp_path / "run.safetensors"
+        records = train(wrap(model), adamw(model), batches(), steps=2, compile=compile, checkpoint=path)
+        assert [record.loss for record in records] == pytest.approx(expected, rel=1e-5)
+        other = small_model(seed=9)
+        assert load_checkpoint(path, other) == 2 and same(model, other)
 
 
 def test_loaders_of_any_kind():
