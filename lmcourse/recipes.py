@@ -42,7 +42,7 @@ class Recipe:
     """The settings of a run. Raises `ValueError` for one that no run can have.
 
     >>> Recipe(d_model=64, num_heads=4).lr
-    0.003
+    0.006
     >>> Recipe(optimizer="adam")
     Traceback (most recent call last):
         ...
@@ -52,15 +52,15 @@ class Recipe:
     tokenizer: str = "bpe"  # "bpe", or "characters": those of the corpus
     vocab_size: int = 1024  # for "bpe"
     context_length: int = 128
-    d_model: int = 192
+    d_model: int = 128
     num_layers: int = 4
-    num_heads: int = 6
-    d_ff: int = 512
-    batch_size: int = 16  # windows an update, over all micro-batches and processes
+    num_heads: int = 4
+    d_ff: int = 344
+    batch_size: int = 8  # windows an update, over all micro-batches and processes
     accumulate: int = 1
-    steps: int = 400
-    optimizer: str = "adamw"  # or "muon": for the matrices inside the blocks, AdamW for the rest
-    lr: float = 3e-3  # the highest; after a warm-up it falls along a cosine to a tenth
+    steps: int = 600
+    optimizer: str = "muon"  # for the matrices inside the blocks, and AdamW for the rest; or "adamw" for all
+    lr: float = 6e-3  # the highest; after a warm-up it falls along a cosine to a tenth
     warmup_steps: int = 40
     weight_decay: float = 0.1  # of matrices
     max_norm: float = 1.0

@@ -70,7 +70,7 @@ def test_a_run_from_a_shell_learns_and_writes(text, tmp_path, capsys):
     assert out.endswith(tokenizer.decode(again) + "\n")
 
 
-@pytest.mark.parametrize("more", [["--tokenizer=characters", "--optimizer=muon", "--accumulate=2"], []])
+@pytest.mark.parametrize("more", [["--tokenizer=characters", "--accumulate=2"], ["--optimizer=adamw"]])
 def test_a_run_that_was_interrupted_goes_on_bit_for_bit(text, tmp_path, monkeypatch, more):
     whole, path = tmp_path / "whole.safetensors", tmp_path / "run.safetensors"
     options = [text, *SMALL, "--steps=9", *more]
