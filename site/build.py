@@ -24,6 +24,7 @@ from sphinx.cmd.build import main as sphinx
 SITE = Path(__file__).resolve().parent
 ROOT = SITE.parent
 BOOK = ROOT / "build" / "book"
+TRY = "FloatBits"  # the widget on the first page
 FENCE = "`" * 8  # longer than any that a snapshot holds
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 STAGES = re.compile(r"^(?:\*\*)?text(?:\*\*)? → .*$", re.MULTILINE)
@@ -115,7 +116,7 @@ def gather_notebook(page: Page, notebooks: list[Page], names: dict[Path, str]) -
 
 
 def index(found: list[Page], names: dict[Path, str]) -> str:
-    """The first page: README's promise and its table of notebooks, then the table of contents."""
+    """The first page: README's promise and its table of notebooks, one widget to try, and the table of contents."""
     readme = relink((ROOT / "README.md").read_text(encoding="utf-8"), ROOT, names)
     promise, *sections = re.split(r"^(?=## )", readme, flags=re.MULTILINE)
     table = next((section for section in sections if "01_tokenization" in section), "")
@@ -127,7 +128,13 @@ def index(found: list[Page], names: dict[Path, str]) -> str:
     )
     strips = (STAGES.search(nbformat.read(p.path, as_version=4).cells[0].source) for p in found if p.stages)
     strip = next((journey(match[0], None, [p for p in found if p.stages]) for match in strips), "")
-    return f"{promise}\n{strip}\n\n{table}\n{contents}\n"
+    shown = [each for each in shown_widgets([p for p in found if p.path.suffix == ".ipynb"]) if each.place == TRY]
+    trial = "".join(
+        f"## Try one\n\nEvery bit is a button. It is the widget of [{each.page.title}]({each.page.name}.ipynb), "
+        f"and it runs here, in your browser, without a kernel.\n\n{FENCE}{{raw}} html\n{each.snapshot}\n{FENCE}\n"
+        for each in shown
+    )
+    return f"{promise}\n{strip}\n\n{table}\n{trial}\n{contents}\n"
 
 
 def state_of(snapshot: str) -> tuple[str, dict] | None:
@@ -150,7 +157,8 @@ def prepared() -> list[tuple[str, str, str, dict]]:
                 numbers.append(section[:2])
                 cells.append(nbformat.v4.new_code_cell(ast.get_source_segment(block, node)))
     notebook = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    quiet = ["--log-level=ERROR"]
+    NotebookClient(notebook, kernel_name="python3", timeout=120, extra_arguments=quiet).execute()
     found = []
     for number, cell in zip(numbers, notebook.cells):
         for output in cell.outputs:
