@@ -69,6 +69,7 @@ html_css_files = ["book.css"]
 html_js_files = ["book.js", ("widgets/hydrate.js", {"type": "module"})]
 html_favicon = str(SITE / "static" / "icon.svg")
 html_copy_source = False
+html_use_index = False
 html_show_sphinx = False
 
 
