@@ -314,7 +314,7 @@ def test_fifty_kills_leave_a_checkpoint_that_was_completed_and_the_run_goes_on_b
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (Path(__file__).parent, Path(__file__).parents[1]))))
         context.set_forkserver_preload(["pytest", "runs"])  # PyTorch is imported once, not fifty times
     rng, half_written, completed = random.Random(0), 0, 0
-    for kill in range(50):
+    for kill in range(50 if server else 5):  # Windows starts each process from nothing
         process = context.Process(target=train_until_killed, args=(path, announced), daemon=True)
         process.start()
         size = announced.stat().st_size
