@@ -82,6 +82,9 @@ class LoopNest:
 
     def indices(self, axes: Sequence[str]) -> Iterator[dict[str, int]]:
         """Every setting of the loop variables of `axes`, the last one fastest."""
+        for name in axes:
+            if name not in self.sizes:
+                raise ValueError(f"axes must be among {', '.join(self.sizes)}, got {name!r}")
         for values in itertools.product(*(range(self.sizes[name]) for name in axes)):
             yield dict(zip(axes, values))
 
@@ -389,6 +392,8 @@ def split_heads(x: Float[Tensor, "batch seq hidden"], heads: int) -> Float[Tenso
     >>> split_heads(torch.arange(6).reshape(1, 1, 6), heads=2).tolist()
     [[[[0, 1, 2]], [[3, 4, 5]]]]
     """
+    if heads < 1:
+        raise ValueError(f"heads must be at least 1, got {heads}")
     return rearrange(x, "batch seq (heads head_dim) -> batch heads seq head_dim", heads=heads)
 
 
@@ -416,6 +421,8 @@ def patchify(
     >>> patchify(torch.arange(8).reshape(1, 1, 2, 4), size=2).tolist()
     [[[0, 1, 4, 5], [2, 3, 6, 7]]]
     """
+    if size < 1:
+        raise ValueError(f"size must be at least 1, got {size}")
     pattern = "batch channels (down rows) (across columns) -> batch (down across) (channels rows columns)"
     return rearrange(images, pattern, rows=size, columns=size)
 
@@ -442,16 +449,16 @@ def rearrange_group(x: Shaped[Tensor, "..."], pattern: str, **sizes: int) -> Sha
     [[0, 3], [1, 4], [2, 5]]
     """
     left, right = (side.split() for side in pattern.split("->"))
-    lengths = iter(x.shape)
+    lengths = list(x.shape)
     split_shape, in_group = [], False
     for word in left:
         if word == "(":
             in_group = True
-            next(lengths)  # the group's own length: reshape works out the one part of it that is not told
+            lengths.pop(0)  # the group's own length: reshape works out the one part of it that is not told
         elif word == ")":
             in_group = False
         else:
-            split_shape.append(sizes.get(word, -1) if in_group else next(lengths))
+            split_shape.append(sizes.get(word, -1) if in_group else lengths.pop(0))
     names = [word for word in left if word not in "()"]
     x = x.reshape(split_shape).permute([names.index(word) for word in right if word not in "()"])
     if "(" in right:
