@@ -300,9 +300,13 @@ def shares_storage(a: torch.Tensor | np.ndarray, b: torch.Tensor | np.ndarray) -
 def addresses(shape: Sequence[int], strides: Sequence[int], storage_offset: int = 0) -> list[int]:
     """Return the offset of every element, in the order in which the indices count up (last one fastest).
 
+    Raises ValueError for more than ten million elements: this is for looking, not for computing.
+
     >>> addresses((2, 3), (1, 2))
     [0, 2, 4, 1, 3, 5]
     """
+    if prod(shape) > 10_000_000:
+        raise ValueError(f"shape must hold at most 10,000,000 elements, got {shape}")
     return [storage_offset + sum(map(mul, index, strides)) for index in product(*map(range, shape))]
 
 
