@@ -372,8 +372,8 @@ def prefetch(batches: Iterable[T], depth: int = 2) -> Iterator[T]:
     >>> list(prefetch(range(5)))
     [0, 1, 2, 3, 4]
     """
-    if depth < 1:
-        raise ValueError(f"depth is {depth}, it must be at least 1")
+    if not 1 <= depth <= 1000:
+        raise ValueError(f"depth is {depth}, it must be in 1 ... 1000: each batch ahead is held in memory")
     iterator, end = iter(batches), object()
     with ThreadPoolExecutor(max_workers=1) as thread:
         ahead = deque(thread.submit(next, iterator, end) for _ in range(depth))
@@ -407,6 +407,8 @@ def shuffled(indices: Int[np.ndarray, "count"], size: int, seed: int | tuple[int
     >>> shuffled(np.arange(10), 10, seed=0).tolist()
     [1, 6, 8, 7, 3, 5, 0, 2, 9, 4]
     """
+    if isinstance(size, bool) or not isinstance(size, int | np.integer):
+        raise TypeError(f"size is {_describe(size)}, it must be an integer")
     values = np.array(indices, dtype=np.int64)
     if values.size and not 0 <= values.min() <= values.max() < size:
         raise ValueError(f"indices has {values.min()} ... {values.max()}, they must be in 0 ... {size - 1}")
@@ -473,6 +475,8 @@ def count_tokens_seen(starts: Int[np.ndarray, "windows"], context_length: int, n
     >>> count_tokens_seen(np.array([0, 4, 6]), context_length=4, num_tokens=100)
     10
     """
+    if isinstance(num_tokens, bool) or not isinstance(num_tokens, int | np.integer):
+        raise TypeError(f"num_tokens is {_describe(num_tokens)}, it must be an integer")
     seen = np.zeros(num_tokens, dtype=bool)
     for start in starts:
         seen[start + 1 : start + 1 + context_length] = True
@@ -619,6 +623,8 @@ def pages_of(
     >>> sorted(pages_of(np.zeros(10_000, dtype=np.uint16), np.array([2047, 5000]), 2, page_size=4096))
     [0, 1, 2]
     """
+    if not isinstance(size, int | np.integer) or size > len(tokens):
+        raise ValueError(f"size is {size}, it must be an integer of at most {len(tokens)}, the number of tokens")
     first = offset_in_file(tokens) + np.asarray(starts) * tokens.itemsize
     last = first + size * tokens.itemsize - 1
     return {page for a, b in zip(first // page_size, last // page_size) for page in range(int(a), int(b) + 1)}
