@@ -626,6 +626,8 @@ def _powers_of_two(exponent: Int[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 
 def _blocks(x: Float[Tensor, "... n"], block_size: int) -> Float[Tensor, "... blocks block"]:
+    if block_size < 1:
+        raise ValueError(f"block_size: at least 1, got {block_size}")
     if x.ndim == 0 or x.shape[-1] % block_size:
         raise ValueError(f"x: its last size must be a multiple of block_size {block_size}, got shape {tuple(x.shape)}")
     if not x.isfinite().all():

@@ -281,6 +281,7 @@ def flops_per_token(config: ModelConfig | TransformerShape, seq: int) -> dict[st
     >>> {name: f"{flops:.3g}" for name, flops in flops_per_token(PUBLISHED["GPT-2"].shape, 1024).items()}
     {'6N': '7.47e+08', 'PaLM': '8.55e+08', 'matmuls': '8.54e+08', 'causal': '7.98e+08', 'Kaplan': '5.1e+08'}
     """
+    require_positive(seq=seq)
     shape, params = shape_of(config), transformer_params(config)
     total = sum(params.values())
     scores = 12 * shape.num_layers * shape.num_heads * shape.d_head * seq
@@ -541,6 +542,7 @@ def matmul_cost(m: int, k: int, n: int, element_bytes: int = 2) -> Cost:
     >>> round(matmul_cost(1, 4096, 4096).intensity, 2)  # a vector times a matrix
     1.0
     """
+    require_positive(element_bytes=element_bytes)
     return Cost(matmul_flops(m, k, n), element_bytes * (m * k + k * n + m * n))
 
 
@@ -550,7 +552,7 @@ def elementwise_cost(numel: int, flops_per_element: float = 1, inputs: int = 1, 
     >>> elementwise_cost(10**6).intensity, elementwise_cost(10**6, flops_per_element=20).intensity  # ReLU, GELU
     (0.25, 5.0)
     """
-    require_positive(numel=numel, element_bytes=element_bytes)
+    require_positive(numel=numel, flops_per_element=flops_per_element, inputs=inputs, element_bytes=element_bytes)
     return Cost(flops_per_element * numel, element_bytes * (inputs + 1) * numel)
 
 

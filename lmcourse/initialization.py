@@ -233,6 +233,8 @@ def signal_statistics(
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: a torch.nn.Module, got {type(model).__name__}")
+    if samples < 1:
+        raise ValueError(f"samples: at least 1, got {samples}")
     with _undisturbed(model), _recorded(model) as (outputs, gradients):
         output = model(x)
         if loss is not None:

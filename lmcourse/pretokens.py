@@ -68,8 +68,8 @@ def splitter(pattern: str) -> Callable[[str], list[str]]:
         raise TypeError(f"pattern must be a str, got {type(pattern).__name__}")
     try:
         compiled = regex.compile(pattern)
-    except regex.error as error:
-        raise ValueError(f"pattern {pattern!r} is not a valid regular expression: {error}") from None
+    except (regex.error, RecursionError) as error:  # the latter for brackets in thousands
+        raise ValueError(f"pattern {pattern[:200]!r} is not a valid regular expression: {error}") from None
     if pattern not in (GPT2_PATTERN, CL100K_PATTERN, O200K_PATTERN):
         return lambda text: [match.group() for match in compiled.finditer(text) if match.group()]
     spelled_out = re.compile(_spelled_out(pattern))
