@@ -115,7 +115,9 @@ export function keyed(parent, items, { key: keyOf, make, update = () => {} }) {
   const before = parent.keyed ?? new Map();
   parent.keyed = new Map(items.map((item) => [keyOf(item), before.get(keyOf(item)) ?? make(item)]));
   for (const [name, node] of before) if (!parent.keyed.has(name)) node.remove();
+  const kept = new Set(before.values());
   let at = parent.firstChild;
+  while (at && !kept.has(at)) at = at.nextSibling;  // a label that stands before them stays there
   items.forEach((item) => {
     const node = parent.keyed.get(keyOf(item));
     update(node, item);
@@ -153,11 +155,12 @@ export function lines(cuts, from, width, most, gap = GAP) {
 }
 
 /**
- * One line: a grid with a column a byte, and rows of spans above each other.
+ * One line: rows of spans above each other, each a grid with the same columns, one a byte. (One grid for all of them would
+ * be laid out as a whole when a token changes.)
  * @param {{ from, to }} line
  * @param {{ label: string, spans: { from, to }[], cell: (span) => HTMLElement }[]} rows  spans in order
  * @param {Set<number>} gaps  bytes before which a gap shows a pre-token boundary
- * @returns the grid; its `fill(row, spans, cell, update)` brings one row up to date
+ * @returns the line; its `fill(row, spans, cell, update)` brings one row up to date
  */
 export function byteLine(line, rows, gaps = new Set()) {
   const columns = [], place = new Map();
@@ -166,17 +169,18 @@ export function byteLine(line, rows, gaps = new Set()) {
     columns.push(`${COLUMN}px`);
     place.set(b, columns.length + 1);  // column 1 holds the labels
   }
-  const grid = h("div", { class: "lmc-line", style: `grid-template-columns: var(--lmc-label) ${columns.join(" ")}` });
-  const holders = rows.map(() => h("div", { style: "display: contents" }));
-  grid.fill = (row, spans, cell, update = () => {}) => {
-    keyed(holders[row], spans.filter((span) => span.to > line.from && span.from < line.to), {
+  const template = `grid-template-columns: var(--lmc-label) ${columns.join(" ")}`;
+  const grids = rows.map(({ label }) => h("div", { class: "lmc-row", style: template }, h("span", { class: "lmc-line-label" }, label)));
+  const whole = h("div", { class: "lmc-line" }, grids);
+  whole.fill = (row, spans, cell, update = () => {}) => {
+    keyed(grids[row], spans.filter((span) => span.to > line.from && span.from < line.to), {
       key: ({ from, to }) => `${from} ${to}`,
       make: (span) => {
         const first = Math.max(span.from, line.from), last = Math.min(span.to, line.to) - 1;
         const node = cell(span);
         node.dataset.from = span.from;
         node.dataset.to = span.to;
-        node.style.gridArea = `${row + 1} / ${place.get(first)} / auto / ${place.get(last) + 1}`;
+        node.style.gridArea = `1 / ${place.get(first)} / auto / ${place.get(last) + 1}`;
         return node;
       },
       update: (node, span) => {
@@ -186,11 +190,8 @@ export function byteLine(line, rows, gaps = new Set()) {
       },
     });
   };
-  rows.forEach(({ label, spans, cell }, row) => {
-    grid.append(h("span", { class: "lmc-line-label", style: `grid-row: ${row + 1}` }, label), holders[row]);
-    grid.fill(row, spans, cell);
-  });
-  return grid;
+  rows.forEach(({ spans, cell }, row) => whole.fill(row, spans, cell));
+  return whole;
 }
 
 /** The graphemes of `text` that touch bytes [from, to), with their byte spans; it looks only near there. */
