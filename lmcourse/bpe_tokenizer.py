@@ -157,7 +157,7 @@ class BPETokenizer:
         try:
             return b"".join(map(self.vocab.__getitem__, map(index, ids)))
         except TypeError:
-            position, wrong = next((p, i) for p, i in enumerate(ids) if not hasattr(i, "__index__"))
+            position, wrong = next(((p, i) for p, i in enumerate(ids) if not hasattr(i, "__index__")), (0, ids[0]))
             raise TypeError(f"ids must hold integers, got {wrong!r} at position {position}") from None
         except KeyError:
             position, wrong = next((p, i) for p, i in enumerate(ids) if index(i) not in self.vocab)
