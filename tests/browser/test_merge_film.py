@@ -38,8 +38,15 @@ def follows(page) -> None:
     page.wait_for_selector(".lmc.mf[aria-busy=false]")
 
 
+def shown(kernel_free, widget):
+    """The page of a widget that is trained to the end."""
+    page = kernel_free(widget, still=True).page
+    follows(page)
+    return page
+
+
 def test_steps_by_button_and_by_key(kernel_free):
-    page = kernel_free(MergeFilm(HANDOUT, vocab_size=270), still=True).page
+    page = shown(kernel_free, MergeFilm(HANDOUT, vocab_size=270))
     assert "Every token is one byte" in page.locator(".mf-headline").inner_text()
     page.get_by_label("step forward").click()
     headline = "Merge 1 s + t → st counted 9 id 256 tie of 2"
@@ -55,7 +62,7 @@ def test_steps_by_button_and_by_key(kernel_free):
 
 def test_a_state_is_a_function_of_its_step(kernel_free):
     """Scrubbing to a step, from either side, gives the same stage."""
-    page = kernel_free(MergeFilm(HANDOUT, vocab_size=270), still=True).page
+    page = shown(kernel_free, MergeFilm(HANDOUT, vocab_size=270))
     seen = {}
     for step in (5, 13, 0, 20, 5, 40, 13, 20, 0):
         set_step(page, step)
@@ -64,7 +71,7 @@ def test_a_state_is_a_function_of_its_step(kernel_free):
 
 
 def test_the_tie_rule_changes_the_vocabulary_at_once(kernel_free):
-    page = kernel_free(MergeFilm(HANDOUT, vocab_size=262, step=6), still=True).page
+    page = shown(kernel_free, MergeFilm(HANDOUT, vocab_size=262, step=6))
 
     def learned():
         return page.locator(".mf-vocab button").all_inner_texts()[::-1]
@@ -80,7 +87,7 @@ def test_the_tie_rule_changes_the_vocabulary_at_once(kernel_free):
 
 def test_tracks_are_aligned_by_byte(kernel_free):
     """The emoji stands exactly above its four bytes, and a token that owns two of them exactly below these two."""
-    page = kernel_free(MergeFilm("🐱 🐱 🐱", vocab_size=258, tie="first", step=1), still=True).page
+    page = shown(kernel_free, MergeFilm("🐱 🐱 🐱", vocab_size=258, tie="first", step=1))
     spans = page.evaluate(
         """() => [...document.querySelectorAll('.mf-tracks [data-from]')].map((e) => {
             const b = e.getBoundingClientRect();
@@ -98,7 +105,7 @@ def test_tracks_are_aligned_by_byte(kernel_free):
 
 
 def test_a_token_tells_its_life(kernel_free):
-    page = kernel_free(MergeFilm(HANDOUT, vocab_size=270, step=2), still=True).page
+    page = shown(kernel_free, MergeFilm(HANDOUT, vocab_size=270, step=2))
     page.locator(".mf-tracks button", has_text="est").first.click()
     life = page.locator(".mf-bio").inner_text()
     assert "merge 2, made in 9 places; now in 9 places" in life and "Later part of" in life
@@ -129,7 +136,7 @@ def test_any_text_can_be_typed(kernel_free):
 
 
 def test_encoding_goes_by_rank(kernel_free):
-    page = kernel_free(MergeFilm("bc bc bc abc ab", vocab_size=258, tie="first", new_text="abc"), still=True).page
+    page = shown(kernel_free, MergeFilm("bc bc bc abc ab", vocab_size=258, tie="first", new_text="abc"))
     set_step(page, 3)
     assert "Now encode a text" in page.locator(".mf-headline").inner_text()
     assert "rank 0 fires" in reading(page)
@@ -138,7 +145,7 @@ def test_encoding_goes_by_rank(kernel_free):
 
 
 def test_guess_before_the_counts_are_shown(kernel_free):
-    page = kernel_free(MergeFilm("low low low lower est est", vocab_size=262, tie="first", guess=True), still=True).page
+    page = shown(kernel_free, MergeFilm("low low low lower est est", vocab_size=262, tie="first", guess=True))
     assert "?" in page.locator(".mf-race").inner_text() and page.locator(".mf-next").count() == 0
     page.get_by_label("this one: “s” + “t”").click()
     assert "counted 2 times; another pair is counted 4 times" in reading(page)
@@ -149,10 +156,10 @@ def test_guess_before_the_counts_are_shown(kernel_free):
 def test_your_trainer_is_compared(kernel_free):
     from lmcourse.tokenization import train_bpe
 
-    same = kernel_free(MergeFilm(HANDOUT, vocab_size=266, train=lambda text, n: train_bpe(text, n)), still=True).page
+    same = shown(kernel_free, MergeFilm(HANDOUT, vocab_size=266, train=lambda text, n: train_bpe(text, n)))
     same.wait_for_function("document.querySelector('.mf-verdict').textContent.includes('make the same')")
     other = MergeFilm(HANDOUT, vocab_size=266, train=lambda text, n: train_bpe(text, n, tie="first"))
-    page = kernel_free(other, still=True).page
+    page = shown(kernel_free, other)
     page.wait_for_function("document.querySelector('.mf-verdict').textContent.includes('a tie, broken by “first”')")
     page.get_by_label("Train on").fill("another text, another text")
     follows(page)
@@ -161,7 +168,7 @@ def test_your_trainer_is_compared(kernel_free):
     def broken(text, n):
         raise ValueError("<b>no</b>")
 
-    page = kernel_free(MergeFilm(HANDOUT, train=broken), still=True).page
+    page = shown(kernel_free, MergeFilm(HANDOUT, train=broken))
     assert "ValueError: <b>no</b>" in page.locator(".mf-verdict").inner_text()
 
 
