@@ -101,6 +101,9 @@ class TrainingDashboard(CourseWidget):
             ghosts=[_ghost(name, points) for name, points in (ghosts or {}).items()],
             max_norm=None if max_norm is None else _checked("max_norm", max_norm),
         )
+        # ipykernel 7.4 sends what a page says to the thread that last told it something: here the one that trains, and
+        # is busy. Without this hook it goes where the page addressed it, to a subshell, which is free.
+        self.comm._reply_subshell_for = None
 
     # Watching
 
@@ -401,6 +404,7 @@ class TrainingDashboard(CourseWidget):
             sample_every=30,
             max_norm=1.0,
         )
+        dashboard._shown = True  # by the cell that asked for it
         for _ in dashboard.watch(_example_records(1, 1.0), name="this run"):
             pass
         run = dashboard._runs[0]
