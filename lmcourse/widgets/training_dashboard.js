@@ -156,8 +156,9 @@ function render({ model, el }) {
   const pause = button("Pause", () => command({ do: get("run").status === "paused" ? "resume" : "pause" }));
   const step = button("Step", () => command({ do: "step" }));
   const stop = button("Stop", () => command({ do: "stop" }));
+  let rateNow = 1e-3;  // the slider's places are coarser than rates are: the words are exact
   const lr = slider({
-    label: "learning rate", min: -6, max: 0, step: 0.005, value: -3, format: (v) => words("lr", 10 ** v),
+    label: "learning rate", min: -6, max: 0, step: 0.005, value: -3, format: (v) => words("lr", Math.abs(v - Math.log10(rateNow)) < 0.003 ? rateNow : 10 ** v),
     oninput: (v) => { if (why()) { trouble = why(); draw(); return; } trouble = ""; wanted = Number((10 ** v).toPrecision(3)); ask.ask({ do: "lr", lr: wanted }); },
   });
   const follow = button("Follow the schedule", () => { wanted = null; command({ do: "lr", lr: null }); });
@@ -455,7 +456,7 @@ function render({ model, el }) {
     follow.setAttribute("aria-disabled", String(Boolean(no) || (fixed === null && wanted === null)));
     const newest = data.all.find((r) => r.facts.index === get("run").index)?.c.lr ?? [];
     const rate = wanted ?? fixed ?? newest[newest.length - 1];
-    if (rate > 0) lr.set(Math.log10(rate));
+    if (rate > 0) { rateNow = rate; lr.set(Math.log10(rate)); }
     forking.style.display = facts.copies.length ? "" : "none";
     if (facts.copies.length) fork.textContent = `Fork at step ${grouped(forkStep())}`;
     fork.setAttribute("aria-disabled", String(Boolean(whyNoFork())));
