@@ -98,7 +98,9 @@ class CourseWidget(anywidget.AnyWidget):
         """
         known = self.state().keys() - {"title", "source"}
         for name in state.keys() - known:
-            raise ValueError(f"{name}: no part of the state of {type(self).__name__}, which is {', '.join(sorted(known))}")
+            raise ValueError(
+                f"{name}: no part of the state of {type(self).__name__}, which is {', '.join(sorted(known))}"
+            )
         with self.hold_sync():
             for name, value in state.items():
                 try:
