@@ -299,9 +299,14 @@ def lab_server(chromium, tmp_path_factory):
 
 @pytest.fixture
 def in_lab(lab_server, watch):
-    """`in_lab(path)` runs all of a notebook's copy in a real JupyterLab; `in_lab(code="...")` one of a single cell."""
+    """`in_lab(path)` runs all of a notebook's copy in a real JupyterLab; `in_lab(code="...")` one of a single cell.
 
-    def open_notebook(path: Path | None = None, *, code: str = "", timeout: int = 180, **options) -> Watched:
+    It comes back when all has run, or when the page makes `until`, a function in JS, true.
+    """
+
+    def open_notebook(
+        path: Path | None = None, *, code: str = "", timeout: int = 180, until: str = ALL_RUN, **options
+    ) -> Watched:
         name = path.name if path else f"{secrets.token_hex(4)}.ipynb"
         import nbformat
 
@@ -329,7 +334,7 @@ def in_lab(lab_server, watch):
                 break
             except playwright_timeout():
                 continue
-        page.wait_for_function(ALL_RUN, timeout=timeout * 1000)
+        page.wait_for_function(until, timeout=timeout * 1000)
         page.wait_for_timeout(500)
         return watched
 
