@@ -1,0 +1,65 @@
+"""A page's state may come from anywhere (a link, an edited file): it is drawn, explained or refused, and runs nothing.
+
+Run: pytest tests/browser/test_hostile_state.py
+"""
+
+import importlib
+import os
+
+import pytest
+
+import lmcourse.widgets
+
+hostile_traits = importlib.import_module("widgets.test_hostile_traits")
+security = importlib.import_module("test_security")
+
+# The other two take minutes.
+NAMES = [name for name in lmcourse.widgets.widget_names() if name not in ("OptimizerPaths", "TrainingDashboard")]
+every_widget = pytest.mark.parametrize("name", NAMES)
+
+# Draw each state on a page of its own place; a widget that throws while it is drawn keeps its snapshot (hydrate.js).
+DRAW = """async ([stem, states]) => {
+  const { hydrate } = await import(new URL('widgets/hydrate.js', location.href));
+  const wrong = [];
+  for (const [what, state] of states) {
+    const place = document.createElement('div');
+    place.dataset.lmWidget = stem;
+    place.dataset.lmState = JSON.stringify(state);
+    place.textContent = 'the snapshot';
+    document.body.append(place);
+    try { await hydrate(place); } catch (error) { if (!error.message) wrong.push(`${what}: an error without a word`); }
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    if (!place.textContent.trim()) wrong.push(`${what}: a blank`);
+    if (place.querySelector('img, script, iframe, object, [onerror], [onload]')) wrong.push(`${what}: markup`);
+    place.remove();
+  }
+  if (window.hacked) wrong.push('something ran');
+  return wrong;
+}"""
+
+
+@every_widget
+def test_hostile_text_everywhere_is_text(name, kernel_free):
+    """Every text of the state is a piece of HTML that would run: none does, and no element of it is there."""
+    widget = getattr(lmcourse.widgets, name).example()
+    watched = kernel_free(widget, still=True)
+    good = widget.state()
+    states = [(trait, good | {trait: security.with_hostile_text(value)}) for trait, value in good.items()]
+    states.append(("all", security.with_hostile_text(good)))
+    assert watched.page.evaluate(DRAW, [widget.stem, states]) == []
+    assert [line for line in watched.wrong if line.startswith("off-site:")] == []
+    assert watched.page.evaluate("Boolean(window.hacked)") is False
+
+
+@pytest.mark.skipif(os.environ.get("LMCOURSE_SECTIONS") != "1", reason="takes minutes: set LMCOURSE_SECTIONS=1")
+@every_widget
+def test_a_broken_state_leaves_no_blank(name, kernel_free):
+    """One trait in turn is of the wrong kind, or broken inside."""
+    widget = getattr(lmcourse.widgets, name).example()
+    watched = kernel_free(widget, still=True)
+    good = widget.state()
+    states = []
+    for trait, value in good.items():
+        broken = hostile_traits.broken_states(value, f"browser {name}.{trait}")[:24]
+        states += [(f"{trait}={str(bad)[:40]}", good | {trait: bad}) for bad in broken if "\ud800" not in str(bad)]
+    assert watched.page.evaluate(DRAW, [widget.stem, states]) == []
