@@ -116,6 +116,50 @@ def status(page):
     return page.locator(".td .td-status")
 
 
+def test_pause_step_lr_resume_and_stop_while_a_cell_trains(training):
+    watched, kernel = training()
+    page = watched.page
+    watched.picture(page.locator(".td"), "TrainingDashboard-training-light")
+    page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+    watched.picture(page.locator(".td"), "TrainingDashboard-training-dark")
+    page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+
+    button(page, "❚❚ Pause").click()
+    expect(status(page)).to_contain_text("paused")
+    rest = kernel.rest()
+    expect(page.locator(".td .td-tile b").first).to_contain_text(str(rest))  # the page shows the very last step
+
+    button(page, "Step").click()
+    button(page, "Step").click()
+    kernel.wait(lambda _: kernel.steps() >= rest + 2, "Step does nothing")
+    assert kernel.rest() == rest + 2
+
+    page.get_by_label("learning rate", exact=True).evaluate(
+        "e => { e.value = -1; e.dispatchEvent(new Event('input', { bubbles: true })); }"
+    )
+    expect(button(page, "Follow the schedule")).to_have_attribute("aria-disabled", "false")
+    button(page, "Step").click()
+    kernel.wait(lambda _: kernel.steps() >= rest + 3, "Step does nothing")
+    assert kernel.rest() == rest + 3
+    expect(page.locator(".td .td-batch")).not_to_contain_text("Asking")  # the text of a paused step is read
+    assert [line for line in kernel.lines() if line.startswith("step")][-1] == f"step {rest + 3} 0.1"
+    watched.picture(page.locator(".td"), "TrainingDashboard-paused")
+
+    button(page, "▶ Resume").click()
+    kernel.wait(lambda _: kernel.steps() >= rest + 10, "Resume does nothing")
+    page.locator(".td input[type=range]").first.focus()
+    page.keyboard.press("Space")  # Space pauses, wherever no control needs it
+    expect(status(page)).to_contain_text("paused")
+    kernel.rest()
+    button(page, "■ Stop").click()
+    kernel.wait(lambda lines: lines[-1] == "ended True", "Stop does nothing")
+    expect(status(page)).to_contain_text("stopped")
+    button(page, "Step").click(force=True)
+    expect(page.locator(".td .lmc-reading")).to_contain_text("No run trains now")
+    assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    assert watched.wrong == []
+
+
 def test_interrupting_the_kernel_leaves_a_usable_model(training):
     watched, kernel = training()
     page = watched.page
@@ -124,6 +168,24 @@ def test_interrupting_the_kernel_leaves_a_usable_model(training):
     kernel.wait(lambda lines: lines[-1].startswith("usable"), "the interrupt does not come through")
     assert math.isfinite(float(kernel.lines()[-1].split()[1]))
     expect(status(page)).to_contain_text("interrupted")
+    assert watched.wrong == []
+
+
+def test_a_fork_from_the_page_is_drawn_over_the_run(training):
+    watched, kernel = training(steps=60, every=15, copies=4)
+    page = watched.page
+    kernel.wait(lambda lines: lines[-1] == "ended False", "the run does not end")
+    expect(status(page)).to_contain_text("done")
+    page.get_by_label("with the lr").select_option("10")
+    button(page, "Fork at step 45").click()
+    expect(page.locator(".td .td-scrub option")).to_have_text(["this run", "lr × 10"])
+    expect(status(page)).to_contain_text("done")
+    expect(page.locator(".td .lmc-reading")).to_contain_text("“lr × 10”, forked at step 45")
+    expect(page.locator(".td .td-film button")).to_have_count(0)  # the fork has no samples, the run has
+    page.locator(".td .td-scrub select").select_option("this run")
+    expect(page.locator(".td .td-film button")).to_have_count(5)
+    watched.picture(page.locator(".td"), "TrainingDashboard-fork")
+    assert page.locator(".td").count() == 1  # shown once, though what is stored was brought up to date
     assert watched.wrong == []
 
 
