@@ -42,7 +42,7 @@ class Recipe:
     """The settings of a run. Raises `ValueError` for one that no run can have.
 
     >>> Recipe(d_model=64, num_heads=4).lr
-    0.006
+    0.01
     >>> Recipe(optimizer="adam")
     Traceback (most recent call last):
         ...
@@ -58,9 +58,9 @@ class Recipe:
     d_ff: int = 344
     batch_size: int = 8  # windows an update, over all micro-batches and processes
     accumulate: int = 1
-    steps: int = 600
+    steps: int = 360
     optimizer: str = "muon"  # for the matrices inside the blocks, and AdamW for the rest; or "adamw" for all
-    lr: float = 6e-3  # the highest; after a warm-up it falls along a cosine to a tenth
+    lr: float = 1e-2  # the highest; after a warm-up it falls along a cosine to a tenth
     warmup_steps: int = 40
     weight_decay: float = 0.1  # of matrices
     max_norm: float = 1.0
