@@ -10,9 +10,10 @@
     root.dataset.theme = chosen === "auto" ? (dark.matches ? "dark" : "light") : chosen;
   }
 
-  /** What scrolls sideways can be reached by keyboard; what does not is no stop on the way. */
+  /** What scrolls sideways can be reached by keyboard; what does not is no stop on the way. Widgets see to themselves. */
   function reachable() {
     for (const box of document.querySelectorAll("article pre, article .table-wrapper, article .output.text_html > div")) {
+      if (box.closest(".lmc")) continue;
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
     }
