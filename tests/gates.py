@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-rs", "--durations=5"]
 NBVAL = [
-    "--nbval-sanitize-with", "tests/nbval_sanitize.cfg", "--nbval-cell-timeout=120", "--nbval-current-env",
+    "--nbval-sanitize-with", "tests/nbval_sanitize.cfg", "--nbval-cell-timeout=300", "--nbval-current-env",
     "-n", "2", "--dist", "loadscope",
 ]  # fmt: skip
 

@@ -10,7 +10,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_in_jupyterlab(path, in_lab):
     """No failed cell, no console error, no request off this machine, every widget drawn, every picture with words."""
-    watched = in_lab(path)
+    watched = in_lab(path, timeout=400)
     page = watched.page
     page.wait_for_timeout(1000)
     errors = page.locator("[data-mime-type='application/vnd.jupyter.error']").all_inner_texts()
