@@ -42,8 +42,11 @@ def tags(cell) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
+FIRST = "## The journey of one sentence"  # of 00: all that follows plays with the sentence that has arrived
+
+
 def sections(notebook: nbformat.NotebookNode) -> tuple[list, list[Section]]:
-    """The code cells before the first `## ` heading (the setup), and the sections that have code, in order."""
+    """The code cells before the first `## ` heading (the setup; in 00 the journey too), and the sections, in order."""
     setup, found = [], []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -51,7 +54,8 @@ def sections(notebook: nbformat.NotebookNode) -> tuple[list, list[Section]]:
             found += [Section(headings[-1])] if headings else []
         elif cell.cell_type == "code" and cell.source.strip():
             (found[-1].cells if found else setup).append(cell)
-    return setup, [section for section in found if section.cells]
+    setup += [cell for section in found if section.title == FIRST for cell in section.cells]
+    return setup, [section for section in found if section.cells and section.title != FIRST]
 
 
 class Kernel:
