@@ -80,16 +80,17 @@ class Kernel:
         self.manager.shutdown_kernel(now=True)
 
     def _watch_memory(self) -> None:
-        """The most that the kernel and its children held at once, in bytes of resident memory."""
-        own = psutil.Process(self.manager.provisioner.pid)
         while not self._over.wait(0.05):
-            total = 0
-            try:
-                for process in (own, *own.children(recursive=True)):
-                    total += process.memory_info().rss
-            except psutil.Error:  # a child that ended in between
-                continue
-            self.peak = max(self.peak, total)
+            self._look_at_memory()
+
+    def _look_at_memory(self) -> None:
+        """Keep the most that the kernel and its children held at once, in bytes of resident memory."""
+        try:
+            own = psutil.Process(self.manager.provisioner.pid)
+            total = sum(process.memory_info().rss for process in (own, *own.children(recursive=True)))
+        except psutil.Error:  # a child that ended in between
+            return
+        self.peak = max(self.peak, total)
 
     def run(self, source: str, *, interrupt_after: float | None = None, timeout: float = 300) -> Ran:
         """Run one cell to its end; `interrupt_after` seconds the kernel is interrupted, as its ■ does."""
@@ -116,6 +117,7 @@ class Kernel:
         finally:
             timer.cancel()
         ran.seconds = time.monotonic() - start
+        self._look_at_memory()  # what a short cell leaves behind is seen before the next look
         return ran
 
     def run_cells(self, cells: list) -> Iterator[tuple[nbformat.NotebookNode, Ran]]:
