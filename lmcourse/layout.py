@@ -18,9 +18,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lmcourse.strides import addresses, can_view, contiguous_strides, is_contiguous, memory_range
+from lmcourse.strides import addresses, can_view, contiguous_strides, integers, is_contiguous, memory_range
 
 # --- the record, and PyTorch's operations on it ---------------------------------------------------
+
+
+def _whole(**named: int) -> None:
+    """Refuse by name what is no integer."""
+    for name, value in named.items():
+        if not isinstance(value, int | np.integer):
+            raise TypeError(f"{name} must be an integer, got {value!r}")
 
 
 def _wrap(dim: int, ndim: int) -> int:
@@ -71,9 +78,10 @@ def _infer(sizes: tuple[int, ...], numel: int) -> tuple[int, ...]:
 class Layout:
     """Shape, strides and offset over a storage of `storage_size` elements, and PyTorch's operations on them.
 
-    Every operation returns a new `Layout` or raises the error that PyTorch raises. After an operation that had
-    to copy, the new `Layout` lies over a storage of its own, and `copied_from` lists the positions in the old
-    storage that were copied into it, in order; after a view it is None.
+    Every operation returns a new `Layout` or raises the error that PyTorch raises; for an argument that is no
+    integer that is a TypeError, here one that names it. After an operation that had to copy, the new `Layout` lies
+    over a storage of its own, and `copied_from` lists the positions in the old storage that were copied into it, in
+    order; after a view it is None.
 
     >>> x = Layout((3, 4), (4, 1), storage_size=12)
     >>> x.transpose(0, 1)
@@ -101,10 +109,12 @@ class Layout:
 
     @property
     def ndim(self) -> int:
+        """How many dimensions there are."""
         return len(self.shape)
 
     @property
     def numel(self) -> int:
+        """How many elements the shape holds, whatever the storage holds."""
         return prod(self.shape)
 
     def positions(self) -> list[int]:
@@ -112,6 +122,12 @@ class Layout:
         return addresses(self.shape, self.strides, self.offset)
 
     def is_contiguous(self) -> bool:
+        """Say whether the elements lie in the storage in index order, without gaps, wherever they begin.
+
+        >>> x = Layout((3, 4), (4, 1), storage_size=12)
+        >>> x[1:].is_contiguous(), x[:, 1:].is_contiguous(), x.T.is_contiguous()
+        (True, False, False)
+        """
         return is_contiguous(self.shape, self.strides)
 
     def _view(self, shape: Sequence[int], strides: Sequence[int], offset: int | None = None) -> "Layout":
@@ -133,6 +149,15 @@ class Layout:
     # views that pick or reorder dimensions
 
     def permute(self, *dims: int) -> "Layout":
+        """Reorder the dimensions: shape and strides are dealt out anew, and no element moves.
+
+        dims: every dimension once, `permute(2, 0, 1)` or `permute((2, 0, 1))`; below 0 they count from the end.
+        Raises RuntimeError for dimensions that are missing or repeated, IndexError for one out of range.
+
+        >>> x = Layout((2, 3, 4), (12, 4, 1), storage_size=24).permute(2, 0, 1)
+        >>> x.shape, x.strides
+        ((4, 2, 3), (1, 12, 4))
+        """
         dims = _sizes(dims)
         if len(dims) != self.ndim:
             raise RuntimeError(
@@ -145,6 +170,17 @@ class Layout:
         return self._view([self.shape[d] for d in order], [self.strides[d] for d in order])
 
     def transpose(self, dim0: int, dim1: int) -> "Layout":
+        """Swap two dimensions, sizes and strides alike; `swapaxes` is another name for it.
+
+        Raises IndexError for a dimension out of range.
+
+        >>> x = Layout((2, 3, 4), (12, 4, 1), storage_size=24)
+        >>> x.transpose(0, -1).strides
+        (1, 4, 12)
+        >>> x.transpose(0, -1).transpose(0, -1) == x  # nothing moved, so nothing is lost
+        True
+        """
+        _whole(dim0=dim0, dim1=dim1)
         order = list(range(self.ndim))
         dim0, dim1 = _wrap(dim0, self.ndim), _wrap(dim1, self.ndim)
         if self.ndim:
@@ -155,20 +191,48 @@ class Layout:
 
     @property
     def T(self) -> "Layout":
+        """All dimensions in reverse order."""
         return self.permute(list(reversed(range(self.ndim))))
 
     @property
     def mT(self) -> "Layout":
+        """The last two dimensions swapped: every matrix of a batch is transposed, and the batch stays.
+
+        Raises RuntimeError for one dimension.
+
+        >>> x = Layout((8, 3, 4), (12, 4, 1), storage_size=96)
+        >>> x.mT.shape, x.T.shape
+        ((8, 4, 3), (4, 3, 8))
+        """
         if self.ndim == 1:
             raise RuntimeError("tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor.")
         return self.transpose(-2, -1) if self.ndim else self._view((), ())
 
     def squeeze(self, *dims: int) -> "Layout":
+        """Drop dimensions of size 1: those in `dims`, or all of them where none are given.
+
+        A dimension of another size stays, and nothing is said. Raises IndexError for a dimension out of range,
+        RuntimeError for a repeated one.
+
+        >>> x = Layout((1, 3, 1), (3, 1, 1), storage_size=3)
+        >>> x.squeeze().shape, x.squeeze(0).shape, x.squeeze(1).shape
+        ((3,), (3, 1), (1, 3, 1))
+        """
         chosen = _distinct(_sizes(dims), self.ndim) if dims else range(self.ndim)
         keep = [d for d in range(self.ndim) if not (d in chosen and self.shape[d] == 1)]
         return self._view([self.shape[d] for d in keep], [self.strides[d] for d in keep])
 
     def unsqueeze(self, dim: int) -> "Layout":
+        """Put a dimension of size 1 in front of dimension `dim`; `ndim`, or -1, puts it at the end.
+
+        No step is ever taken along it, so any stride would do; PyTorch writes the one that skips its right neighbour.
+        Raises IndexError unless `dim` is in -ndim - 1 .. ndim.
+
+        >>> x = Layout((3, 4), (4, 1), storage_size=12)
+        >>> x.unsqueeze(0).strides, x.unsqueeze(-1).strides
+        ((12, 4, 1), (4, 1, 1))
+        """
+        _whole(dim=dim)
         dim = _wrap(dim, self.ndim + 1)
         stride = self.shape[dim] * self.strides[dim] if dim < self.ndim else 1
         return self._view(
@@ -176,6 +240,15 @@ class Layout:
         )
 
     def diagonal(self, offset: int = 0, dim1: int = 0, dim2: int = 1) -> "Layout":
+        """Return the elements (i, i + offset) of two dimensions as one, the last: its stride is the sum of theirs.
+
+        Raises IndexError for a dimension out of range, RuntimeError for the same one twice.
+
+        >>> x = Layout((3, 4), (4, 1), storage_size=12)
+        >>> x.diagonal().strides, x.diagonal(1).positions()
+        ((5,), [1, 6, 11])
+        """
+        _whole(offset=offset, dim1=dim1, dim2=dim2)
         first, second = _wrap(dim1, self.ndim), _wrap(dim2, self.ndim)
         if first == second:
             raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
@@ -189,6 +262,15 @@ class Layout:
     # views that pick a part
 
     def select(self, dim: int, index: int) -> "Layout":
+        """Return what lies at `index` of dimension `dim`, without that dimension; below 0, `index` counts from the end.
+
+        Raises IndexError for a dimension or an index out of range.
+
+        >>> x = Layout((3, 4), (4, 1), storage_size=12)
+        >>> x.select(0, -1).positions(), x.select(1, 0).positions()  # a row, and a column
+        ([8, 9, 10, 11], [0, 4, 8])
+        """
+        _whole(dim=dim, index=index)
         if self.ndim == 0:
             raise IndexError("select() cannot be applied to a 0-dim tensor.")
         dim = _wrap(dim, self.ndim)
@@ -201,6 +283,19 @@ class Layout:
         return self._view(self.shape[:dim] + self.shape[dim + 1 :], self.strides[:dim] + self.strides[dim + 1 :], start)
 
     def narrow(self, dim: int, start: int, length: int) -> "Layout":
+        """Return the `length` elements of dimension `dim` from `start` on; a `start` below 0 counts from the end.
+
+        What a slice would cut short is an error here. Raises RuntimeError for a `length` below 0 or past the end,
+        IndexError for a dimension or a `start` out of range.
+
+        >>> x = Layout((3, 4), (4, 1), storage_size=12)
+        >>> x.narrow(1, 1, 2) == x[:, 1:3], x[:, 3:9].shape
+        (True, (3, 1))
+        >>> x.narrow(1, 3, 6)
+        Traceback (most recent call last):
+        RuntimeError: start (3) + length (6) exceeds dimension size (4).
+        """
+        _whole(dim=dim, start=start, length=length)
         if self.ndim == 0:
             raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
         if length < 0:
@@ -262,6 +357,15 @@ class Layout:
     # views that read an element more than once
 
     def expand(self, *sizes: int) -> "Layout":
+        """Repeat dimensions of size 1 with a stride of 0, so that many elements are one in memory.
+
+        sizes: those of the result, new dimensions first; -1 keeps a size.
+        Raises RuntimeError for another size than the one that is there, where that is not 1, and for too few sizes.
+
+        >>> row = Layout((4,), (1,), storage_size=4).expand(1000, 4)
+        >>> row.strides, row.numel, row.storage_size
+        ((0, 1), 4000, 4)
+        """
         sizes = _sizes(sizes)
         new = len(sizes) - self.ndim
         if new < 0:
@@ -289,6 +393,16 @@ class Layout:
         return self._view(shape, strides)
 
     def unfold(self, dimension: int, size: int, step: int) -> "Layout":
+        """Return every window of `size` elements along a dimension, `step` apart, as a new last dimension.
+
+        Windows that overlap share their elements: nothing is copied. Raises IndexError for a dimension out of range,
+        RuntimeError for a `size` that is not in 0 .. the dimension's, or a `step` below 1.
+
+        >>> x = Layout((6,), (1,), storage_size=6).unfold(0, size=4, step=1)
+        >>> x.shape, x.strides
+        ((3, 4), (1, 1))
+        """
+        _whole(dimension=dimension, size=size, step=step)
         dim = _wrap(dimension, self.ndim)
         have, stride = (self.shape[dim], self.strides[dim]) if self.ndim else (1, 1)
         if size < 0:
@@ -302,8 +416,21 @@ class Layout:
             shape[dim], strides[dim] = (have - size) // step + 1, stride * step
         return self._view(shape + [size], strides + [stride])
 
+    @integers(size=None, stride=None)
     def as_strided(self, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> "Layout":
+        """Return any `size` and `stride` over the same storage, whatever the shape and the strides are now.
+
+        stride, storage_offset: in elements; None keeps the offset.
+        Raises RuntimeError for two lengths that differ, a negative number, or an element outside of the storage.
+
+        >>> x = Layout((3, 4), (4, 1), storage_size=12)
+        >>> x.as_strided((2, 2), (1, 1)).positions()  # the element at 1 is read twice
+        [0, 1, 1, 2]
+        >>> x[2].as_strided((3,), (4,), 0).positions()  # a slice still holds all of its storage
+        [0, 4, 8]
+        """
         start = self.offset if storage_offset is None else storage_offset
+        _whole(storage_offset=start)
         if len(size) != len(stride):
             raise RuntimeError("mismatch in length of strides and shape")
         if any(s < 0 for s in stride):
@@ -328,6 +455,18 @@ class Layout:
     # a view when strides exist for it, else an error or a copy
 
     def view(self, *sizes: int) -> "Layout":
+        """Return the same elements in another shape, over the same storage.
+
+        sizes: of the result, `view(2, 6)` or `view((2, 6))`; one of them may be -1, and is worked out.
+        Raises RuntimeError for sizes that hold another number of elements, and where no strides read the storage so.
+
+        >>> x = Layout((3, 4), (4, 1), storage_size=12)
+        >>> x.view(2, -1).strides
+        (6, 1)
+        >>> x.T.view(12)
+        Traceback (most recent call last):
+        RuntimeError: view size is not compatible with input tensor's size and stride ... Use .reshape(...) instead.
+        """
         shape = _infer(_sizes(sizes), self.numel)
         strides = can_view(self.shape, self.strides, shape)
         if strides is None:
@@ -338,11 +477,30 @@ class Layout:
         return self._view(shape, strides)
 
     def reshape(self, *sizes: int) -> "Layout":
+        """Return a view where `view` can, else a copy; `copied_from` says which. Sizes are given as to `view`.
+
+        Raises RuntimeError for sizes that hold another number of elements.
+
+        >>> x = Layout((2, 2), (2, 1), storage_size=4)
+        >>> x.reshape(4).copied_from, x.T.reshape(4).copied_from
+        (None, (0, 2, 1, 3))
+        """
         shape = _infer(_sizes(sizes), self.numel)
         strides = can_view(self.shape, self.strides, shape)
         return self._copy(shape, self.positions()) if strides is None else self._view(shape, strides)
 
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> "Layout":
+        """Merge the dimensions from `start_dim` to `end_dim`, both included: a view where that can be, else a copy.
+
+        Raises IndexError for a dimension out of range, RuntimeError where the end comes before the start.
+
+        >>> x = Layout((2, 3, 4), (12, 4, 1), storage_size=24)
+        >>> x.flatten(1).shape, x.mT.flatten(0, 1).shape
+        ((2, 12), (8, 3))
+        >>> x.flatten(1).copied_from is None, x.mT.flatten(0, 1).copied_from is None
+        (True, False)
+        """
+        _whole(start_dim=start_dim, end_dim=end_dim)
         start, end = _wrap(start_dim, self.ndim), _wrap(end_dim, self.ndim)
         if start > end:
             raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
@@ -351,6 +509,12 @@ class Layout:
         return self.reshape(self.shape[:start] + (prod(self.shape[start : end + 1]),) + self.shape[end + 1 :])
 
     def contiguous(self) -> "Layout":
+        """Return the same record where it is contiguous, else that of a copy which is.
+
+        >>> x = Layout((2, 3), (3, 1), storage_size=6)
+        >>> x.contiguous() == x, x.T.contiguous().copied_from
+        (True, (0, 3, 1, 4, 2, 5))
+        """
         return (
             self._view(self.shape, self.strides) if self.is_contiguous() else self._copy(self.shape, self.positions())
         )
@@ -365,6 +529,14 @@ class Layout:
             )
 
     def flip(self, *dims: int) -> "Layout":
+        """Reverse the order along `dims`. Always a copy: no stride of PyTorch's is negative (one of NumPy's may be).
+
+        Raises NotImplementedError for a tensor that is not contiguous, IndexError for a dimension out of range,
+        RuntimeError for a repeated one.
+
+        >>> Layout((2, 3), (3, 1), storage_size=6).flip(1).copied_from
+        (2, 1, 0, 5, 4, 3)
+        """
         flipped = _distinct(_sizes(dims), self.ndim)
         self._require_fresh("flip")
         strides = [-s if d in flipped else s for d, s in enumerate(self.strides)]
@@ -372,6 +544,14 @@ class Layout:
         return self._copy(self.shape, addresses(self.shape, strides, start))
 
     def clone(self) -> "Layout":
+        """Return the record of a copy, which holds no more than its own elements.
+
+        Raises NotImplementedError for a tensor that is not contiguous.
+
+        >>> row = Layout((3, 4), (4, 1), storage_size=12)[2]
+        >>> row.storage_size, row.clone().storage_size
+        (12, 4)
+        """
         self._require_fresh("clone")
         return self._copy(self.shape, self.positions())
 
@@ -395,7 +575,11 @@ class ArrayLayout(Layout):
 
     @classmethod
     def of(cls, x: np.ndarray) -> "ArrayLayout":
-        """Read the record of a real array; raises ValueError when its strides are no whole number of elements."""
+        """Read the record of a real array; raises ValueError when its strides are no whole number of elements.
+
+        >>> ArrayLayout.of(np.zeros((3, 4))[::-1]).strides
+        (-4, 1)
+        """
         start, stop = memory_range(x)
         begin = x.__array_interface__["data"][0] - start if x.size else 0
         if any(s % x.itemsize for s in x.strides) or begin % x.itemsize:
@@ -410,9 +594,25 @@ class ArrayLayout(Layout):
             raise ValueError("slice step cannot be zero")
 
     def transpose(self, *axes: int) -> "ArrayLayout":
+        """Reorder the axes, or reverse them all where none are given. `Layout.transpose` takes two and swaps them.
+
+        Raises RuntimeError for axes that are missing or repeated (NumPy a ValueError), IndexError for one out of range.
+
+        >>> x = ArrayLayout.of(np.zeros((2, 3, 4)))
+        >>> x.transpose().shape, x.transpose(0, 2, 1).shape
+        ((4, 3, 2), (2, 4, 3))
+        """
         return self.permute(*axes) if axes else self.T
 
     def reshape(self, *sizes: int) -> "ArrayLayout":
+        """Return a view where strides exist for it, else a copy.
+
+        Raises ValueError for sizes that hold another number of elements.
+
+        >>> x = ArrayLayout.of(np.zeros((2, 2)))
+        >>> x.reshape(4).copied_from, x[:, ::-1].reshape(4).copied_from
+        (None, (1, 0, 3, 2))
+        """
         try:
             return super().reshape(*sizes)
         except RuntimeError as error:
