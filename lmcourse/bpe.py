@@ -4,6 +4,12 @@ Ids are the 256 byte values, then the merges in the order they were learned, the
 everything anew for every merge; lmcourse.bpe_trainer learns the same in a small part of the time. The encoder takes
 merges alone; lmcourse.bpe_tokenizer has special tokens, published vocabularies, decoding and files.
 Sources: Gage 1994 (the compression algorithm), Sennrich et al. 2016 (subwords), Radford et al. 2019 (on bytes).
+
+>>> vocab, merges = train_bpe_naive("low low low lower lowest", 259)
+>>> merges
+[(b'o', b'w'), (b'l', b'ow'), (b' ', b'low')]
+>>> [vocab[i] for i in encode("slow low", merges)]
+[b's', b'low', b' low']
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -113,7 +119,12 @@ def train_bpe_naive(
 
 
 def check_training(vocab_size: int, special_tokens: Sequence[str], tie: str) -> None:
-    """Raise a ValueError or TypeError that names the argument a trainer cannot work with."""
+    """Raise a ValueError or TypeError that names the argument a trainer cannot work with.
+
+    >>> check_training(256, ["<|endoftext|>"], "greatest")
+    Traceback (most recent call last):
+    ValueError: vocab_size must be at least 257 (256 bytes and 1 special tokens), got 256
+    """
     check_special_tokens(special_tokens)
     if not isinstance(vocab_size, int) or isinstance(vocab_size, bool):
         raise TypeError(f"vocab_size must be an int, got {vocab_size!r}")
