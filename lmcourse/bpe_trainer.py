@@ -19,7 +19,12 @@ from lmcourse.pretokens import GPT2_PATTERN, Source, count_pretokens
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Keep Python's cycle collector from walking millions of live lists that hold no cycle: a third of the time."""
+    """Keep Python's cycle collector from walking millions of live lists that hold no cycle: a third of the time.
+
+    >>> with collector_paused():
+    ...     print(gc.isenabled())
+    False
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -61,7 +66,11 @@ def train_bpe(
 
 
 class MergeStep(NamedTuple):
-    """One merge of the fast trainer, and the work it took."""
+    """One merge of the fast trainer, and the work it took.
+
+    >>> next(iter(Trainer({"aaa": 2}, "greatest")))  # the two pairs of "aaa" overlap: one is replaced, twice
+    MergeStep(pair=(b'a', b'a'), count=4, replaced=2, examined=2, recount=2)
+    """
 
     pair: Pair  # what was merged
     count: int  # how often it was counted
