@@ -75,7 +75,13 @@ class BPETokenizer:
 
     @cached_property
     def merges(self) -> list[Pair]:
-        """The merges in order. For a published vocabulary they are worked out from the ranks, which takes a while."""
+        """The merges in order. For a published vocabulary they are worked out from the ranks, which takes a while.
+
+        >>> from lmcourse.tokenization import train_bpe
+        >>> vocab, merges = train_bpe("low low low lower lowest", 259)
+        >>> BPETokenizer(vocab, None).merges == merges
+        True
+        """
         return list(self._ranks) if self._ranks is not None else _recover_merges(self._ids)
 
     @property
@@ -104,8 +110,18 @@ class BPETokenizer:
 
         Memory: a block of text and the longest pre-token, for the three patterns of this module. With another
         pattern, the text between two special tokens.
+        Raises: as `encode`; what is wrong with a piece shows when it is its turn.
+
+        >>> from lmcourse.tokenization import train_bpe
+        >>> tokenizer = BPETokenizer(*train_bpe("low low low lower lowest", 260, ["<|end|>"]), ["<|end|>"])
+        >>> list(tokenizer.encode_iterable(["lo", "west<|e", "nd|>"])) == tokenizer.encode("lowest<|end|>")
+        True
         """
-        return chain.from_iterable(self._encode_batches(iterable, self._allowed(allowed_special)))
+        try:
+            pieces = iter(iterable)
+        except TypeError:
+            raise TypeError(f"iterable must hold pieces of text, got {type(iterable).__name__}") from None
+        return chain.from_iterable(self._encode_batches(pieces, self._allowed(allowed_special)))
 
     def _encode_batches(self, pieces: Iterable[str], allowed: Collection[str]) -> Iterator[list[int]]:
         for pretokens, special in batches(pieces, self.pattern, allowed):
@@ -166,7 +182,17 @@ class BPETokenizer:
             ) from None
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the tokenizer as JSON (byte strings as Latin-1), whole or not at all: a crash leaves the old file."""
+        """Write the tokenizer as JSON (byte strings as Latin-1), whole or not at all: a crash leaves the old file.
+
+        Raises: TypeError for what is no path, OSError where the file cannot be written.
+
+        >>> import tempfile
+        >>> from lmcourse.tokenization import train_bpe
+        >>> path = Path(tempfile.mkdtemp(), "tokenizer.json")
+        >>> BPETokenizer(*train_bpe("low low low lower lowest", 259)).save(path)
+        >>> BPETokenizer.load(path).encode("slow")
+        [115, 257]
+        """
         merges = None
         if self._ranks is not None:
             merges = [[part.decode("latin-1") for part in pair] for pair in self._ranks]
@@ -177,14 +203,24 @@ class BPETokenizer:
             "vocab": {str(i): token.decode("latin-1") for i, token in self.vocab.items()},
             "merges": merges,
         }
-        with replacing(path) as file:
+        with replacing(_checked_path(path)) as file:
             file.write(json.dumps(content).encode("utf-8"))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "BPETokenizer":
-        """Read what `save` wrote. Raises: ValueError for any other file."""
+        """Read what `save` wrote. Raises: ValueError for any other file, OSError where there is none, TypeError (no path).
+
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "other.json")
+        >>> path.write_text('{"format": "another one"}', encoding="utf-8")
+        25
+        >>> BPETokenizer.load(path)
+        Traceback (most recent call last):
+        ValueError: ...other.json' was not written by BPETokenizer.save: ...
+        """
+        path = _checked_path(path)
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != _FORMAT:
                 raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
             vocab = {int(i): token.encode("latin-1") for i, token in content["vocab"].items()}
@@ -196,7 +232,15 @@ class BPETokenizer:
             raise ValueError(f"{os.fspath(path)!r} was not written by BPETokenizer.save: {error!r}") from None
 
     def to_tiktoken(self) -> "tiktoken.Encoding":
-        """The same tokenizer as a `tiktoken.Encoding`. There a token's id is its rank, so it must be so here."""
+        """The same tokenizer as a `tiktoken.Encoding`. There a token's id is its rank, so it must be so here.
+
+        Raises: ValueError where it is not.
+
+        >>> from lmcourse.tokenization import train_bpe
+        >>> tokenizer = BPETokenizer(*train_bpe("low low low lower lowest", 259))
+        >>> tokenizer.to_tiktoken().encode("slow low") == tokenizer.encode("slow low")
+        True
+        """
         import tiktoken
 
         special = set(self.special_tokens.values())
@@ -211,7 +255,20 @@ class BPETokenizer:
 
     @classmethod
     def from_tiktoken(cls, encoding: "tiktoken.Encoding") -> "BPETokenizer":
-        """A published vocabulary (GPT-2, GPT-4, GPT-4o) in this class, with equal ids for every text."""
+        """A published vocabulary (GPT-2, GPT-4, GPT-4o) in this class, with equal ids for every text.
+
+        Raises: TypeError for what is no `tiktoken.Encoding`.
+
+        >>> from lmcourse.tokenization import train_bpe
+        >>> tokenizer = BPETokenizer(*train_bpe("low low low lower lowest", 260, ["<|end|>"]), ["<|end|>"])
+        >>> back = BPETokenizer.from_tiktoken(tokenizer.to_tiktoken())
+        >>> back.merges == tokenizer.merges, back.special_tokens
+        (True, {'<|end|>': 259})
+        """
+        import tiktoken
+
+        if not isinstance(encoding, tiktoken.Encoding):
+            raise TypeError(f"encoding must be a tiktoken.Encoding, got {type(encoding).__name__}")
         special = encoding._special_tokens
         vocab = {i: token for token, i in encoding._mergeable_ranks.items()}
         vocab |= {i: token.encode("utf-8") for token, i in special.items()}
@@ -288,6 +345,12 @@ def _merge_long(data: bytes, rank: Callable[[Any, float], float], join: Callable
         push(before[left], left)
         push(left, after[left])
     return [token for token in part if token]
+
+
+def _checked_path(path: str | os.PathLike) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be a str or an os.PathLike, got {type(path).__name__}")
+    return Path(path)
 
 
 def _checked_vocab(vocab: Mapping[int, bytes]) -> dict[int, bytes]:
