@@ -63,7 +63,11 @@ def pretokenize(text: str, pattern: str = GPT2_PATTERN) -> list[str]:
 
 @lru_cache(maxsize=64)
 def splitter(pattern: str) -> Callable[[str], list[str]]:
-    """The function that cuts a text by `pattern`."""
+    """The function that cuts a text by `pattern`. Raises: TypeError (not str), ValueError (no regular expression).
+
+    >>> splitter(GPT2_PATTERN)("don't  stop")
+    ['don', "'t", ' ', ' stop']
+    """
     if not isinstance(pattern, str):
         raise TypeError(f"pattern must be a str, got {type(pattern).__name__}")
     try:
@@ -129,6 +133,9 @@ def batches(
 
     Holds one block and the longest pre-token, not the text. For a pattern other than the three, where nobody knows
     what later text may change, it holds everything up to the next special token.
+
+    >>> list(batches(["to b", "e<|e", "nd|>or"], GPT2_PATTERN, ["<|end|>"]))
+    [(['to', ' be'], '<|end|>'), (['or'], None)]
     """
     special = _special_regex(special_tokens)
     reach = max(map(len, special_tokens), default=1) - 1  # a special token may begin this far before the end
@@ -173,7 +180,14 @@ def _special_regex(special_tokens: Collection[str]) -> re.Pattern | None:
 
 
 def utf8(text: str, name: str) -> bytes:
-    """`text` in UTF-8. Raises: ValueError that names it and the lone surrogate in it."""
+    r"""`text` in UTF-8. Raises: ValueError that names it and the lone surrogate in it.
+
+    >>> utf8("é", "text")
+    b'\xc3\xa9'
+    >>> utf8("a\ud800", "text")
+    Traceback (most recent call last):
+    ValueError: text has the lone surrogate '\ud800', which UTF-8 cannot hold: 'a\ud800'
+    """
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -217,7 +231,12 @@ def _pieces(source: Source) -> Iterator[str]:
 
 
 def check_special_tokens(special_tokens: Sequence[str]) -> None:
-    """Raise a TypeError or ValueError that says what is wrong with them."""
+    """Raise a TypeError or ValueError that says what is wrong with them.
+
+    >>> check_special_tokens(["<|end|>", "<|end|>"])
+    Traceback (most recent call last):
+    ValueError: special_tokens holds '<|end|>' more than once
+    """
     if isinstance(special_tokens, str) or not isinstance(special_tokens, Collection):
         raise TypeError(f"special_tokens must be a list of str, got {special_tokens!r}")
     for token in special_tokens:
