@@ -174,7 +174,12 @@ def real_encoding(name: str, timeout: float = 20.0) -> "tiktoken.Encoding | None
     """tiktoken's `"gpt2"`, `"cl100k_base"` or `"o200k_base"`; `None` where it is neither cached nor reachable.
 
     tiktoken downloads a vocabulary once and keeps it in the folder `TIKTOKEN_CACHE_DIR`, or in a temporary one.
+    timeout: seconds to wait for it.
     Raises: ValueError for a name that tiktoken does not know.
+
+    >>> real_encoding("gpt5")
+    Traceback (most recent call last):
+    ValueError: name must be one of gpt2, r50k_base, ..., got 'gpt5'
     """
     import tiktoken
 
