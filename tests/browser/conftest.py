@@ -40,16 +40,23 @@ ACTIONS = (
     "blur", "check", "clear", "click", "dblclick", "dispatch_event", "down", "drag_to", "fill", "focus", "hover",
     "move", "press", "press_sequentially", "select_option", "set_checked", "tap", "type", "uncheck", "up", "wheel",
 )  # fmt: skip
-NEXT_FRAME = "() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
+SETTLED = """async () => {
+  const until = performance.now() + 20000;
+  do await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+  while (document.querySelector('.lmc[aria-busy="true"]') && performance.now() < until);
+}"""
 
 
 def _then_a_frame(action, page_of):
-    """Widgets draw in the frame after an event, and a reader sees nothing before: so an action ends with that frame."""
+    """Widgets draw in the frame after an event, and a reader sees nothing before: so an action ends with that frame.
+
+    A widget that works on in slices says `aria-busy`: what it shows until then is not its last word, and is waited for.
+    """
 
     @functools.wraps(action)
     def acted(self, *arguments, **options):
         result = action(self, *arguments, **options)
-        page_of(self).evaluate(NEXT_FRAME)
+        page_of(self).evaluate(SETTLED)
         return result
 
     return acted
@@ -215,6 +222,7 @@ def kernel_free(static_site, watch):
         watched.page.wait_for_function(
             f"document.querySelectorAll('[data-lm-live] .lmc').length === {copies}", timeout=15_000
         )
+        watched.page.evaluate(SETTLED)
         return watched
 
     return open_page
