@@ -85,10 +85,15 @@ function split(bytes) {
 export const spell = (bytes) => parts(bytes).map((part) =>
   "text" in part ? part.text : `<${hexes(part.bytes)}>`).join("");
 
-/** The same as elements: text set apart from its surroundings' direction, and a hex chip for a piece of a character. */
-export const drawn = (bytes) => parts(bytes).map((part) => ("text" in part
-  ? h("bdi", {}, part.text)
-  : h("span", { class: "lmc-hex" }, hexes(part.bytes))));
+/**
+ * The same as nodes: text set apart from the direction of what stands beside it, and a hex chip for a piece of a character.
+ * Text alone stays bare: what holds it, `.lmc-tok` or `.tl-text`, isolates it, and most of several hundred tokens are that.
+ */
+export function drawn(bytes) {
+  const all = parts(bytes);
+  if (all.length === 1 && "text" in all[0]) return [all[0].text];
+  return all.map((part) => ("text" in part ? h("bdi", {}, part.text) : h("span", { class: "lmc-hex" }, hexes(part.bytes))));
+}
 
 // A step of a film changes a few of several hundred nodes. What stays the same is left alone: the browser lays out, and
 // a screen reader hears, only what did change.
@@ -155,32 +160,31 @@ export function lines(cuts, from, width, most, gap = GAP) {
 }
 
 /**
- * One line: rows of spans above each other, each a grid with the same columns, one a byte. (One grid for all of them would
- * be laid out as a whole when a token changes.)
+ * One line: rows of spans above each other, each placed at its bytes' columns. (Their widths are known here, so the
+ * browser need not work out a grid of them.)
  * @param {{ from, to }} line
- * @param {{ label: string, spans: { from, to }[], cell: (span) => HTMLElement }[]} rows  spans in order
+ * @param {{ label: string, low?: boolean, spans: { from, to }[], cell: (span) => HTMLElement }[]} rows  spans in order
  * @param {Set<number>} gaps  bytes before which a gap shows a pre-token boundary
  * @returns the line; its `fill(row, spans, cell, update)` brings one row up to date
  */
 export function byteLine(line, rows, gaps = new Set()) {
-  const columns = [], place = new Map();
-  for (let b = line.from; b < line.to; b += 1) {
-    if (b > line.from && gaps.has(b)) columns.push(`${GAP}px`);
-    columns.push(`${COLUMN}px`);
-    place.set(b, columns.length + 1);  // column 1 holds the labels
+  const left = [];  // of each byte's column, in pixels after the label
+  for (let b = line.from, x = 0; b < line.to; b += 1, x += COLUMN) {
+    if (b > line.from && gaps.has(b)) x += GAP;
+    left.push(x);
   }
-  const template = `grid-template-columns: var(--lmc-label) ${columns.join(" ")}`;
-  const grids = rows.map(({ label }) => h("div", { class: "lmc-row", style: template }, h("span", { class: "lmc-line-label" }, label)));
-  const whole = h("div", { class: "lmc-line" }, grids);
+  const width = `width: calc(var(--lmc-label) + ${(left.at(-1) ?? 0) + COLUMN}px)`;
+  const tracks = rows.map(({ label, low }) => h("div", { class: low ? "lmc-row lmc-low" : "lmc-row", style: width }, h("span", { class: "lmc-line-label" }, label)));
+  const whole = h("div", { class: "lmc-line" }, tracks);
   whole.fill = (row, spans, cell, update = () => {}) => {
-    keyed(grids[row], spans.filter((span) => span.to > line.from && span.from < line.to), {
+    keyed(tracks[row], spans.filter((span) => span.to > line.from && span.from < line.to), {
       key: ({ from, to }) => `${from} ${to}`,
       make: (span) => {
-        const first = Math.max(span.from, line.from), last = Math.min(span.to, line.to) - 1;
+        const first = left[Math.max(span.from, line.from) - line.from], last = left[Math.min(span.to, line.to) - 1 - line.from];
         const node = cell(span);
         node.dataset.from = span.from;
         node.dataset.to = span.to;
-        node.style.gridArea = `1 / ${place.get(first)} / auto / ${place.get(last) + 1}`;
+        node.style.cssText = `left: calc(var(--lmc-label) + ${first}px); width: ${last + COLUMN - first}px`;
         return node;
       },
       update: (node, span) => {
@@ -237,12 +241,15 @@ export function layOut(text) {
   return { text, pretokens, starts, cuts, gaps: new Set(cuts), bytes: byteString(text) };
 }
 
+// Only a sign of several letters can be wider than its column; a clip for each of hundreds of cells is slow to draw.
+const charCell = (sign) => h("span", { class: sign.length > 2 ? "lmc-char lmc-clip" : "lmc-char" }, sign);
+
 /** The two rows that stand above tokens: what a reader calls characters, and the bytes they are. */
 export function byteRows({ text, bytes, starts }, from, to) {
   const each = Array.from({ length: to - from }, (_, i) => ({ from: from + i, to: from + i + 1 }));
   return [
-    { label: "characters", spans: graphemesNear(text, starts, from, to), cell: (span) => h("span", { class: "lmc-char" }, h("bdi", {}, glyph(span.text))) },
-    { label: "bytes", spans: each, cell: (span) => h("span", { class: "lmc-byte" }, hex(bytes.charCodeAt(span.from))) },
+    { label: "characters", spans: graphemesNear(text, starts, from, to), cell: (span) => charCell(glyph(span.text)) },
+    { label: "bytes", low: true, spans: each, cell: (span) => h("span", { class: "lmc-byte" }, hex(bytes.charCodeAt(span.from))) },
   ];
 }
 
