@@ -208,7 +208,9 @@ class BPETokenizer:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "BPETokenizer":
-        """Read what `save` wrote. Raises: ValueError for any other file, OSError where there is none, TypeError (no path).
+        """Read what `save` wrote.
+
+        Raises: TypeError for what is no path, OSError where there is no file, ValueError for any other file.
 
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp(), "other.json")
