@@ -172,7 +172,13 @@ def scaled_dot_product_attention(
 
 
 class RMSNorm(nn.Module):
-    """Divide each vector by its root mean square and multiply by a learned gain (arXiv 1910.07467)."""
+    """Divide each vector by its root mean square and multiply by a learned gain (arXiv 1910.07467).
+
+    >>> norm = RMSNorm(2)
+    >>> norm(torch.tensor([[3.0, 4.0], [300.0, 400.0]])).detach()  # the length is gone, the direction stays
+    tensor([[0.8485, 1.1314],
+            [0.8485, 1.1314]])
+    """
 
     def __init__(self, d_model: int, eps: float = 1e-5):
         super().__init__()
@@ -186,9 +192,19 @@ class RMSNorm(nn.Module):
 
 
 class KVCache:
-    """Keys and values of the positions seen so far, layer by layer; `TransformerLM` fills it."""
+    """Keys and values of the positions seen so far, layer by layer; `TransformerLM` fills it.
+
+    `layers` holds two tensors `batch kv_heads seq d_head` a layer, or None before the first position.
+    Raises `ValueError` for less than one layer.
+
+    >>> cache = KVCache(num_layers=2)
+    >>> cache.length, cache.layers
+    (0, [None, None])
+    """
 
     def __init__(self, num_layers: int):
+        if not isinstance(num_layers, int) or isinstance(num_layers, bool) or num_layers < 1:
+            raise ValueError(f"num_layers: a whole number of 1 or more, got {num_layers!r}")
         self.layers: list[tuple[Tensor, Tensor] | None] = [None] * num_layers
 
     @property
@@ -197,7 +213,16 @@ class KVCache:
         return 0 if self.layers[0] is None else self.layers[0][0].shape[-2]
 
     def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Append the new positions of one layer and return all of them."""
+        """Append the new positions of one layer, `batch kv_heads new d_head`, and return all of them, old ones first.
+
+        Raises `IndexError` for a layer that is not there, `RuntimeError` where the other sizes are not those of before.
+
+        >>> cache = KVCache(num_layers=1)
+        >>> prompt = cache.extend(0, torch.zeros(1, 2, 5, 8), torch.zeros(1, 2, 5, 8))
+        >>> key, value = cache.extend(0, torch.ones(1, 2, 1, 8), torch.ones(1, 2, 1, 8))
+        >>> cache.length, key.shape, key[0, 0, :, 0]
+        (6, torch.Size([1, 2, 6, 8]), tensor([0., 0., 0., 0., 0., 1.]))
+        """
         if self.layers[layer] is not None:
             old_key, old_value = self.layers[layer]
             key, value = torch.cat([old_key, key], dim=-2), torch.cat([old_value, value], dim=-2)
@@ -206,7 +231,18 @@ class KVCache:
 
 
 class Attention(nn.Module):
-    """Causal self-attention with rotary positions; every group of query heads shares one key and value head."""
+    """Causal self-attention with rotary positions; every group of query heads shares one key and value head.
+
+    >>> config = ModelConfig(10, context_length=8, d_model=16, num_layers=1, num_heads=4, d_ff=32, num_kv_heads=2)
+    >>> attention, x = Attention(config), torch.ones(1, 3, 16)
+    >>> attention.q_proj.weight.shape, attention.k_proj.weight.shape  # 4 heads of 4 numbers, and 2
+    (torch.Size([16, 16]), torch.Size([8, 16]))
+    >>> rotation = rotation_table(torch.arange(3), config.d_head)
+    >>> before = attention(x, rotation)
+    >>> x[0, 2] = 5.0
+    >>> torch.allclose(attention(x, rotation)[0, :2], before[0, :2])  # no position sees a later one
+    True
+    """
 
     def __init__(self, config: ModelConfig, fused: bool = False):
         super().__init__()
@@ -226,6 +262,10 @@ class Attention(nn.Module):
         cache: KVCache | None = None,
         layer: int = 0,
     ) -> Float[Tensor, "batch seq d_model"]:
+        """Mix the positions of `x`. `rotation` is the `rotation_table` of them.
+
+        With a `cache` they follow the positions that it holds for `layer`, and are added to it.
+        """
         config, split = self.config, "batch seq (heads d) -> batch heads seq d"
         query, key, value = (
             rearrange(projection(x), split, d=config.d_head) for projection in (self.q_proj, self.k_proj, self.v_proj)
@@ -253,7 +293,12 @@ class Attention(nn.Module):
 
 
 class SwiGLU(nn.Module):
-    """w2(silu(w1 x) · w3 x), the gated feed-forward network (arXiv 2002.05202)."""
+    """w2(silu(w1 x) · w3 x), the gated feed-forward network (arXiv 2002.05202).
+
+    >>> config = ModelConfig(10, context_length=8, d_model=16, num_layers=1, num_heads=4, d_ff=32)
+    >>> sum(weight.numel() for weight in SwiGLU(config).parameters()) == 3 * config.d_model * config.d_ff
+    True
+    """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -266,7 +311,13 @@ class SwiGLU(nn.Module):
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + feed-forward(norm(x))."""
+    """x + attention(norm(x)), then x + feed-forward(norm(x)).
+
+    >>> config = ModelConfig(10, context_length=8, d_model=16, num_layers=1, num_heads=4, d_ff=32, zero_init=True)
+    >>> block, x = TransformerLM(config).layers[0], torch.randn(1, 3, 16)
+    >>> bool((block(x, rotation_table(torch.arange(3), config.d_head)) == x).all())  # begins as the identity
+    True
+    """
 
     def __init__(self, config: ModelConfig, fused: bool = False):
         super().__init__()
@@ -347,5 +398,13 @@ class TransformerLM(nn.Module):
         return self.lm_head(self.ln_final(x))
 
     def new_cache(self) -> KVCache:
-        """An empty cache for `forward`."""
+        """An empty cache for `forward`.
+
+        >>> config = ModelConfig(10, context_length=8, d_model=16, num_layers=1, num_heads=4, d_ff=32)
+        >>> model, ids = TransformerLM(config), torch.tensor([[1, 2, 3, 4]])
+        >>> cache = model.new_cache()
+        >>> prompt, last = model(ids[:, :3], cache), model(ids[:, 3:], cache)  # the last one is computed alone
+        >>> cache.length, torch.allclose(last, model(ids)[:, 3:], atol=1e-6)
+        (4, True)
+        """
         return KVCache(self.config.num_layers)
