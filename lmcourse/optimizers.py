@@ -59,8 +59,24 @@ class Optimizer(torch.optim.Optimizer):
                 raise ValueError(f"params: floating-point tensors, got one of {param.dtype}")
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore state and options, also those that an optimizer of `torch.optim` saved (its counters are tensors)."""
-        super().load_state_dict(state_dict)
+        """Restore state and options, also those that an optimizer of `torch.optim` saved (its counters are tensors).
+
+        Raises `TypeError` or `ValueError` for what is no state dict, or one of other parameters.
+
+        >>> w = torch.ones(2, requires_grad=True)
+        >>> w.grad = torch.ones(2)
+        >>> theirs, ours = torch.optim.AdamW([w], lr=0.5), AdamW([w])
+        >>> theirs.step()
+        >>> ours.load_state_dict(theirs.state_dict())
+        >>> ours.param_groups[0]["lr"], ours.state[w]["step"], ours.state[w]["exp_avg"]
+        (0.5, 1, tensor([0.1000, 0.1000]))
+        """
+        if not isinstance(state_dict, dict):
+            raise TypeError(f"state_dict: a dict as state_dict() makes it, got {type(state_dict).__name__}")
+        try:
+            super().load_state_dict(state_dict)
+        except KeyError as missing:
+            raise ValueError(f"state_dict: a dict as state_dict() makes it, this one lacks {missing}") from None
         for state in self.state.values():
             if "step" in state:
                 state["step"] = int(state["step"])
