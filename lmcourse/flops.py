@@ -93,6 +93,10 @@ def shape_of(config: ModelConfig | TransformerShape) -> TransformerShape:
     """A `ModelConfig` as a `TransformerShape`; a `TransformerShape` is returned as it is.
 
     Raises `TypeError` for what is neither.
+
+    >>> from lmcourse.model import ModelConfig
+    >>> shape_of(ModelConfig(256, 64, d_model=128, num_layers=4, num_heads=4, d_ff=344, qk_norm=True))
+    TransformerShape(vocab_size=256, context_length=64, d_model=128, num_layers=4, num_heads=4, d_ff=344, qk_norm=True)
     """
     if isinstance(config, TransformerShape):
         return config
@@ -105,7 +109,12 @@ def shape_of(config: ModelConfig | TransformerShape) -> TransformerShape:
 
 @dataclass(frozen=True)
 class Published:
-    """A released model: its shape, the parameter count that its makers' files hold, and where both can be read."""
+    """A released model: its shape, the parameter count that its makers' files hold, and where both can be read.
+
+    >>> gpt2 = PUBLISHED["GPT-2"]
+    >>> sum(transformer_params(gpt2.shape).values()) == gpt2.params
+    True
+    """
 
     shape: TransformerShape
     params: int
@@ -494,13 +503,18 @@ def memory_timeline(
 
 @dataclass(frozen=True)
 class Cost:
-    """What an operation computes and what it moves between memory and chip."""
+    """What an operation computes, in FLOPs, and what it moves between memory and chip, in bytes.
+
+    >>> matmul_cost(1024, 1024, 1024).intensity, elementwise_cost(1024).intensity  # FLOPs a byte
+    (341.3333333333333, 0.25)
+    """
 
     flops: float
     bytes: float
 
     @property
     def intensity(self) -> float:
+        """FLOPs a byte."""
         return arithmetic_intensity(self.flops, self.bytes)
 
 
