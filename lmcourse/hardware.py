@@ -32,6 +32,10 @@ class Accelerator:
     cores. `bandwidth` is in bytes/s, `memory` in bytes (10⁹ a GB, as makers count). `sparse_factor` is how many
     times larger the maker's "with sparsity" figures are. `achieved` is the share of the bfloat16 peak that a tuned
     search over matmul shapes reached, where one was published (Bekman, *Machine Learning Engineering*, MAMF).
+
+    >>> chip = ACCELERATORS["H100 SXM"]
+    >>> round(chip.peak["bfloat16"] / chip.bandwidth)  # the FLOPs that it can do while one byte arrives
+    295
     """
 
     name: str
@@ -180,7 +184,11 @@ def format_name(dtype: torch.dtype | str) -> str:
 
 @dataclass(frozen=True)
 class MeasuredPeak:
-    """The two ceilings of one machine: matmul in FLOP/s and copy in bytes/s, with the sizes that reached them."""
+    """The two ceilings of one machine: matmul in FLOP/s and copy in bytes/s, with the sizes that reached them.
+
+    >>> MeasuredPeak("cpu", "float32", flop_per_s=2e11, bytes_per_s=1e10, matmul_size=1024, copy_bytes=2**26).ridge
+    20.0
+    """
 
     device: str
     dtype: str
