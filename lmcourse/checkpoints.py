@@ -168,6 +168,13 @@ def checkpoint_state(path: str | os.PathLike) -> dict[str, Any]:
     """What was saved beside model and optimizer: the step, and the `state` given to `save_checkpoint`.
 
     Raises as `load_checkpoint` does.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "run.pt")
+    >>> torch.save({"step": 7}, path)
+    >>> checkpoint_state(path)
+    Traceback (most recent call last):
+    ValueError: path: ...run.pt looks like a file of torch.save or pickle. It is not opened: loading one runs ...
     """
     return _read(path)[0]["state"]
 
