@@ -35,16 +35,25 @@ RECORDED = Path(__file__).parent / "recorded"
 
 @dataclass(frozen=True)
 class Timing:
-    """The seconds of every run, in the order in which they ran."""
+    """The seconds of every run, in the order in which they ran.
+
+    >>> runs = Timing((0.011, 0.010, 0.010, 0.500, 0.012))  # something else ran during the fourth
+    >>> runs.median, runs.best, round(sum(runs.seconds) / 5, 3)
+    (0.011, 0.01, 0.109)
+    >>> print(runs)
+    11 ms (middle half 10 ms to 12 ms, 5 runs)
+    """
 
     seconds: tuple[float, ...]
 
     @property
     def median(self) -> float:
+        """The seconds that half of the runs took at most."""
         return statistics.median(self.seconds)
 
     @property
     def best(self) -> float:
+        """The seconds of the fastest run."""
         return min(self.seconds)
 
     @property
@@ -321,7 +330,21 @@ def recorded_curves(folder: Path = RECORDED / "curves") -> list[dict[str, Any]]:
 
 
 def describe_record(record: dict[str, Any]) -> str:
-    """A record in a few lines of text: provenance, ceilings, steps."""
+    """A record in a few lines of text: provenance, ceilings, steps.
+
+    Raises `TypeError` for what is no dict, `ValueError` for one that lacks a part that `record` makes.
+
+    >>> ceiling = {"dtype": "bfloat16", "flop_per_s": 700e12, "bytes_per_s": 2.9e12, "datasheet": 1000e12}
+    >>> about = {"card": "A card", "date": "2026-11-01", "versions": {"torch": "2.13"}, "command": "a command"}
+    >>> print(describe_record(about | {"ceilings": [ceiling], "steps": []}))
+    A card, 2026-11-01, torch 2.13, `a command`
+      bfloat16: matmul 700 TFLOP/s, 70% of the datasheet, copy 2.9 TB/s
+    """
+    parts = ("card", "date", "command", "versions", "ceilings", "steps")
+    if not isinstance(record, dict):
+        raise TypeError(f"record: a dict as record() makes it, got {type(record).__name__}")
+    if missing := [part for part in parts if part not in record]:
+        raise ValueError(f"record: a dict as record() makes it, this one lacks {', '.join(missing)}")
     versions = record["versions"]
     lines = [f"{record['card']}, {record['date']}, torch {versions['torch']}, `{record['command']}`"]
     for ceiling in record["ceilings"]:
