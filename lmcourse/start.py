@@ -76,7 +76,19 @@ def cuda_status() -> str:
 
 
 def skipped(notebooks: str | os.PathLike = ".") -> list[str]:
-    """What the notebooks of a folder will leave out on this machine, each with its reason; empty where nothing is."""
+    """What the notebooks of a folder will leave out on this machine, each with its reason; empty where nothing is.
+
+    Cells that need a GPU are those with the tag `needs-cuda`. Raises TypeError for what is no path.
+
+    >>> from unittest import mock
+    >>> cell = {"metadata": {"tags": ["needs-cuda"]}}
+    >>> with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, LMCOURSE_DEVICE="cpu"):
+    ...     _ = Path(folder, "02_bits.ipynb").write_text(json.dumps({"cells": [cell, cell]}), encoding="utf-8")
+    ...     skipped(folder)[0]
+    'what only a GPU can show (2 cells, in 02), for there is none'
+    """
+    if not isinstance(notebooks, str | os.PathLike):
+        raise TypeError(f"notebooks: the path of a folder, got {type(notebooks).__name__}")
     found = []
     if not cuda_status().startswith("yes"):
         counts = _tagged(Path(notebooks), "needs-cuda")
