@@ -75,6 +75,10 @@ class LossDiverged(ArithmeticError):
     """The loss or its gradient is no longer a finite number. The step was not taken: the model is as before.
 
     `step` is the one that failed, `starts` says where its batch lies in the corpus, `cause` what probably happened.
+
+    >>> print(LossDiverged(7, math.nan, 2.5, (0, 64), "the learning rate is too high"))
+    step 7: the loss is nan and the gradient norm 2.5, on the windows that begin at [0, 64]. Likely cause: the learning
+    rate is too high. The model is as it was before this step
     """
 
     def __init__(self, step: int, loss: float, grad_norm: float, starts: tuple[int, ...], cause: str):
@@ -121,15 +125,29 @@ class Control:
         self.paused = True
 
     def stop(self) -> None:
-        """End the run; it writes its checkpoint and can be resumed."""
+        """End the run; it writes its checkpoint and can be resumed.
+
+        >>> control = Control()
+        >>> control.pause()
+        >>> control.stop()
+        >>> control.wait()  # returns: what is paused can be stopped
+        """
         self.stopped = True
 
     def set_lr(self, lr: float | None) -> None:
         """Use this learning rate instead of the schedule's; None goes back to the schedule.
 
         Raises ValueError for a rate below 0 or not finite.
+
+        >>> control = Control()
+        >>> control.set_lr(3e-4)
+        >>> control.set_lr(math.nan)
+        Traceback (most recent call last):
+        ValueError: lr: a finite number, 0 or more, or None for the schedule; got nan
+        >>> control.lr
+        0.0003
         """
-        if lr is not None and not (isinstance(lr, int | float) and 0 <= lr < math.inf):
+        if lr is not None and (isinstance(lr, bool) or not (isinstance(lr, int | float) and 0 <= lr < math.inf)):
             raise ValueError(f"lr: a finite number, 0 or more, or None for the schedule; got {lr!r}")
         self.lr = lr
 
@@ -141,7 +159,15 @@ class Control:
             self.nap()
 
     def nap(self) -> None:
-        """A twentieth of a second; a subclass may do something useful instead."""
+        """A twentieth of a second; a subclass may do something useful instead.
+
+        >>> class Impatient(Control):
+        ...     def nap(self):
+        ...         self.resume()
+        >>> control = Impatient()
+        >>> control.pause()
+        >>> control.wait()  # returns after one nap
+        """
         time.sleep(0.05)
 
 
