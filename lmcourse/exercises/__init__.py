@@ -17,13 +17,24 @@ _PLUMBING = {"cards", "checking", "progress", "topic"}
 
 
 def topic_names() -> list[str]:
-    """The topics that have exercises, in the order of their notebooks."""
+    """The topics that have exercises, in the order of their notebooks.
+
+    >>> topic_names()[:3]
+    ['start', 'tokenization', 'float_formats']
+    """
     names = [module.name for module in pkgutil.iter_modules(__path__) if module.name not in _PLUMBING]
     return sorted(names, key=lambda name: topic(name).number)
 
 
 def topic(name: str) -> Topic:
-    """The exercises of one topic, by its word."""
+    """The exercises of one topic, by its word. Raises ValueError for a word that is none.
+
+    >>> list(topic("strides").exercises)
+    ['offset', 'contiguous_strides', 'is_contiguous', 'can_view', 'sliding_windows']
+    >>> topic("stride")
+    Traceback (most recent call last):
+    ValueError: topic is 'stride', it must be one of start, tokenization, ...
+    """
     try:
         return importlib.import_module(f"{__name__}.{name}").topic
     except ModuleNotFoundError as missing:

@@ -15,7 +15,13 @@ from lmcourse.files import replacing
 
 
 def path() -> Path:
-    """Where the file is, whether or not it exists yet."""
+    """Where the file is, whether or not it exists yet.
+
+    >>> from unittest import mock
+    >>> with mock.patch.dict(os.environ, LMCOURSE_DATA="mine"):
+    ...     path().as_posix()
+    'mine/progress.json'
+    """
     folder = os.environ.get("LMCOURSE_DATA") or platformdirs.user_data_dir("lmcourse", appauthor=False)
     return Path(folder) / "progress.json"
 
@@ -79,7 +85,17 @@ def export(file: str | os.PathLike | None = None) -> str:
 def restore(file: str | os.PathLike) -> None:
     """Take in what `export` wrote, from another machine perhaps. What was once correct stays so.
 
-    Raises ValueError for a file that is no export.
+    Raises ValueError for a file that is no export, OSError for one that is not there.
+
+    >>> import tempfile
+    >>> from unittest import mock
+    >>> with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, LMCOURSE_DATA=folder):
+    ...     record("strides.offset", "correct")
+    ...     there = Path(folder, "from_there.json")
+    ...     _ = there.write_text('{"strides.offset": "wrong", "strides.can_view": "wrong"}', encoding="utf-8")
+    ...     restore(there)
+    ...     load()
+    {'strides.can_view': 'wrong', 'strides.offset': 'correct'}
     """
     try:
         read = json.loads(Path(file).read_text(encoding="utf-8"))
