@@ -112,22 +112,41 @@ class SignalScope(CourseWidget):
         ]  # fmt: skip
 
     def summary(self) -> str:
+        if self.view == "mine" and self.mine:
+            first, last = self.mine[0], self.mine[-1]
+            return (
+                f"{len(self.mine)} parts of your model: std {_short(first['std'])} leaves {first['name']}, "
+                f"{_short(last['std'])} leaves {last['name']}"
+            )
+        if self.view == "truncation":
+            cuts = ", ".join(f"{init.truncated_std(bound):.3f} at ±{bound}" for bound in (1, 2, 3))
+            return f"what is left of a normal distribution's std when it is cut: {cuts} std"
         last = self.measured["forward"][-1][-1]
         return (
             f"{self.depth} {self.activation} layers, {self.scheme} with gain {self.gain:g}: at width {WIDTHS[-1]} the "
-            f"std entering the last activation is {'not finite' if last is None else f'{last:.2g}'}"
+            f"std entering the last activation is {_short(last)}"
         )
 
     def snapshot(self) -> str:
-        layers = [k for k in (0, 1, 3, 7, 15, 31, 63) if k < self.depth]
-        head = "".join(f"<th>layer {k + 1}</th>" for k in layers)
-        rows = "".join(
-            f"<tr><th>{what}, width {width}</th>" + "".join(f"<td>{_short(row[k])}</td>" for k in layers) + "</tr>"
-            for what, key in (("activation std", "forward"), ("gradient std", "backward"))
-            for width, row in zip(WIDTHS, self.measured[key])
+        summary = f"<p>{html.escape(self.summary())}.</p>"
+        if self.view == "truncation":
+            return summary
+        if self.view == "mine" and self.mine:
+            head, rows = ["std", "gradient std"], [(part["name"], (part["std"], part["grad"])) for part in self.mine]
+        else:
+            layers = [k for k in (0, 1, 3, 7, 15, 31, 63) if k < self.depth]
+            head = [f"layer {k + 1}" for k in layers]
+            rows = [
+                (f"{what}, width {width}", [row[k] for k in layers])
+                for what, key in (("activation std", "forward"), ("gradient std", "backward"))
+                for width, row in zip(WIDTHS, self.measured[key])
+            ]
+        columns = "".join(f"<th>{name}</th>" for name in ["", *head])
+        body = "".join(
+            f"<tr><th>{html.escape(name)}</th>" + "".join(f"<td>{_short(value)}</td>" for value in values) + "</tr>"
+            for name, values in rows
         )
-        table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        return f"<p>{html.escape(self.summary())}.</p>{table}"
+        return f"{summary}<table><thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _settings(question: dict) -> dict:

@@ -42,6 +42,16 @@ def test_an_explosion_is_said_and_not_sent_as_infinity():
     json.dumps(scope.state(), allow_nan=False)
 
 
+def test_the_snapshot_is_of_the_view_that_is_shown():
+    model = nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 10))
+    mine = SignalScope(model, torch.randn(32, 64))
+    assert "parts of your model" in mine.summary() and "kaiming" not in mine.snapshot()
+    assert mine.snapshot().count("<tr>") == 1 + len(mine.mine)
+    cut = SignalScope(view="truncation")
+    assert "0.987 at ±3" in cut.summary() and "kaiming" not in cut.snapshot()
+    assert "32 relu layers, kaiming" in SignalScope().summary()
+
+
 def test_a_question_is_answered_as_the_constructor_would():
     scope = SignalScope(depth=4)
     question = {"scheme": "lecun", "activation": "tanh", "gain": 1.5, "depth": 6, "residual": True}
