@@ -52,6 +52,7 @@ def worth_drawing(table: np.ndarray, most: int) -> np.ndarray:
     """The rows, at most `most` of them, that a picture needs: first, last, and the extremes of each stretch of steps.
 
     Half of the stretches are equally long, half grow with the step, so that a logarithmic axis has its points too.
+    Raises ValueError for `most` below 12: two ends, and the extremes of one stretch of either kind.
 
     >>> table = np.zeros((1000, 7), np.float32)
     >>> table[500, 1] = 9  # one high loss
@@ -59,10 +60,11 @@ def worth_drawing(table: np.ndarray, most: int) -> np.ndarray:
     >>> len(rows) <= 100, 500 in rows, int(rows[0]), int(rows[-1])
     (True, True, 0, 999)
     """
+    _whole("most", most, 12)
     n = len(table)
     if n <= most:
         return np.arange(n)
-    stretches = max(1, (most - 2) // 10)  # two ways to cut, up to five rows from each stretch
+    stretches = (most - 2) // 10  # two ways to cut, up to five rows from each stretch
     chosen = [np.array([0, n - 1])]
     for edges in (np.linspace(0, n, stretches + 1), np.geomspace(1, n, stretches + 1) - 1):
         starts = np.unique(edges[:-1].astype(int))
@@ -179,7 +181,7 @@ class Run:
         return self.starts[row]
 
     def numbers(self, most: int) -> np.ndarray:
-        """The rows worth drawing, at most `most`, one column after the other: float32 `columns rows`.
+        """The rows worth drawing, at most `most` (12 or more), one column after the other: float32 `columns rows`.
 
         >>> run = Run("first", 0, Control(), smoothing=0.9)
         >>> for step in range(1, 1001):

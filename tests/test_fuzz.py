@@ -25,6 +25,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lmcourse.training import LossDiverged
+
 hostile = importlib.import_module("hostile")
 
 ENDLESS = float(os.environ.get("LMCOURSE_ENDLESS", "30"))  # seconds: no call of a hostile value may take as long
@@ -42,7 +44,7 @@ EXEMPT = {  # name: why it is not called here
 AMOUNTS = {"batch", "count", "depth", "exponent_bits", "mantissa_bits", "max_new_tokens", "steps", "vocab_size"}
 SLOW = {("train", "compile")}  # compiles for a minute
 NEVER = (RecursionError, MemoryError, SystemError, AssertionError, NameError, EOFError, SystemExit)
-IN_WORDS = (ValueError, TypeError, IndexError, OSError, OverflowError, einops.EinopsError)
+IN_WORDS = (ValueError, TypeError, IndexError, OSError, OverflowError, einops.EinopsError, LossDiverged)
 REFUSED_BY_TORCH = RuntimeError  # shapes that do not fit, dtypes that an operation does not have
 
 
