@@ -424,7 +424,7 @@ topic.prediction(
     "starts",
     answer=6,
     why="A window needs 4 inputs and one more target: starts 0 to 10 − 4 − 1 = 5.",
-    remarks={7: "The seventh window has 4 inputs, and its last target lies behind the end.", 5: "Count start 0 too."},
+    remarks={7: "The seventh window has 4 inputs, and its last target lies past the end.", 5: "Count start 0 too."},
 )
 topic.prediction(
     "coverage",
