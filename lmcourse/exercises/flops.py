@@ -304,7 +304,7 @@ topic.question(
 )
 topic.question(
     "An MFU of 130 %: what do you check first?",
-    "That the clock waited for the device (synchronize), then the peak: the wrong dtype's or the wrong product's.",
+    "That the clock waited for the device (synchronize), then the peak: the wrong dtype's or the wrong card's.",
 )
 topic.question(
     "A ReLU over a large tensor reaches a thousandth of the peak. What is wrong?",

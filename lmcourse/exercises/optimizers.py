@@ -534,7 +534,7 @@ topic.question(
 )
 topic.question(
     "A quadratic has curvatures 1 and 50. What is the largest stable rate of gradient descent? And with momentum 0.9?",
-    "2/50 = 0.04, and (2 + 2 · 0.9)/50 = 0.076. The steepest direction alone decides.",
+    "2/50 = 0.04, and (2 + 2 · 0.9)/50 = 0.076. The most curved direction alone decides.",
 )
 topic.question(
     "You change momentum from 0 to 0.9 and keep lr. What happens to the length of the steps along a steady slope?",

@@ -382,5 +382,5 @@ topic.question(
 )
 topic.question(
     "Why are token files often uint16, and when is that wrong?",
-    "Two bytes hold ids up to 65,535, enough for GPT-2's 50,257. A larger vocabulary wraps around without a word.",
+    "Two bytes hold ids up to 65,535, enough for GPT-2's 50,257. Ids above 65,535 wrap around without a word.",
 )
