@@ -448,7 +448,7 @@ function render({ model, el }) {
   const precision = choice({ label: "Stored in", options: [["float64", "float64"], ["bfloat16 state", "bfloat16: state"], ["bfloat16 state and weights", "bfloat16: state and weights"]], value: get("settings").precision, onchange: (v) => change({ precision: v }) });
   const steps = slider({ label: "Steps", min: 1, max: 200, value: 60, oninput: (v) => { put(model, { settings: { ...get("settings"), steps: v }, step: v }); } });
   const player = stepper({ label: "Step", every: 90, go: (k) => put(model, { step: k }) });
-  const goThere = h("button", { type: "button", hidden: true, onclick: () => put(model, { step: learnerRun().difference.step }) }, "Go to the first difference");
+  const goThere = h("button", { type: "button", hidden: true, onclick: () => { const found = learnerRun()?.difference; if (found) put(model, { step: found.step }); } }, "Go to the first difference");
   part.controls.append(player.el, goThere, landscape.el, condition.el, rotation.el, ghost.el, selected.el, knobs, schedule.el, precision.el, steps.el);
 
   // What is computed, each kept until what it depends on changes
