@@ -83,7 +83,7 @@ def run_all(path: Path) -> dict[str, float]:
 
 FIRST_WIDGET = """
   window.clock = {};
-  addEventListener('mousedown', (event) => {
+  for (const kind of ['pointerdown', 'mousedown', 'mouseup']) addEventListener(kind, (event) => {
     if (event.target.closest?.('[data-command="runmenu:run-all"]')) window.clock.run = performance.now();
   }, true);
   new MutationObserver(() => {
@@ -126,7 +126,7 @@ def latencies(name: str, kernel_free) -> list[float]:
     for k in range(EVENTS):
         controls = page.locator(".lmc button:visible, .lmc input:visible, .lmc [tabindex='0']:visible")
         control = controls.nth(k % controls.count())
-        if re.search("copy|share", control.inner_text(), re.IGNORECASE):
+        if re.search("copy|share", control.text_content() or "", re.IGNORECASE):
             continue
         if control.evaluate("e => e.tagName === 'BUTTON'"):
             control.dispatch_event("focus")
