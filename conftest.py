@@ -35,7 +35,11 @@ def pytest_collectstart(collector):
         collector.skip_compare += ("stderr",)
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if os.environ.get("LMCOURSE_THOROUGH") != "1":  # what takes long is another gate's: python tests/gates.py thorough
+        others = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
     cells = [item for item in items if hasattr(item, "cell") and "needs-cuda" in _tags(item.cell)]
     if cells and not has_cuda():
         for item in cells:

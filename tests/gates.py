@@ -87,8 +87,8 @@ def sections() -> None:
 
 
 def thorough() -> None:
-    """More orders, every declared wrong answer, an interrupt in each long cell. Takes long: only when asked for."""
-    run(*PYTEST, "tests/test_sections.py", "-n", "2", LMCOURSE_SECTIONS="1")
+    """What is marked `thorough`: more orders, every wrong answer, long play with each widget, broken states."""
+    run(*PYTEST, "-m", "thorough", "tests", "-n", "2", LMCOURSE_THOROUGH="1")
 
 
 def wheel() -> None:

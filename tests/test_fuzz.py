@@ -165,7 +165,7 @@ def test_two_hostile_arguments(module):
     """Pairs, by chance but always the same."""
     calls = [(label, call) for label, call in public_calls(module) if len(call.places()) > 1]
     if not calls:
-        pytest.skip("no function of two arguments with a doctest")
+        return  # nothing in this module takes two arguments
 
     @settings(max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
@@ -183,4 +183,4 @@ def test_most_public_functions_are_called():
     found = {f"{module}.{label}": calls for module in MODULES for label, calls in hostile.calls(module).items()}
     uncalled = [name for name, calls in found.items() if not calls and not exempt(name)]
     print(*uncalled, sep="\n")
-    assert len(uncalled) < len(found) / 4, f"{len(uncalled)} of {len(found)}"
+    assert len(uncalled) < len(found) / 8, f"{len(uncalled)} of {len(found)}"

@@ -2,11 +2,10 @@
 
 After the setup cell the sections of a notebook run in any order, with every exercise answered wrongly, within 2 GB.
 What costs more than a run a notebook (more orders, every declared wrong answer, an interrupt in each long cell) is
-marked `slow`, and left out unless LMCOURSE_SECTIONS=1.
+marked `thorough`, and has a gate of its own.
 """
 
 import importlib
-import os
 import random
 
 import nbformat
@@ -16,9 +15,6 @@ kernels = importlib.import_module("kernels")
 solve = importlib.import_module("solve")
 
 every_notebook = pytest.mark.parametrize("path", kernels.NOTEBOOKS, ids=lambda path: path.stem)
-thorough = pytest.mark.skipif(
-    os.environ.get("LMCOURSE_SECTIONS") != "1", reason="takes long: python tests/gates.py thorough"
-)
 MEMORY = 2 * 10**9  # bytes: what Binder gives
 LONG = 1.0  # seconds: a cell that a reader may want to stop
 
@@ -81,7 +77,7 @@ def test_any_order_with_every_answer_wrong(path):
 
 
 @pytest.mark.slow
-@thorough
+@pytest.mark.thorough
 @every_notebook
 def test_every_wrong_answer(path):
     """One round for each declared wrong answer, in the order of the notebook, in one kernel with its names cleared."""
@@ -96,7 +92,7 @@ def test_every_wrong_answer(path):
 
 
 @pytest.mark.slow
-@thorough
+@pytest.mark.thorough
 @every_notebook
 def test_more_orders(path):
     """Unsolved, three more orders: the reverse (each section before what it follows) and two at random."""
@@ -111,7 +107,7 @@ def test_more_orders(path):
 
 
 @pytest.mark.slow
-@thorough
+@pytest.mark.thorough
 @every_notebook
 def test_an_interrupt_in_each_long_cell(path):
     """■ in the middle of each cell that takes longer than a second; then the cell again, then all the others."""

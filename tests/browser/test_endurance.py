@@ -1,18 +1,14 @@
-"""A page that is played with for an hour is as heavy as after a minute. Run: pytest tests/browser/test_endurance.py
+"""A page that is played with for an hour is as heavy as after a minute. Run: python tests/gates.py thorough
 
 What is compared is counted after forced garbage collections, between rounds of every control: elements (those taken off
 the page but kept by somebody included), listeners, and bytes of the JS heap.
 """
 
-import os
-
 import pytest
 
 import lmcourse.widgets
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("LMCOURSE_SECTIONS") != "1", reason="takes minutes: set LMCOURSE_SECTIONS=1"
-)
+pytestmark = pytest.mark.thorough
 every_widget = pytest.mark.parametrize("name", lmcourse.widgets.widget_names())
 WARM_UP = 32  # rounds before the first weighing: they pay for compiled code and caches
 ROUNDS, SPANS = 4, 4  # so many rounds between two weighings

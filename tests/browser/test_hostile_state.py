@@ -4,7 +4,6 @@ Run: pytest tests/browser/test_hostile_state.py
 """
 
 import importlib
-import os
 
 import pytest
 
@@ -13,9 +12,11 @@ import lmcourse.widgets
 hostile_traits = importlib.import_module("widgets.test_hostile_traits")
 security = importlib.import_module("test_security")
 
-# The other two take minutes.
-NAMES = [name for name in lmcourse.widgets.widget_names() if name not in ("OptimizerPaths", "TrainingDashboard")]
-every_widget = pytest.mark.parametrize("name", NAMES)
+SLOW = {"OptimizerPaths", "TrainingDashboard"}  # a state takes them long to draw
+every_widget = pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.thorough if n in SLOW else ()) for n in lmcourse.widgets.widget_names()],
+)
 
 # Draw each state on a page of its own place; a widget that throws while it is drawn keeps its snapshot (hydrate.js).
 DRAW = """async ([stem, states]) => {
@@ -51,7 +52,7 @@ def test_hostile_text_everywhere_is_text(name, kernel_free):
     assert watched.page.evaluate("Boolean(window.hacked)") is False
 
 
-@pytest.mark.skipif(os.environ.get("LMCOURSE_SECTIONS") != "1", reason="takes minutes: set LMCOURSE_SECTIONS=1")
+@pytest.mark.thorough
 @every_widget
 def test_a_broken_state_leaves_no_blank(name, kernel_free):
     """One trait in turn is of the wrong kind, or broken inside."""

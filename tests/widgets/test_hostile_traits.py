@@ -6,7 +6,6 @@ Run: pytest tests/widgets/test_hostile_traits.py. Hostile states in a browser: t
 import copy
 import importlib
 import json
-import os
 import random
 
 import pytest
@@ -18,8 +17,10 @@ import lmcourse.widgets
 hostile = importlib.import_module("hostile")
 
 SLOW = {"AxesExplorer", "FormatHistogram", "OptimizerPaths", "TrainingDashboard"}  # a state takes them long to tell
-NAMES = [n for n in lmcourse.widgets.widget_names() if n not in SLOW or os.environ.get("LMCOURSE_SECTIONS") == "1"]
-every_widget = pytest.mark.parametrize("name", NAMES)
+every_widget = pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.thorough if n in SLOW else ()) for n in lmcourse.widgets.widget_names()],
+)
 JSON = [
     None,
     True,
