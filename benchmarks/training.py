@@ -3,12 +3,14 @@ loss of at most 1.66 on tinyshakespeare with AdamW and 1.60 with Muon, as means 
 at most 1.35 times as long as that of a plain GPT-2 of the same size, written with torch.nn.
 
 Run with: python benchmarks/training.py [--seeds 0 1 2] [--only "ours + Muon"] [--curves lmcourse/recorded/curves]
+          python benchmarks/training.py --recipe --curves lmcourse/recorded/recipe
           python benchmarks/training.py --device cuda
 
 The last tenth of the text is held out (nanoGPT's split); the final loss is that of all of it. Steps of all models are
 timed in turn, so that a busy machine slows all alike; the seconds of a training are its steps times that median. A
-whole run is nine trainings; `--seeds` with no number behind it only measures times. `--device cuda` asks another
-question: which share of the datasheet's dense peak a model of GPT-2's size reaches on that card, in bfloat16, compiled.
+whole run is nine trainings; `--seeds` with no number behind it only measures times. `--recipe` trains what notebook 09
+trains, with AdamW in place of Muon: the ghost in its dashboard. `--device cuda` asks another question: which share of
+the datasheet's dense peak a model of GPT-2's size reaches on that card, in bfloat16, compiled.
 """
 
 import argparse
@@ -20,7 +22,7 @@ import shlex
 import statistics
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -40,6 +42,7 @@ from lmcourse.flops import TransformerShape, flops_per_token, mfu
 from lmcourse.hardware import measure_peak, peak_flop_per_s
 from lmcourse.model import ModelConfig, TransformerLM, cross_entropy
 from lmcourse.optimizers import AdamW, Muon, cosine_lr
+from lmcourse.recipes import default_recipe, make_model, make_optimizer, make_schedule, make_tokenizer, split_tokens
 from lmcourse.training import Batches, Metrics, evaluate, train
 
 VOCAB_SIZE, CONTEXT, BATCH, STEPS = 65, 64, 12, 2000
@@ -205,10 +208,9 @@ def describe_machine(device: torch.device) -> str:
     return f"{describe(device)}, {platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}"
 
 
-def write_curves(folder: Path, results: list[dict[str, Any]], machine: str) -> None:
+def write_curves(folder: Path, results: list[dict[str, Any]], machine: str, data: str) -> None:
     """The first seed's curves, a file a contender, with what was run, where and when."""
     command = shlex.join(["python", "benchmarks/training.py", *sys.argv[1:]])
-    data = f"tinyshakespeare, characters, {BATCH} × {CONTEXT} a step; the last tenth is held out"
     provenance = {"data": data, "command": command, "machine": machine, "date": datetime.now(UTC).date().isoformat()}
     folder.mkdir(parents=True, exist_ok=True)
     for result in {result["name"]: result for result in reversed(results)}.values():
@@ -252,7 +254,33 @@ def quality(arguments: argparse.Namespace) -> None:
         ratio = seconds["ours + AdamW"] / seconds[PLAIN]
         print(f"\nstep of ours + AdamW, at most 1.35 × plain: {ratio:.2f}, {'yes' if ratio <= 1.35 else 'NO'}")
     if arguments.curves:
-        write_curves(arguments.curves, results, machine)
+        data = f"tinyshakespeare, characters, {BATCH} × {CONTEXT} a step; the last tenth is held out"
+        write_curves(arguments.curves, results, machine, data)
+
+
+def recipe_with_adamw(lr: float, curves: Path | None) -> None:
+    """Notebook 09's recipe on its corpus, with AdamW for all weights, beside Muon."""
+    text, recipe = corpus.load("python-docs"), default_recipe("cpu")
+    tokenizer = make_tokenizer(recipe, text)
+    learn_from, held_out = split_tokens(np.array(tokenizer.encode(text), dtype=np.uint16))
+    results = []
+    for name, own in {"AdamW": replace(recipe, optimizer="adamw", lr=lr), "Muon": recipe}.items():
+        model = make_model(own, tokenizer.vocab_size)
+        sampler = BatchSampler(len(learn_from), own.batch_size, own.context_length, seed=own.seed)
+        schedule, options = make_schedule(own), {"steps": own.steps, "max_norm": own.max_norm}
+        batches = Batches(learn_from, sampler)
+        records = list(train(model, make_optimizer(own, model), batches, schedule=schedule, **options))
+        loss = evaluate(model, held_out, context_length=own.context_length, max_tokens=32_768)
+        print(f"{name}, lr {own.lr}: validation loss {loss:.3f} after {own.steps} steps")
+        curve = [[1, round(records[0].loss, 3)], *means_of(records, 10)]
+        loss = round(loss, 4)
+        results.append(
+            {"name": name, "seed": own.seed, "val_loss": loss, "training": curve, "validation": [[own.steps, loss]]}
+        )
+    if curves:
+        size = f"{recipe.batch_size} × {recipe.context_length} a step"
+        data = f"python-docs, {tokenizer.vocab_size} tokens, {size}; the last twentieth is held out"
+        write_curves(curves, results[:1], describe_machine(torch.device("cpu")), data)
 
 
 def utilisation_on(device: torch.device, batch: int, steps: int) -> None:
@@ -288,11 +316,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60, help="steps of each that are timed")
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, help="of the contenders")
     parser.add_argument("--curves", type=Path, help="folder to write the first seed's loss curves to")
+    parser.add_argument("--recipe", action="store_true", help="notebook 09's training, with AdamW and with Muon")
+    parser.add_argument("--lr", type=float, default=5e-3, help="of AdamW, for --recipe")
     parser.add_argument("--device", default="cpu", help="cpu: the quality; cuda: the MFU of a large model")
     parser.add_argument("--batch", type=int, default=16, help="windows a step, on CUDA")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
-    if device.type == "cpu":
+    if arguments.recipe:
+        recipe_with_adamw(arguments.lr, arguments.curves)
+    elif device.type == "cpu":
         quality(arguments)
     elif device.type == "cuda" and torch.cuda.is_available():
         utilisation_on(device, arguments.batch, arguments.rounds)

@@ -16,6 +16,7 @@ import torch
 from lmcourse import corpus
 from lmcourse.benchmark import RECORDED, recorded_curves
 from lmcourse.flops import transformer_params
+from lmcourse.recipes import Recipe, default_recipe
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,28 @@ def test_recorded_curves_are_small_and_whole():
         assert list(steps) == sorted(set(steps)) and steps[0] == 1 and steps[-1] == 2000
         assert losses[0] == pytest.approx(math.log(65), abs=0.15) and losses[-1] < 2
         assert curve["val_loss"] < 2 and curve["validation"][-1][0] == 2000
+
+
+def test_the_ghost_is_the_notebooks_recipe_with_adamw(script, tmp_path, monkeypatch, capsys):
+    sizes = {"vocab_size": 260, "context_length": 16, "d_model": 16, "num_layers": 1, "num_heads": 2, "d_ff": 16}
+    tiny = Recipe(**sizes, batch_size=2, steps=4, warmup_steps=1)
+    monkeypatch.setattr(script, "default_recipe", lambda device: tiny)
+    monkeypatch.setattr(script.corpus, "load", lambda name: "the cat sat on the mat; " * 400)
+    monkeypatch.setattr("sys.argv", ["benchmarks/training.py", "--recipe", "--curves", str(tmp_path)])
+    script.main()
+    (curve,) = recorded_curves(tmp_path)
+    assert curve["name"] == "AdamW" and curve["training"][0][0] == 1 and curve["training"][-1][0] == 4
+    assert curve["validation"] == [[4, curve["val_loss"]]] and "260 tokens" in curve["data"]
+    printed = capsys.readouterr().out
+    assert f"AdamW, lr 0.005: validation loss {curve['val_loss']:.3f}" in printed and "Muon, lr 0.01: " in printed
+
+
+def test_the_ghost_that_ships_is_of_the_recipe_of_today():
+    (curve,) = recorded_curves(RECORDED / "recipe")
+    recipe = default_recipe("cpu")
+    assert curve["name"] == "AdamW" and curve["training"][-1][0] == recipe.steps
+    assert curve["training"][0][1] == pytest.approx(math.log(recipe.vocab_size), abs=0.2)
+    assert 3 < curve["val_loss"] < 5 and f"{recipe.batch_size} × {recipe.context_length}" in curve["data"]
 
 
 def test_no_curves_is_an_empty_list(tmp_path):
