@@ -130,8 +130,8 @@ def synchronize(device: torch.device | str) -> None:
 def count_flops(run: Callable[[], Any]) -> int:
     """FLOPs of everything that `run()` computes, as PyTorch's `FlopCounterMode` counts them.
 
-    It counts products (matmuls, convolutions, attention kernels that it knows) and nothing else. On the CPU it does
-    not know the fused attention kernel, and counts 0 for it (torch 2.13).
+    It counts products (matmuls, convolutions, attention kernels that it knows) and nothing else. Up to torch 2.14 it
+    does not know the fused attention kernel of the CPU, and counts 0 for it.
 
     >>> count_flops(lambda: torch.ones(2, 3) @ torch.ones(3, 4))
     48
@@ -359,7 +359,7 @@ def describe_record(record: dict[str, Any]) -> str:
         if step["predicted_bytes"]:
             memory += f" (predicted / measured {step['predicted_bytes'] / step['peak_bytes']:.2f})"
         lines.append(
-            f"  step in {step['dtype']}: {step['tokens_per_s']:.3g} tokens/s, MFU {sheet} of the datasheet's peak, "
+            f"  step in {step['dtype']}: {step['tokens_per_s']:,.0f} tokens/s, MFU {sheet} of the datasheet's peak, "
             f"{step['mfu_measured']:.1%} of the measured one, {memory}"
         )
     return "\n".join(lines)

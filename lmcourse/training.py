@@ -307,7 +307,7 @@ def evaluate(
             windows = read_windows(tokens, starts, size + 1)
             with _autocast(device, precision):
                 logits = model(to_device(windows[:, :-1], device))
-            loss = cross_entropy(logits.float(), to_device(windows[:, 1:], device))
+            loss = cross_entropy(_wide(logits), to_device(windows[:, 1:], device))
             total += loss.to(total.dtype) * len(starts) * size
     finally:
         model.train(was_training)
@@ -342,6 +342,11 @@ def _autocast(device: torch.device, precision: str) -> torch.autocast:
         raise ValueError(f"precision: {', '.join(PRECISIONS)}, got {precision!r}")
     # cache_enabled: the low-precision copy of a weight is made once a forward pass, not once a use.
     return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "float32")
+
+
+def _wide(logits: Tensor) -> Tensor:
+    """In 32 bits where they were 16: a loss is a sum over the vocabulary. Float64 stays float64."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 # --- the loop ------------------------------------------------------------------------------------------------------
@@ -412,7 +417,7 @@ def train(
         max_norm: gradients are scaled down to this global norm; None does not.
         precision: "float32", or what autocast computes the forward pass in, "bfloat16" or "float16" (then with loss
             scaling; an update whose scaled gradient overflows is skipped). Parameters stay as they are, in 32 bits.
-        compile: through `torch.compile`, which needs a C++ compiler on the CPU.
+        compile: forward pass and loss as one, through `torch.compile`, which needs a C++ compiler on the CPU.
         loss_fn: mean loss of logits and targets.
         evaluation: takes the model, returns its validation loss; called every `evaluate_every` steps and at the end.
         checkpoint: file to write every `checkpoint_every` steps, at the end, when stopped and when interrupted.
@@ -455,7 +460,7 @@ def train(
         accumulate=accumulate,
         max_norm=max_norm or math.inf,
         precision=precision,
-        forward=torch.compile(model) if compile else model,
+        compile=compile,
         loss_fn=loss_fn,
         checkpoint=checkpoint,
         extra=extra or {},
@@ -496,7 +501,7 @@ class _Run:
     accumulate: int
     max_norm: float
     precision: str
-    forward: Callable  # the model, or its compiled form
+    compile: bool
     loss_fn: Callable
     checkpoint: str | os.PathLike | None
     extra: dict[str, Any]
@@ -520,6 +525,8 @@ class _Run:
         for group in self.groups:
             group.setdefault("initial_lr", group["lr"])
         _autocast(self.device, self.precision)  # refuses a wrong one
+        # Compiled as one, so that logits in 32 bits, the largest tensor of a step, are never written to memory.
+        self.loss_of = torch.compile(self._loss) if self.compile else self._loss
         if self.peak is None:
             tensor_cores = self.precision == "float32" and torch.get_float32_matmul_precision() != "highest"
             self.peak = hardware.peak_flop_per_s(self.device, "tf32" if tensor_cores else self.precision)
@@ -581,6 +588,11 @@ class _Run:
             group["lr"] = rate if lr is None else lr * ratio
         return self.groups[0]["lr"]
 
+    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
+        with _autocast(self.device, self.precision):
+            logits = self.model(x)
+        return self.loss_fn(_wide(logits), y)
+
     def micro_batch(self, x: Tensor, y: Tensor) -> None:
         """Add the gradient of one micro-batch."""
         if self.micro_step and self.last is not None and self.last.shape != x.shape:
@@ -590,9 +602,7 @@ class _Run:
             )
         last = self.micro_step == self.accumulate - 1  # then data parallelism averages the gradients
         with contextlib.nullcontext() if last or not self.parallel else self.model.no_sync():
-            with _autocast(self.device, self.precision):
-                logits = self.forward(x)
-            loss = self.loss_fn(logits.float(), y)
+            loss = self.loss_of(x, y)
             self.scaler.scale(loss / self.accumulate).backward()
         self.losses.append(loss.detach())
         self.starts += getattr(self.batches, "starts", ())
