@@ -90,8 +90,9 @@ def default_recipe(device: str | torch.device = "cpu") -> Recipe:
     """
     if torch.device(device).type != "cuda":
         return Recipe()
-    large = {"vocab_size": 2048, "context_length": 256, "d_model": 384, "num_layers": 6, "num_heads": 6, "d_ff": 1024}
-    return Recipe(**large, batch_size=64, steps=500, warmup_steps=50, lr=2e-3, precision="bfloat16")
+    # One and a half times through the corpus: a larger model, for longer, learns it by heart.
+    large = {"context_length": 256, "d_model": 256, "num_layers": 4, "num_heads": 4, "d_ff": 704}
+    return Recipe(**large, batch_size=16, steps=300, precision="bfloat16")
 
 
 # --- what a recipe makes -------------------------------------------------------------------------------------------
