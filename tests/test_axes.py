@@ -271,7 +271,7 @@ def strided(draw, shape):
 # operation, pattern, shapes, sizes, a part of einops' message, and the part of the pattern that the widget blames
 BAD = [
     ("rearrange", "h w", [(2, 3)], {}, "not enough values to unpack (expected 2, got 1)", ""),
-    ("rearrange", "h w -> w -> h", [(2, 3)], {}, "too many values to unpack (expected 2)", "->"),
+    ("rearrange", "h w -> w -> h", [(2, 3)], {}, "too many values to unpack (expected 2", "->"),
     ("rearrange", "h w -> h", [(2, 3)], {}, "only on one side of expression (should be on both): {'w'}", "w"),
     ("rearrange", "h -> h w", [(2,)], {}, "Identifiers only on one side", "w"),
     ("rearrange", "heads d -> head d", [(2, 3)], {}, "Identifiers only on one side", "head"),
@@ -435,7 +435,8 @@ def test_golden_vectors_for_the_widget(golden):
         with pytest.raises(Exception) as refused:
             run(operation, pattern, [torch.zeros(shape) for shape in shapes], sizes)
         question = {"operation": operation, "pattern": pattern, "shapes": shapes, "sizes": sizes, "blame": blame}
-        invalid.append(question | {"message": set_in_order(axes.reason(refused.value))})
+        message = set_in_order(axes.reason(refused.value)).replace("(expected 2, got 3)", "(expected 2)")  # Python 3.14
+        invalid.append(question | {"message": message})
     assert {case["view"] for case in valid} == {True, False}
     golden("axes_explorer", {"einops": einops.__version__, "valid": valid, "invalid": invalid})
 
