@@ -190,7 +190,11 @@ def split_tokens(tokens: UInt[np.ndarray, "length"]) -> tuple[UInt[np.ndarray, "
 def load_model(path: str | os.PathLike) -> tuple[TransformerLM, Tokenizer, Recipe]:
     """The model of a checkpoint that `python -m lmcourse.training` wrote, ready to write, its tokenizer and recipe.
 
-    Raises ValueError for another file.
+    Raises ValueError for another file, FileNotFoundError where there is none.
+
+    >>> load_model("nowhere.safetensors")
+    Traceback (most recent call last):
+    FileNotFoundError: ...
     """
     extra = checkpoint_state(path).get("extra", {})
     if not {"recipe", "tokenizer"} <= extra.keys():
