@@ -310,6 +310,17 @@ export function roving(container, selector, { columns = () => 1, onfocus = () =>
 
 // Numbers and motion
 
+/**
+ * Refuse a state with a number that is not whole, or outside { name: [least, most] }. The kernel would have refused it,
+ * but a link may hold any number, and a widget that counts up to it would never be done.
+ */
+export function bounded(model, limits) {
+  for (const [name, [least, most]] of Object.entries(limits)) {
+    const value = model.get(name);
+    if (!Number.isInteger(value) || value < least || value > most) throw new RangeError(`${name}: a whole number from ${least} to ${most}, got ${value}`);
+  }
+}
+
 /** 1234567 → "1 234 567", grouped by thin spaces. */
 export const grouped = (n) => String(n).replace(/\B(?=(\d{3})+(?!\d))/g, "\u2009");
 

@@ -1,6 +1,6 @@
 // PageMap: what a batch touches in a token file. The order of the windows, their pages and what was seen are computed
 // here, as in lmcourse.data_loading; faults, resident memory and the page cache are asked of the kernel.
-import { h, s, frame, redraw, put, asker, slider, choice, check, stepper, roving, grouped } from "./base.js";
+import { bounded, h, s, frame, redraw, put, asker, slider, choice, check, stepper, roving, grouped } from "./base.js";
 import { movedTo } from "./share.js";
 
 const BLOCKS = 480, WINDOWS = 1500;
@@ -104,6 +104,10 @@ const megabytes = (bytes) => {  // 1 kB is 1000 bytes
 
 function render({ model, el }) {
   const get = (name) => model.get(name);
+  bounded(model, {
+    num_tokens: [1, 2 ** 50], itemsize: [1, 8], offset: [0, 2 ** 50], page_size: [1, 2 ** 40],
+    batch_size: [1, 64], context_length: [1, 4096], step: [0, WINDOWS], window: [0, WINDOWS],
+  });
   const FIRST = Object.fromEntries(["batch_size", "context_length", "order", "step", "view", "window"].map((name) => [name, get(name)]));
   const own = get("own");
   const view = frame({

@@ -1,4 +1,4 @@
-import { h, s, frame, redraw, put, asker, slider, choice, check, field, raised } from "./base.js";
+import { bounded, h, s, frame, redraw, put, asker, slider, choice, check, field, raised } from "./base.js";
 import { movedTo } from "./share.js";
 
 // --- pure: the formulas of lmcourse.initialization, equal to it on tests/golden/signal_scope.json ---
@@ -93,6 +93,7 @@ const percent = (share) => `${Number((100 * share).toPrecision(2))} %`;
 
 function render({ model, el }) {
   const get = (name) => model.get(name);
+  bounded(model, { depth: [2, 64], vocab_size: [1, 2 ** 50], layer: [0, 63] });
   const first = Object.fromEntries(["scheme", "activation", "gain", "depth", "residual", "view", "layer", "number_format", "measured"].map((n) => [n, get(n)]));
   const local = { bound: 3, d: 16384, absolute: true, logits: 0.02 };
   const view = frame({
