@@ -46,6 +46,8 @@ EXEMPT = {  # name: why it is not called here
     "lmcourse.hardware.measure_peak": "measures for seconds",
     "lmcourse.benchmark.time": "calls what it is given for as long as it is told",
 }
+# Wrapped by torch, and cached: whether a doctest's call of them can be watched depends on what ran before it.
+SEEN_AT_TIMES = {"lmcourse.optimizers.Optimizer.step", "lmcourse.pretokens.splitter"}
 # Of work, or of bits: whoever asks for a million gets a million.
 AMOUNTS = {"batch", "count", "depth", "exponent_bits", "mantissa_bits", "max_new_tokens", "steps", "vocab_size"}
 SLOW = {("train", "compile")}  # compiles for a minute
@@ -195,4 +197,4 @@ def test_every_public_function_is_called():
             takes = callable(function) and [name for name in inspect.signature(function).parameters if name != "self"]
             if takes and not record and hostile.code_of(function) not in called and not exempt(f"{module}.{label}"):
                 uncalled.append(f"{module}.{label}")
-    assert uncalled == []
+    assert set(uncalled) <= SEEN_AT_TIMES
