@@ -319,7 +319,7 @@ def main() -> None:
     parser.add_argument("--recipe", action="store_true", help="notebook 09's training, with AdamW and with Muon")
     parser.add_argument("--lr", type=float, default=5e-3, help="of AdamW, for --recipe")
     parser.add_argument("--device", default="cpu", help="cpu: the quality; cuda: the MFU of a large model")
-    parser.add_argument("--batch", type=int, default=16, help="windows a step, on CUDA")
+    parser.add_argument("--batch", type=int, default=64, help="windows a step, on CUDA; 64 take 45 GB")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     if arguments.recipe:
