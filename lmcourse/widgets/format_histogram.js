@@ -114,7 +114,7 @@ function render({ model, el }) {
   });
 
   // One axis for all rows: wide enough for the tensor and for the 16-bit formats, and still while a slider moves
-  const W = 440, H = 30;
+  const W = 416, H = 30;
   const nonzero = [...values].map(Math.abs).filter((x) => x > 0);
   const least = nonzero.length ? exponentOf(nonzero.reduce((a, b) => Math.min(a, b))) : 0;
   const low = Math.max(-150, Math.min(-30, least - 3)), high = Math.min(130, Math.max(20, nonzero.length ? exponentOf(largest) + 4 : 0));
