@@ -46,6 +46,19 @@ def test_fits_a_phone(name, kernel_free):
 
 
 @every_widget
+def test_nothing_is_cut_in_a_book_page(name, kernel_free):
+    """In the column that the book has on a laptop, only what is a strip by nature is to be scrolled sideways."""
+    watched = kernel_free(example(name), width=880)
+    watched.page.wait_for_timeout(300)
+    cut = watched.page.evaluate(
+        """() => [...document.querySelectorAll('.lmc *')].filter((e) => e.clientWidth > 60
+            && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== 'visible')
+            .map((e) => `${e.className}: ${e.scrollWidth} in ${e.clientWidth} pixels`)"""
+    )
+    assert [what for what in cut if not what.startswith("td-film")] == []  # one picture a step, as many as there were
+
+
+@every_widget
 def test_every_control_by_mouse(name, kernel_free):
     """Click and drag whatever can be: nothing throws, and the frame stays."""
     watched = kernel_free(example(name), still=True)
@@ -151,4 +164,25 @@ def test_in_jupyterlab(name, in_lab):
     page.wait_for_timeout(500)
     assert page.locator(".jp-OutputArea .lmc .lmc-reading").first.inner_text().strip()
     assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    assert watched.wrong == []
+
+
+def test_grows_with_the_text_in_presentation_mode(in_lab):
+    """A fifth larger, as JupyterLab makes the text; the mouse still meets what it points at."""
+    watched = in_lab(code="from lmcourse.widgets import FloatBits\nFloatBits.example()", width=1280)
+    page = watched.page
+    bit = page.locator(".jp-OutputArea .lmc .lmc-fb-bit").first
+    before = bit.bounding_box()["width"]
+    page.click("#jp-MainMenu .lm-MenuBar-itemLabel:text-is('View')")
+    page.locator(".lm-Menu-item", has_text="Appearance").hover()
+    page.locator(".lm-Menu-item", has_text="Presentation Mode").click()
+    page.wait_for_function(
+        "before => document.querySelector('.lmc .lmc-fb-bit').getBoundingClientRect().width > 1.1 * before", arg=before
+    )
+    box, was = bit.bounding_box(), bit.inner_text()
+    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 0.5 * box["height"])
+    page.wait_for_timeout(300)
+    assert bit.inner_text() != was
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    watched.picture(page.locator(".jp-OutputArea .lmc"), "FloatBits-presentation")
     assert watched.wrong == []
