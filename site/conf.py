@@ -27,7 +27,8 @@ mathjax3_config = {"options": {"enableMenu": False}}  # its menu would load more
 # The colours are those of lmcourse/widgets/theme.css, so that a page and its widgets are of one hand.
 _theme = (WIDGETS / "theme.css").read_text(encoding="utf-8")
 _light, _dark = (
-    dict(re.findall(r"--lmc-(\w+): (#\w+)", block)) for block in re.findall(r"\.lmc \{(.*?)\}", _theme, re.DOTALL)[:2]
+    dict(re.findall(r"--lmc-(\w+): (#\w+)", block))
+    for block in re.findall(r"\.lmc \{([^}]*--lmc-ink[^}]*)\}", _theme)[:2]
 )
 
 
