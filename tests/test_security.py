@@ -246,6 +246,11 @@ def status(address: str, **headers: str) -> int:
         return error.code
 
 
+def _listening(pid: int) -> set[str]:
+    """The addresses at which a process listens."""
+    return {c.laddr.ip for c in psutil.Process(pid).net_connections("tcp") if c.status == "LISTEN"}
+
+
 @pytest.mark.skipif(os.name == "nt", reason="make lab is not used on Windows")
 def test_the_lab_listens_here_alone_and_asks_for_its_token(tmp_path):
     pytest.importorskip("jupyterlab")
@@ -267,8 +272,10 @@ def test_the_lab_listens_here_alone_and_asks_for_its_token(tmp_path):
             time.sleep(0.2)
         server = json.loads(found[0].read_text(encoding="utf-8"))
         assert server["hostname"] == "127.0.0.1" and len(server["token"]) >= 32
-        listening = [c.laddr.ip for c in psutil.Process(process.pid).net_connections("tcp") if c.status == "LISTEN"]
-        assert listening and set(listening) <= {"127.0.0.1", "::1"}
+        while not (listening := _listening(process.pid)):  # it writes the file first, and listens a moment later
+            assert time.monotonic() < deadline, "the server does not listen"
+            time.sleep(0.2)
+        assert listening <= {"127.0.0.1", "::1"}
         address = f"http://127.0.0.1:{server['port']}/api/contents"
         while time.monotonic() < deadline:
             try:
