@@ -22,8 +22,6 @@ NBVAL = [
     "--nbval-sanitize-with", "tests/nbval_sanitize.cfg", "--nbval-cell-timeout=300", "--nbval-current-env",
     "-n", "2", "--dist", "loadscope",
 ]  # fmt: skip
-# Two workers halve the machine. Where each takes all of it, their threads wait for one another, five times as long.
-HALF = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2)))}
 
 
 class Skipped(Exception):
@@ -45,7 +43,7 @@ def lint() -> None:
 def unit() -> None:
     """pytest with the doctests of the package; everything but notebooks and browser."""
     apart = [f"--ignore=tests/{name}" for name in ("browser", "test_notebooks.py", "test_sections.py")]
-    run(*PYTEST, "tests", "lmcourse", *apart, "-n", "2", **HALF)
+    run(*PYTEST, "tests", "lmcourse", *apart, "-n", "2")
 
 
 def node() -> None:
@@ -63,7 +61,7 @@ def rules() -> None:
 
 def nbval() -> None:
     """The notebooks as committed, on the CPU: unsolved, every output compared."""
-    run(*PYTEST, "--nbval", *NBVAL, "notebooks", LMCOURSE_DEVICE="cpu", **HALF)
+    run(*PYTEST, "--nbval", *NBVAL, "notebooks", LMCOURSE_DEVICE="cpu")
 
 
 def cuda() -> None:
@@ -72,7 +70,7 @@ def cuda() -> None:
 
     if not torch.cuda.is_available():
         raise Skipped("no CUDA device here")
-    run(*PYTEST, "--nbval", *NBVAL, "notebooks", LMCOURSE_DEVICE="cuda", **HALF)
+    run(*PYTEST, "--nbval", *NBVAL, "notebooks", LMCOURSE_DEVICE="cuda")
 
 
 def solved() -> None:
@@ -80,17 +78,17 @@ def solved() -> None:
     folder = BUILD / "solved"
     shutil.rmtree(folder, ignore_errors=True)
     run(sys.executable, "tests/solve.py", folder)
-    run(*PYTEST, "--nbval-lax", *NBVAL, folder, LMCOURSE_STRICT="1", **HALF)
+    run(*PYTEST, "--nbval-lax", *NBVAL, folder, LMCOURSE_STRICT="1")
 
 
 def sections() -> None:
     """Each notebook with its sections shuffled and every exercise answered wrongly, within 2 GB of memory."""
-    run(*PYTEST, "tests/test_sections.py", "-n", "2", **HALF)
+    run(*PYTEST, "tests/test_sections.py", "-n", "2")
 
 
 def thorough() -> None:
     """What is marked `thorough`: more orders, every wrong answer, long play with each widget, broken states."""
-    run(*PYTEST, "-m", "thorough", "tests", "-n", "2", LMCOURSE_THOROUGH="1", **HALF)
+    run(*PYTEST, "-m", "thorough", "tests", "-n", "2", LMCOURSE_THOROUGH="1")
 
 
 def wheel() -> None:
