@@ -354,13 +354,13 @@ def describe_record(record: dict[str, Any]) -> str:
         copy = si(ceiling["bytes_per_s"], "B/s")
         lines.append(f"  {ceiling['dtype']}: matmul {si(ceiling['flop_per_s'], 'FLOP/s')}{share}, copy {copy}")
     for step in record["steps"]:
-        sheet = "unknown" if step["mfu_datasheet"] is None else f"{step['mfu_datasheet']:.1%}"
-        memory = f"peak {si(step['peak_bytes'], 'B')}"
+        mfu = "unknown" if step["mfu_datasheet"] is None else f"{step['mfu_datasheet']:.1%}"
+        memory = si(step["peak_bytes"], "B")
         if step["predicted_bytes"]:
-            memory += f" (predicted / measured {step['predicted_bytes'] / step['peak_bytes']:.2f})"
+            memory += f", predicted {si(step['predicted_bytes'], 'B')}"
         lines.append(
-            f"  step in {step['dtype']}: {step['tokens_per_s']:,.0f} tokens/s, MFU {sheet} of the datasheet's peak, "
-            f"{step['mfu_measured']:.1%} of the measured one, {memory}"
+            f"  step in {step['dtype']}: {step['tokens_per_s']:,.0f} tokens/s, MFU {mfu} "
+            f"(of the measured peak {step['mfu_measured']:.1%}); {memory}"
         )
     return "\n".join(lines)
 
