@@ -1,6 +1,6 @@
 // AxesExplorer: a pattern of named axes as chips, grids and a loop nest; hover an element to see what it meets. What a
 // pattern means is in axes.js and runs here, so that nothing waits for a kernel; this file draws it.
-import { asker, choice, field, frame, grouped, h, put, redraw, roving, slider, stepper } from "./base.js";
+import { asker, choice, field, frame, grouped, h, put, redraw, roving, s, slider, stepper } from "./base.js";
 import { movedTo } from "./share.js";
 import {
   FIRST_SIZES, PatternError, UPDATES, agree, assignment, axisNames, chainField, chainNests, code, flops, fold,
@@ -44,14 +44,14 @@ function edge([inner, ...outer], drawn, index, size, between) {
   return (block * drawn[inner] + index[inner]) * size + block * between;
 }
 
-/** A tensor as a map of small squares; which of them are lit is decided later. */
-function miniMap(name, shape) {
+/** A tensor as a map of small squares, and `light(flats)`, which fills some. Two paths: elements would cost ten times the layout. */
+function miniMap(shape) {
   const plan = layout(shape), ends = plan.drawn.map((length) => length - 1);
-  const squares = drawnElements(shape, plan).map(({ index, flat }) => h("i", {
-    "data-flat": flat, style: `left:${edge(plan.across, plan.drawn, index, 8, 4)}px;top:${edge(plan.down, plan.drawn, index, 8, 4)}px`,
-  }));
-  const size = `width:${edge(plan.across, plan.drawn, ends, 8, 4) + 8}px;height:${edge(plan.down, plan.drawn, ends, 8, 4) + 8}px`;
-  return h("span", { class: "lmc-ax-mini", "aria-hidden": "true", "data-name": name, style: size }, squares);
+  const left = (index) => edge(plan.across, plan.drawn, index, 8, 4), top = (index) => edge(plan.down, plan.drawn, index, 8, 4);
+  const squares = new Map(drawnElements(shape, plan).map(({ index, flat }) => [flat, `M${left(index) + 0.5} ${top(index) + 0.5}h6v6h-6z`]));
+  const lit = s("path", { class: "on" });
+  const el = s("svg", { class: "lmc-ax-mini", "aria-hidden": "true", width: left(ends) + 8, height: top(ends) + 8 }, s("path", { d: [...squares.values()].join("") }), lit);
+  return { el, light: (flats) => lit.setAttribute("d", flats.map((flat) => squares.get(flat) ?? "").join("")) };
 }
 
 const shown = (value) => {
@@ -62,6 +62,7 @@ const shown = (value) => {
 };
 const number = (value) => ({ nan: NaN, inf: Infinity, "-inf": -Infinity }[value] ?? value);
 const indexOf = (shape, flat) => { const at = []; for (let i = shape.length - 1; i >= 0; i -= 1) { at[i] = flat % shape[i]; flat = Math.floor(flat / shape[i]); } return at; };
+const reword = (node, text) => { if (node.textContent !== text) node.textContent = text; };  // equal text costs a layout too
 const short = (name) => (name.startsWith("…") ? `…${name.slice(1)}` : name[0]);
 
 function render({ model, el }) {
@@ -70,7 +71,14 @@ function render({ model, el }) {
   view.root.classList.add("lmc-axes");
   let now = null;      // what the last drawing worked out: {nest, error, strides, values, ...}
   let hovered = null;  // {tensor: operand number or "out", flat}
-  let sliders = { key: "", by: {} };
+  let sliders = { by: {} };
+  let maps = [];       // of the chain's tensors: {name, size, light, count}
+  const shows = {};    // what each part of the stage was drawn from
+  const isNew = (part, ...from) => {
+    const same = shows[part]?.every((value, i) => value === from[i]);
+    shows[part] = from;
+    return !same;
+  };
 
   const get = (name) => model.get(name);
   const setSize = (name, size) => put(model, { sizes: { ...get("sizes"), [name]: size }, iteration: -1 });
@@ -149,7 +157,9 @@ function render({ model, el }) {
     return result;
   }
   const rowMajor = (shape) => shape.map((_, i) => product(shape.slice(i + 1)));
-  const defaultAxis = (nest) => nest.summed[0] ?? nest.inputs[0].find((dim) => dim.length > 1)?.[0] ?? nest.kept.find((name) => !nest.inputs.flat(2).includes(name)) ?? nest.kept[0] ?? "";
+  /** What the pattern does something with: it sums it up, splits it off, joins it or makes it; else what has a colour to show. */
+  const defaultAxis = (nest) => nest.summed[0] ?? [nest.inputs[0], nest.output].flat().find((dim) => dim.length > 1)?.[0]
+    ?? nest.kept.find((name) => !nest.inputs.flat(2).includes(name)) ?? nest.kept.find((name) => nest.sizes[name] > 1) ?? nest.kept[0] ?? "";
   const valueAt = (k, flat) => now.values[k]?.[flat] ?? flat;
   const termValues = (terms) => terms.map((term) => term.reduce((made, flat, k) => made * valueAt(k, flat), 1));
   function outValue(flat) {
@@ -170,6 +180,7 @@ function render({ model, el }) {
     const cuts = new Set([0, text.length, ...(error ? [from, to] : [])]);
     const tokens = [...text.matchAll(/\.\.\.|[\p{L}\p{N}_]+/gu)];
     tokens.forEach((found) => { cuts.add(found.index); cuts.add(found.index + found[0].length); });
+    if (!isNew("line", text, from, to, tokens.map(([name]) => hue(name)).join())) return;
     const points = [...cuts].sort((a, b) => a - b);
     const parts = points.slice(0, -1).map((at, i) => {
       const piece = text.slice(at, points[i + 1]);
@@ -221,9 +232,8 @@ function render({ model, el }) {
       const dim = now.tensors[0].shape.find((_, i) => nest?.inputs[0][i].includes(name));
       return Math.min(64, dim ?? Math.max(8, ...now.tensors[0].shape));
     };
-    const key_ = JSON.stringify([wanted, hasDots, bound, wanted.map(([name]) => hue(name)), wanted.map(([name]) => limit(name))]);
-    if (key_ !== sliders.key) {
-      sliders = { key: key_, by: {}, role: {} };
+    if (isNew("chips", hasDots, bound, JSON.stringify(wanted.map(([name, free]) => [name, free, hue(name), limit(name)])))) {
+      sliders = { by: {}, role: {} };
       chips.replaceChildren(...wanted.map(([name, free]) => {
         const role = sliders.role[name] = h("span", { class: "lmc-ax-role" });
         const part = free ? slider({ label: name, min: 1, max: limit(name), value: 1, oninput: (size) => setSize(name, size) }) : null;
@@ -240,7 +250,7 @@ function render({ model, el }) {
     for (const [name] of wanted) {
       const size = nest?.sizes[name] ?? now.sizes[name] ?? FIRST_SIZES[all.indexOf(name) % FIRST_SIZES.length];
       sliders.by[name].set(size);
-      sliders.role[name].textContent = role[name] ?? "";
+      reword(sliders.role[name], role[name] ?? "");
     }
     sliders.dots?.set(now.dots);
   }
@@ -278,8 +288,17 @@ function render({ model, el }) {
       plan.cropped ? h("p", { class: "lmc-muted" }, `the first ${plan.drawn.join(" × ")} of ${shape.map(grouped).join(" × ")}`) : null);
   }
 
+  /** All that a picture of the tensors follows from, as text; the reader's own tensors aside. */
+  const pictured = (nest) => JSON.stringify(nest && [nest.operation, nest.reduction, nest.pattern, nest.shapes, nest.sizes, [...nest.kept, ...nest.summed].map(now.hue), now.tint, now.current]);
+
   function drawGrids() {
     const { nest } = now;
+    if (isNew("grids", now.tensors, now.chain, pictured(nest))) buildGrids(nest);
+    const wrong = new Set(now.verdict?.question === questionText() ? now.verdict.check?.places ?? [] : []);
+    for (const cell of grids.querySelectorAll('[data-tensor="out"] .lmc-ax-cell')) cell.classList.toggle("is-wrong", wrong.has(Number(cell.dataset.flat)));
+  }
+
+  function buildGrids(nest) {
     const focused = document.activeElement?.closest?.(".lmc-ax-cell");
     const keep = focused && grids.contains(focused) ? [focused.parentElement.dataset.tensor, focused.dataset.flat] : null;
     grids.replaceChildren();
@@ -296,12 +315,11 @@ function render({ model, el }) {
       if (cells.length) cells[Math.max(0, at)].tabIndex = 0;
       if (at >= 0) cells[at].focus({ preventScroll: true });
     }
-    const wrong = new Set(now.verdict?.question === questionText() ? now.verdict.check?.places ?? [] : []);
-    for (const cell of grids.querySelectorAll('[data-tensor="out"] .lmc-ax-cell')) cell.classList.toggle("is-wrong", wrong.has(Number(cell.dataset.flat)));
   }
 
   function drawNest() {
     const { nest } = now;
+    if (!isNew("nest", now.chain, pictured(nest))) return;
     nestBox.replaceChildren();
     if (!nest) return;
     const loops = [...nest.kept, ...nest.summed];
@@ -313,6 +331,7 @@ function render({ model, el }) {
 
   function drawFacts() {
     const { nest } = now;
+    if (!isNew("facts", now.tensors, now.chain, now.sizes, pictured(nest))) return;
     facts.replaceChildren();
     if (!nest) return;
     const fact = (name, ...words) => facts.append(h("dt", {}, name), h("dd", {}, ...words));
@@ -350,25 +369,29 @@ function render({ model, el }) {
     chainRow.hidden = !now.chain.length;
     if (!now.chain.length) return;
     now.steps = chainNests(now.chain, now.sizes);
-    const drawn = JSON.stringify([now.chain, now.sizes]);
-    if (chainRow.dataset.drawn !== drawn) buildChain();
-    chainRow.dataset.drawn = drawn;
+    if (isNew("chain", JSON.stringify([now.chain, now.sizes]))) buildChain();
     for (const card of chainRow.querySelectorAll("button")) card.setAttribute("aria-pressed", String(Number(card.dataset.step) === now.current));
   }
 
   function buildChain() {
+    maps = [];
+    const map = (name, shape) => {
+      const { el, light } = miniMap(shape), count = h("span", { class: "lmc-ax-count lmc-muted" });
+      maps.push({ name, size: product(shape), light, count });
+      return [el, count];
+    };
     const made = new Set();
     const cards = [];
     now.steps.forEach((step, i) => {
       step.inputs.forEach((name, k) => {
         if (made.has(name)) return;
         made.add(name);
-        cards.push(h("div", { class: "lmc-ax-card" }, h("b", { class: "lmc-mono" }, name), h("span", { class: "lmc-muted" }, "given"), miniMap(name, step.nest.shapes[k])));
+        cards.push(h("div", { class: "lmc-ax-card" }, h("b", { class: "lmc-mono" }, name), h("span", { class: "lmc-muted" }, "given"), map(name, step.nest.shapes[k])));
       });
       made.add(step.name);
       const title = step.operation === "softmax" ? `softmax over ${step.over}` : step.operation;
       const words = [...step.pattern.matchAll(/\.\.\.|[\p{L}\p{N}_]+|[^\p{L}\p{N}_.]+/gu)].map(([piece]) => (/[\p{L}\p{N}_.]/u.test(piece) ? tag(piece) : piece));
-      const inside = [h("b", { class: "lmc-mono" }, step.name), h("span", { class: "lmc-muted" }, title), h("span", { class: "lmc-ax-pattern lmc-mono" }, words), miniMap(step.name, step.nest.outputShape)];
+      const inside = [h("b", { class: "lmc-mono" }, step.name), h("span", { class: "lmc-muted" }, title), h("span", { class: "lmc-ax-pattern lmc-mono" }, words), map(step.name, step.nest.outputShape)];
       cards.push(step.operation === "softmax" ? h("div", { class: "lmc-ax-card" }, inside)
         : h("button", { type: "button", class: "lmc-ax-card", "data-step": i, onclick: () => put(model, { current: i, operation: step.operation, pattern: step.pattern, iteration: -1 }) }, inside));
     });
@@ -418,8 +441,8 @@ function render({ model, el }) {
       const name = loops[i], value = values?.[name];
       const body = i === loops.length;
       row.classList.toggle("is-current", inner !== null && (body || i === moved - 1));
-      row.firstChild.textContent = inner !== null && body ? "▶" : inner !== null && i === moved - 1 ? "↻" : "";
-      row.lastChild.textContent = body || !at ? "" : value === undefined ? `${name} = all ${nest.sizes[name]}` : `${name} = ${value}`;
+      reword(row.firstChild, inner !== null && body ? "▶" : inner !== null && i === moved - 1 ? "↻" : "");
+      reword(row.lastChild, body || !at ? "" : value === undefined ? `${name} = all ${nest.sizes[name]}` : `${name} = ${value}`);
     });
   }
 
@@ -427,13 +450,11 @@ function render({ model, el }) {
     if (!now.chain.length) return;
     const step = now.chain[now.current];
     const name = focus && step ? nameOf(focus.tensor) : null;
-    let fieldOf = new Map();
-    if (name) fieldOf = chainField(now.steps, name, focus.flat);
-    for (const box of chainRow.querySelectorAll(".lmc-ax-mini")) {
-      const on = fieldOf.get(box.dataset.name);
-      for (const cell of box.children) cell.classList.toggle("on", Boolean(on?.has(Number(cell.dataset.flat))));
-      const count = box.parentElement.querySelector(".lmc-ax-count") ?? box.parentElement.appendChild(h("span", { class: "lmc-ax-count lmc-muted" }));
-      count.textContent = on ? `${on.size} of ${box.children.length}` : "\u00a0";
+    const fieldOf = name ? chainField(now.steps, name, focus.flat) : new Map();
+    for (const { name: of, size, light, count } of maps) {
+      const on = [...fieldOf.get(of) ?? []];
+      light(on);
+      reword(count, fieldOf.has(of) ? `${on.length} of ${grouped(size)}` : "\u00a0");
     }
   }
 
@@ -491,7 +512,7 @@ function render({ model, el }) {
     const index = presets.findIndex((preset) => (now.chain.length ? JSON.stringify(preset.chain) === JSON.stringify(now.chain) : !now.bound && preset.pattern === now.pattern && preset.operation === now.operation));
     example.set(index < 0 ? "" : String(index));
     const axes_ = now.nest ? [...now.nest.kept, ...now.nest.summed] : [];
-    colour.select.replaceChildren(...[["", "no axis"], ...axes_.map((name) => [name, name])].map(([value, text]) => h("option", { value }, text)));
+    if (isNew("colour", axes_.join())) colour.select.replaceChildren(...[["", "no axis"], ...axes_.map((name) => [name, name])].map(([value, text]) => h("option", { value }, text)));
     colour.set(now.tint ?? "");
     drawLine();
     drawTrouble();

@@ -90,8 +90,8 @@ def test_an_element_is_followed_through_the_whole_chain(kernel_free):
     cell(page, "out", 0).hover()
     counts = dict(
         page.evaluate(
-            """() => [...document.querySelectorAll('.lmc-ax-mini')]
-            .map(box => [box.dataset.name, box.querySelectorAll('.on').length])"""
+            """() => [...document.querySelectorAll('.lmc-ax-card')].map(card => [card.querySelector('b').textContent,
+            card.querySelector('.lmc-ax-mini .on').getAttribute('d').split('M').length - 1])"""
         )
     )
     # One element of the joined heads: its query's row of one head, every key and every value of that head.
