@@ -1,6 +1,6 @@
 // AxesExplorer: a pattern of named axes as chips, grids and a loop nest; hover an element to see what it meets. What a
 // pattern means is in axes.js and runs here, so that nothing waits for a kernel; this file draws it.
-import { asker, choice, field, frame, grouped, h, put, redraw, roving, s, slider, stepper } from "./base.js";
+import { asker, bounded, choice, field, frame, grouped, h, put, redraw, roving, s, slider, stepper } from "./base.js";
 import { movedTo } from "./share.js";
 import {
   FIRST_SIZES, PatternError, UPDATES, agree, assignment, axisNames, chainField, chainNests, code, flops, fold,
@@ -66,6 +66,7 @@ const reword = (node, text) => { if (node.textContent !== text) node.textContent
 const short = (name) => (name.startsWith("…") ? `…${name.slice(1)}` : name[0]);
 
 function render({ model, el }) {
+  bounded(model, { dots: [0, 8] });
   const first = Object.fromEntries(STATE.map((name) => [name, model.get(name)]));
   const view = frame({ model, el, python: () => rebuild(), reset: () => put(model, first) });
   view.root.classList.add("lmc-axes");

@@ -105,7 +105,7 @@ class AxesExplorer(CourseWidget):
     reduction = traitlets.Unicode("sum").tag(sync=True)
     pattern = traitlets.Unicode("").tag(sync=True)
     sizes = traitlets.Dict().tag(sync=True)  # the size of an axis, where it was set
-    dots = traitlets.Int(2).tag(sync=True)  # dimensions that "..." stands for where no tensor says it
+    dots = traitlets.Int(2, min=0, max=8).tag(sync=True)  # dimensions that "..." stands for where no tensor says it
     tensors = traitlets.List().tag(sync=True)  # the reader's own, described; empty: shapes follow the sliders
     chain = traitlets.List().tag(sync=True)
     current = traitlets.Int(-1).tag(sync=True)  # the step of the chain that the stage shows

@@ -64,3 +64,18 @@ def test_a_broken_state_leaves_no_blank(name, kernel_free):
         broken = hostile_traits.broken_states(value, f"browser {name}.{trait}")[:24]
         states += [(f"{trait}={str(bad)[:40]}", good | {trait: bad}) for bad in broken if "\ud800" not in str(bad)]
     assert watched.page.evaluate(DRAW, [widget.stem, states]) == []
+
+
+def test_a_number_that_counts_loops_is_bounded(kernel_free):
+    """A billion dimensions in "..." would be counted one by one: refused in words, and the snapshot stays."""
+    widget = lmcourse.widgets.AxesExplorer("... d -> ...", operation="reduce")
+    watched = kernel_free(widget, still=True)
+    refused = """async ([stem, state]) => {
+      const { hydrate } = await import(new URL('widgets/hydrate.js', location.href));
+      const place = document.createElement('div');
+      Object.assign(place.dataset, { lmWidget: stem, lmState: JSON.stringify(state) });
+      return hydrate(place).then(() => "drawn", (error) => error.message);
+    }"""
+    assert watched.page.evaluate(refused, [widget.stem, widget.state() | {"dots": 8}]) == "drawn"
+    words = watched.page.evaluate(refused, [widget.stem, widget.state() | {"dots": 10**9}])
+    assert words == "dots: a whole number from 0 to 8, got 1000000000"

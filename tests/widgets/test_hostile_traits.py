@@ -16,11 +16,7 @@ import lmcourse.widgets
 
 hostile = importlib.import_module("hostile")
 
-SLOW = {"AxesExplorer", "FormatHistogram", "OptimizerPaths", "TrainingDashboard"}  # a state takes them long to tell
-every_widget = pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=pytest.mark.thorough if n in SLOW else ()) for n in lmcourse.widgets.widget_names()],
-)
+every_widget = pytest.mark.parametrize("name", lmcourse.widgets.widget_names())
 JSON = [
     None,
     True,
