@@ -8,9 +8,9 @@ import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
+from lmcourse import __version__
 from lmcourse.exercises import progress
 from lmcourse.exercises.cards import Card
 from lmcourse.exercises.checking import Case, Exercise, Outcome, difference, judge, shorten
@@ -74,11 +74,11 @@ class Topic:
 
     def ready(self) -> None:
         """Print the versions and the device: the sign that the setup cell has run."""
-        words = [f"python {platform.python_version()}", f"lmcourse {version('lmcourse')}"]
+        words = [f"python {platform.python_version()}", f"lmcourse {__version__}"]
         if "torch" in sys.modules:
             from lmcourse import device
 
-            words += [f"torch {version('torch')}", device.describe(device.pick())]
+            words += [f"torch {sys.modules['torch'].__version__}", device.describe(device.pick())]
         print("Ready:", ", ".join(words))
 
     def check(self, attempt):
