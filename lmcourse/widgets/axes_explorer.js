@@ -1,6 +1,6 @@
 // AxesExplorer: a pattern of named axes as chips, grids and a loop nest; hover an element to see what it meets. What a
 // pattern means is in axes.js and runs here, so that nothing waits for a kernel; this file draws it.
-import { asker, bounded, choice, field, frame, grouped, h, put, redraw, roving, s, slider, stepper } from "./base.js";
+import { asker, bounded, choice, field, frame, grouped, h, put, redraw, roving, s, slider, stepper, write } from "./base.js";
 import { movedTo } from "./share.js";
 import {
   FIRST_SIZES, PatternError, UPDATES, agree, assignment, axisNames, chainField, chainNests, code, flops, fold,
@@ -62,7 +62,6 @@ const shown = (value) => {
 };
 const number = (value) => ({ nan: NaN, inf: Infinity, "-inf": -Infinity }[value] ?? value);
 const indexOf = (shape, flat) => { const at = []; for (let i = shape.length - 1; i >= 0; i -= 1) { at[i] = flat % shape[i]; flat = Math.floor(flat / shape[i]); } return at; };
-const reword = (node, text) => { if (node.textContent !== text) node.textContent = text; };  // equal text costs a layout too
 const short = (name) => (name.startsWith("…") ? `…${name.slice(1)}` : name[0]);
 
 function render({ model, el }) {
@@ -251,7 +250,7 @@ function render({ model, el }) {
     for (const [name] of wanted) {
       const size = nest?.sizes[name] ?? now.sizes[name] ?? FIRST_SIZES[all.indexOf(name) % FIRST_SIZES.length];
       sliders.by[name].set(size);
-      reword(sliders.role[name], role[name] ?? "");
+      write(sliders.role[name], role[name] ?? "");
     }
     sliders.dots?.set(now.dots);
   }
@@ -338,12 +337,12 @@ function render({ model, el }) {
     const fact = (name, ...words) => facts.append(h("dt", {}, name), h("dd", {}, ...words));
     const sizes = [...nest.kept, ...nest.summed].map((name) => nest.sizes[name]);
     const a = nest.inputs.length - 1 + (nest.summed.length ? 1 : 0), all = flops(nest);
-    const read = nest.shapes.map((shape) => product(shape) * now.itemsize), write = product(nest.outputShape) * now.itemsize;
+    const read = nest.shapes.map((shape) => product(shape) * now.itemsize), written = product(nest.outputShape) * now.itemsize;
     const seen = viewOf(nest, now.strides[0]);
     fact("Call", h("code", { class: "lmc-mono" }, call()));
     fact("Type", h("code", { class: "lmc-mono" }, signature(nest)));
     fact("FLOPs", a ? `${a} a pass × ${sizes.join(" · ") || 1} passes = ${grouped(all)}` : "0: nothing is computed", nest.inputs.length > 2 ? `; in the best pairs ${grouped(pairwiseFlops(nest))}` : "");
-    fact("Bytes", seen.view ? "0 moved" : `reads ${read.map(grouped).join(" + ")}, writes ${grouped(write)}${all ? `: ${(all / (read.reduce((x, y) => x + y, 0) + write)).toFixed(2)} FLOPs a byte` : ""}`);
+    fact("Bytes", seen.view ? "0 moved" : `reads ${read.map(grouped).join(" + ")}, writes ${grouped(written)}${all ? `: ${(all / (read.reduce((x, y) => x + y, 0) + written)).toFixed(2)} FLOPs a byte` : ""}`);
     fact("Memory", h("b", { class: seen.view ? "lmc-ax-view" : "lmc-ax-copy" }, seen.view ? "view" : "copy"), `: ${seen.why}`);
   }
 
@@ -442,8 +441,8 @@ function render({ model, el }) {
       const name = loops[i], value = values?.[name];
       const body = i === loops.length;
       row.classList.toggle("is-current", inner !== null && (body || i === moved - 1));
-      reword(row.firstChild, inner !== null && body ? "▶" : inner !== null && i === moved - 1 ? "↻" : "");
-      reword(row.lastChild, body || !at ? "" : value === undefined ? `${name} = all ${nest.sizes[name]}` : `${name} = ${value}`);
+      write(row.firstChild, inner !== null && body ? "▶" : inner !== null && i === moved - 1 ? "↻" : "");
+      write(row.lastChild, body || !at ? "" : value === undefined ? `${name} = all ${nest.sizes[name]}` : `${name} = ${value}`);
     });
   }
 
@@ -455,7 +454,7 @@ function render({ model, el }) {
     for (const { name: of, size, light, count } of maps) {
       const on = [...fieldOf.get(of) ?? []];
       light(on);
-      reword(count, fieldOf.has(of) ? `${on.length} of ${grouped(size)}` : "\u00a0");
+      write(count, fieldOf.has(of) ? `${on.length} of ${grouped(size)}` : "\u00a0");
     }
   }
 

@@ -174,6 +174,42 @@ export function asker(model, { answered, failed, unanswered = () => {} }) {
   };
 }
 
+// Bringing nodes up to date. What stays the same is left alone: the browser lays out, and a screen reader hears, only what
+// did change.
+
+/** Set the attributes that differ. */
+export function change(node, attributes) {
+  for (const [name, value] of Object.entries(attributes)) if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+}
+
+/** Set the text if it differs. */
+export function write(node, text) { if (node.textContent !== text) node.textContent = text; }
+
+/** Put these nodes in, if others are there. */
+export function fill(parent, nodes) {
+  const same = nodes.length === parent.childNodes.length && nodes.every((node, i) => node === parent.childNodes[i]);
+  if (!same) parent.replaceChildren(...nodes);
+}
+
+/**
+ * Bring the children of `parent` in line with `items`: the node made for a key stays as long as an item has that key.
+ * @param {{ key: (item) => string, make: (item) => HTMLElement, update?: (node, item) => void }} how
+ */
+export function keyed(parent, items, { key: keyOf, make, update = () => {} }) {
+  const before = parent.keyed ?? new Map();
+  parent.keyed = new Map(items.map((item) => [keyOf(item), before.get(keyOf(item)) ?? make(item)]));
+  for (const [name, node] of before) if (!parent.keyed.has(name)) node.remove();
+  const kept = new Set(before.values());
+  let at = parent.firstChild;
+  while (at && !kept.has(at)) at = at.nextSibling;  // a label that stands before them stays there
+  items.forEach((item) => {
+    const node = parent.keyed.get(keyOf(item));
+    update(node, item);
+    if (node === at) at = at.nextSibling;
+    else parent.insertBefore(node, at);
+  });
+}
+
 // Controls: native elements, labels always visible, values with units beside them.
 
 /** @returns {{ el, set(value, max?) }} a labelled range; `format` gives the text beside it. */

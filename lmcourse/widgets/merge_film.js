@@ -1,9 +1,9 @@
 // MergeFilm: byte-pair encoding, merge by merge: learned from a text, then applied to another. The algorithm is in
 // bpe.js and runs here, so that the film needs no kernel; this file draws it.
-import { asker, check, choice, field, frame, grouped, h, put, redraw, roving, s, slider, stepper, still } from "./base.js";
+import { asker, change, check, choice, field, fill, frame, grouped, h, keyed, put, redraw, roving, s, slider, stepper, still, write } from "./base.js";
 import { Film, TABLE, TIES, Trainer, candidates, divergence, encodeTrace, longestMatch, pairKey, piecesAt } from "./bpe.js";
 import { movedTo } from "./share.js";
-import { byteLine, byteString, bytesPerToken, byteRows, change, drawn, fill, keyed, layOut, lines, linkSpans, pager, spell, wellFormed, write } from "./tokens.js";
+import { byteLine, byteString, bytesPerToken, byteRows, drawn, layOut, lines, linkSpans, pager, spell, wellFormed } from "./tokens.js";
 
 const RULES = { greatest: "greatest bytes (CS336)", first: "first seen (minbpe)", smallest: "smallest ids (Hugging Face)" };
 const MOST = 20000;  // characters trained on

@@ -1,6 +1,6 @@
 // Text, bytes and tokens, for the widgets that draw them: what a byte string looks like, GPT-2's pre-tokens, and lines
 // of byte columns that carry graphemes, bytes and tokens one above the other.
-import { grouped, h } from "./base.js";
+import { change, grouped, h, keyed, write } from "./base.js";
 
 // Bytes are kept as strings with one character a byte, so that they compare, join and serve as keys as bytes do.
 
@@ -93,42 +93,6 @@ export function drawn(bytes) {
   const all = parts(bytes);
   if (all.length === 1 && "text" in all[0]) return [all[0].text];
   return all.map((part) => ("text" in part ? h("bdi", {}, part.text) : h("span", { class: "lmc-hex" }, hexes(part.bytes))));
-}
-
-// A step of a film changes a few of several hundred nodes. What stays the same is left alone: the browser lays out, and
-// a screen reader hears, only what did change.
-
-/** Set the attributes that differ. */
-export function change(node, attributes) {
-  for (const [name, value] of Object.entries(attributes)) if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
-}
-
-/** Set the text if it differs. */
-export function write(node, text) { if (node.textContent !== text) node.textContent = text; }
-
-/** Put these nodes in, if others are there. */
-export function fill(parent, nodes) {
-  const same = nodes.length === parent.childNodes.length && nodes.every((node, i) => node === parent.childNodes[i]);
-  if (!same) parent.replaceChildren(...nodes);
-}
-
-/**
- * Bring the children of `parent` in line with `items`: the node made for a key stays as long as an item has that key.
- * @param {{ key: (item) => string, make: (item) => HTMLElement, update?: (node, item) => void }} how
- */
-export function keyed(parent, items, { key: keyOf, make, update = () => {} }) {
-  const before = parent.keyed ?? new Map();
-  parent.keyed = new Map(items.map((item) => [keyOf(item), before.get(keyOf(item)) ?? make(item)]));
-  for (const [name, node] of before) if (!parent.keyed.has(name)) node.remove();
-  const kept = new Set(before.values());
-  let at = parent.firstChild;
-  while (at && !kept.has(at)) at = at.nextSibling;  // a label that stands before them stays there
-  items.forEach((item) => {
-    const node = parent.keyed.get(keyOf(item));
-    update(node, item);
-    if (node === at) at = at.nextSibling;
-    else parent.insertBefore(node, at);
-  });
 }
 
 export const bytesPerToken = (bytes, tokens) => (tokens ? (bytes / tokens).toFixed(2) : "0");

@@ -1,11 +1,11 @@
 // node --test tests/widgets/stride_view.test.mjs
-// The rules in stride_view.js give the answers of lmcourse.layout, which are PyTorch's.
+// The rules in strides.js give the answers of lmcourse.layout, which are PyTorch's.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   addressesOf, applySteps, canView, contiguousStrides, indexAt, isContiguous, lineFetches, offsetOf, parse, viewConflict,
-} from "../../lmcourse/widgets/stride_view.js";
+} from "../../lmcourse/widgets/strides.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/stride_view.json", import.meta.url), "utf-8"));
 const prod = (numbers) => numbers.reduce((a, b) => a * b, 1);
