@@ -7,7 +7,7 @@ import test from "node:test";
 const read = (path) => readFileSync(new URL(path, import.meta.url), "utf-8");
 const {
   OVERFLOWS, ROUNDINGS, asText, binary, decode, encode, exactDecimal, floorLog2, kindOf, maxCode, namesFor, neighbour, parse, randomStream, short, split, steps, width,
-} = await import("../../lmcourse/widgets/float_bits.js");
+} = await import("../../lmcourse/widgets/floats.js");
 
 const golden = JSON.parse(read("../golden/float_bits.json"));
 const formats = golden.map((g) => g.format);
@@ -54,7 +54,7 @@ test("bits go through no JavaScript number: a NaN keeps its payload", () => {
   assert.equal(split(f, payload).mantissa, 1n);
   const f64 = named("float64");
   assert.equal(split(f64, 0x7ff0000000000001n).mantissa, 1n);
-  const source = read("../../lmcourse/widgets/float_bits.js");
+  const source = read("../../lmcourse/widgets/floats.js");
   assert.ok(!/DataView|Float64Array|Float32Array|parseFloat/.test(source));
 });
 
