@@ -390,7 +390,7 @@ function render({ model, el }) {
     answered: (answer) => { yours = answer.text; draw(); },
     failed: (error) => { yours = `✗ ${error}`; draw(); },
   });
-  function askYours({ f, entered, bits }) {
+  function askYours({ f, entered }) {
     if (!model.get("has_encode") || !question.hasKernel || entered.kind !== "finite" || model.get("rounding") === "stochastic") { yours = null; return; }
     const key = `${f.name} ${entered.negative} ${entered.n}/${entered.d} ${model.get("rounding")} ${model.get("overflow")}`;
     if (key === asked) return;
