@@ -1,11 +1,10 @@
 // node --test tests/widgets/optimizer_paths.test.mjs
-// The paths of optimizer_paths.js are those of lmcourse.optimizers, and its theory is what its own runs show.
+// The paths of optimizers.js are those of lmcourse.optimizers, and its theory is what its own runs show.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import {
-  best, contours, cosineRate, LANDSCAPES, noise, phase, reading, run, stableRate, stepSizes, toBfloat16, turn, wsdRate,
-} from "../../lmcourse/widgets/optimizer_paths.js";
+import { reading, stepSizes } from "../../lmcourse/widgets/optimizer_paths.js";
+import { best, contours, cosineRate, LANDSCAPES, noise, phase, run, stableRate, toBfloat16, turn, wsdRate } from "../../lmcourse/widgets/optimizers.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/optimizer_paths.json", import.meta.url), "utf-8"));
 const near = (got, want, tolerance, what) =>
