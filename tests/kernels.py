@@ -80,7 +80,7 @@ class Kernel:
         self.manager.shutdown_kernel(now=True)
 
     def _watch_memory(self) -> None:
-        while not self._over.wait(0.2):
+        while not self._over.wait(0.05):
             self._look_at_memory()
 
     def _look_at_memory(self) -> None:

@@ -44,7 +44,7 @@ function edge([inner, ...outer], drawn, index, size, between) {
   return (block * drawn[inner] + index[inner]) * size + block * between;
 }
 
-/** A tensor as a map of small squares, and `light(flats)`, which fills some. Two paths: elements would cost ten times the layout. */
+/** A tensor as a map of small squares, and `light(flats)`, which fills some. Two paths, so that hundreds of squares cost no layout. */
 function miniMap(shape) {
   const plan = layout(shape), ends = plan.drawn.map((length) => length - 1);
   const left = (index) => edge(plan.across, plan.drawn, index, 8, 4), top = (index) => edge(plan.down, plan.drawn, index, 8, 4);
