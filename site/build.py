@@ -232,10 +232,7 @@ def widgets_page(notebooks: list[Page]) -> str:
 def assets() -> None:
     """The widgets' own JS and CSS, and MathJax, to lie beside the pages."""
     widgets = BOOK / "_assets" / "widgets"
-    widgets.mkdir(parents=True)
-    for path in (ROOT / "lmcourse" / "widgets").iterdir():
-        if path.suffix in (".js", ".css"):
-            shutil.copy(path, widgets)
+    shutil.copytree(ROOT / "lmcourse" / "widgets", widgets, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     mathjax = SITE / "node_modules" / "mathjax" / "es5" / "tex-svg.js"
     if not mathjax.exists():
         npm = shutil.which("npm")

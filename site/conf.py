@@ -24,8 +24,8 @@ nitpicky = True
 mathjax_path = "mathjax/tex-svg.js"
 mathjax3_config = {"options": {"enableMenu": False}}  # its menu would load more files, from elsewhere
 
-# The colours are those of lmcourse/widgets/theme.css, so that a page and its widgets are of one hand.
-_theme = (WIDGETS / "theme.css").read_text(encoding="utf-8")
+# The colours are those of lmcourse/widgets/lib/theme.css, so that a page and its widgets are of one hand.
+_theme = (WIDGETS / "lib" / "theme.css").read_text(encoding="utf-8")
 _light, _dark = (
     dict(re.findall(r"--lmc-(\w+): (#\w+)", block))
     for block in re.findall(r"\.lmc \{([^}]*--lmc-ink[^}]*)\}", _theme)[:2]
@@ -67,7 +67,7 @@ html_static_path = [str(SITE / "static"), str(BOOK / "_assets")]
 html_extra_path = [str(BOOK / "_extra")]
 exclude_patterns = ["_*"]
 html_css_files = ["book.css"]
-html_js_files = ["book.js", ("widgets/hydrate.js", {"type": "module"})]
+html_js_files = ["book.js", ("widgets/lib/hydrate.js", {"type": "module"})]
 html_favicon = str(SITE / "static" / "icon.svg")
 html_copy_source = False
 html_use_index = False

@@ -1,8 +1,8 @@
 """What every widget of the course shares on the Python side.
 
 A subclass in `stride_view.py` is paired with `stride_view.js` and `stride_view.css` beside it. Its source imports from
-`./base.js`, and from other modules beside it, as any module does, so node and a static page run it as it stands; a
-notebook wants one file, so here the import lines are replaced by the modules' text. There is no bundler.
+`lib/` (what widgets share) and `rules/` (arithmetic) as any module does, so node and a static page run it as it stands;
+a notebook wants one file, so here the modules are put in front of it. There is no bundler.
 
 Not done here: drawing. A widget's picture is made by its JS from its traits; `snapshot` is what a reader without
 a kernel sees (GitHub, a printed page, a notebook that was opened but not run).
@@ -19,7 +19,8 @@ import anywidget
 import traitlets
 
 HERE = Path(__file__).parent
-IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";$', re.MULTILINE)
+IMPORT = re.compile(r'^import \{([^}]*)\} from "([./\w]+)\.js";$', re.MULTILINE)
+EXPORT = re.compile(r"^export ((?:async )?(?:const|function\*?|class) )(\w+)", re.MULTILINE)
 
 
 def _read(path: Path) -> str:
@@ -27,20 +28,31 @@ def _read(path: Path) -> str:
 
 
 def one_file(js_path: Path) -> str:
-    """The ESM of a widget: each module that it imports, once, in place of the line that imports it."""
-    source = _read(js_path)
-    times = [match[1] for match in IMPORT.finditer(source)].count("base")
-    if times != 1:
-        raise ValueError(f"{js_path.name} must import from ./base.js exactly once, it does so {times} times")
-    placed = set()
+    """The ESM of a widget: the modules that it imports, each once and in a scope of its own, then the widget itself.
 
-    def module(match: re.Match) -> str:
-        if match[1] in placed:
-            return ""
-        placed.add(match[1])
-        return IMPORT.sub(module, _read(HERE / f"{match[1]}.js"))
+    An import becomes `const { h, s } = lib_base;`, an imported module `const lib_base = (() => { … return { h, s }; })();`:
+    so two modules may use one name for two things. Raises FileNotFoundError for an import that is not there.
+    """
+    modules: dict[Path, str] = {}
 
-    return IMPORT.sub(module, source)
+    def without_imports(path: Path) -> str:
+        def link(match: re.Match) -> str:
+            imported = (path.parent / f"{match[2]}.js").resolve()
+            if imported not in modules:
+                inner = without_imports(imported)
+                names = ", ".join(name for _, name in EXPORT.findall(inner))
+                inner = EXPORT.sub(r"\1\2", inner)
+                modules[imported] = f"const {_scope(imported)} = (() => {{\n{inner}\nreturn {{ {names} }};\n}})();\n"
+            return f"const {{{match[1].replace(' as ', ': ')}}} = {_scope(imported)};"
+
+        return IMPORT.sub(link, _read(path))
+
+    widget = without_imports(js_path.resolve())
+    return "".join(modules.values()) + widget
+
+
+def _scope(path: Path) -> str:
+    return f"{path.parent.name}_{path.stem}"
 
 
 class CourseWidget(anywidget.AnyWidget):
@@ -66,7 +78,7 @@ class CourseWidget(anywidget.AnyWidget):
         if "_esm" not in cls.__dict__ and cls.__module__.startswith(f"{__package__}."):
             cls.stem = cls.__module__.rpartition(".")[2]
             cls._esm = one_file(HERE / f"{cls.stem}.js")
-            cls._css = _read(HERE / "theme.css") + _read(HERE / f"{cls.stem}.css")
+            cls._css = _read(HERE / "lib" / "theme.css") + _read(HERE / f"{cls.stem}.css")
 
     def __init__(self, **traits):
         super().__init__(**traits)

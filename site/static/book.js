@@ -12,7 +12,9 @@
 
   /** What scrolls sideways can be reached by keyboard; what does not is no stop on the way. Widgets see to themselves. */
   function reachable() {
-    for (const box of document.querySelectorAll("article pre, article .table-wrapper, article .output.text_html > div")) {
+    for (const box of document.querySelectorAll(
+      "article pre, article .table-wrapper, article .output.text_html > div",
+    )) {
       if (box.closest(".lmc")) continue;
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
@@ -22,12 +24,15 @@
   /** Furo's two drawers open by labels, which a keyboard does not reach: buttons stand in for them. */
   function drawers() {
     for (const label of document.querySelectorAll("label.nav-overlay-icon, label.toc-overlay-icon")) {
-      const box = document.getElementById(label.htmlFor), button = document.createElement("button");
+      const box = document.getElementById(label.htmlFor),
+        button = document.createElement("button");
       button.type = "button";
       button.className = label.className;
       button.setAttribute("aria-label", box.id === "__toc" ? "On this page" : "Pages");
       button.append(...label.childNodes);
-      button.addEventListener("click", () => { box.checked = !box.checked; });
+      button.addEventListener("click", () => {
+        box.checked = !box.checked;
+      });
       label.replaceWith(button);
     }
   }
@@ -44,8 +49,9 @@
       const words = document.createElement("p");
       words.className = "from-file";
       words.setAttribute("role", "note");
-      words.textContent = "This page was opened from a file: its widgets are still pictures and the search is off, because a "
-        + "browser runs neither from a file. Serve the folder instead (python -m http.server, in it) and open the address that it prints.";
+      words.textContent =
+        "This page was opened from a file: its widgets are still pictures and the search is off, because a " +
+        "browser runs neither from a file. Serve the folder instead (python -m http.server, in it) and open the address that it prints.";
       document.querySelector("article")?.prepend(words);
     }
   });

@@ -212,7 +212,7 @@ def kernel_free(static_site, watch):
             f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>widget</title>'
             f'<meta name="viewport" content="width=device-width">'
             f'<link rel="icon" href="data:,"><style>body {{ background: {ground}; margin: 8px }}</style>'
-            f'<script type="module" src="widgets/hydrate.js"></script></head>'
+            f'<script type="module" src="widgets/lib/hydrate.js"></script></head>'
             f"<body><main>{snapshot * copies}</main></body></html>"
         )
         name = f"{secrets.token_hex(4)}.html"

@@ -99,7 +99,7 @@ def test_a_view_that_is_closed_leaves_nothing(name, kernel_free):
     page = watched.page
     stem = getattr(lmcourse.widgets, name).stem
     open_and_close = """async ([stem, times]) => {
-      const { Model } = await import(new URL('widgets/hydrate.js', location.href));
+      const { Model } = await import(new URL('widgets/lib/hydrate.js', location.href));
       const widget = await import(new URL(`widgets/${stem}.js`, location.href));
       let listening = 0;
       class Counted extends Model {

@@ -20,7 +20,7 @@ every_widget = pytest.mark.parametrize(
 
 # Draw each state on a page of its own place; a widget that throws while it is drawn keeps its snapshot (hydrate.js).
 DRAW = """async ([stem, states]) => {
-  const { hydrate } = await import(new URL('widgets/hydrate.js', location.href));
+  const { hydrate } = await import(new URL('widgets/lib/hydrate.js', location.href));
   const wrong = [];
   for (const [what, state] of states) {
     const place = document.createElement('div');
@@ -71,7 +71,7 @@ def test_a_number_that_counts_loops_is_bounded(kernel_free):
     widget = lmcourse.widgets.AxesExplorer("... d -> ...", operation="reduce")
     watched = kernel_free(widget, still=True)
     refused = """async ([stem, state]) => {
-      const { hydrate } = await import(new URL('widgets/hydrate.js', location.href));
+      const { hydrate } = await import(new URL('widgets/lib/hydrate.js', location.href));
       const place = document.createElement('div');
       Object.assign(place.dataset, { lmWidget: stem, lmState: JSON.stringify(state) });
       return hydrate(place).then(() => "drawn", (error) => error.message);

@@ -134,7 +134,7 @@ def test_a_value_of_the_wrong_kind_is_explained(kernel_free):
     ]:
         page.evaluate(
             """async state => {
-              const { packState } = await import(new URL('widgets/share.js', location));
+              const { packState } = await import(new URL('widgets/lib/share.js', location));
               location.hash = '#FloatBits=' + await packState(state);
             }""",
             state,

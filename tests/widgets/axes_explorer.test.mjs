@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import * as axes from "../../lmcourse/widgets/axes.js";
+import * as axes from "../../lmcourse/widgets/rules/axes.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/axes_explorer.json", import.meta.url), "utf8"));
 const flatTerms = (terms) => terms.map((term) => (Array.isArray(term) ? term : [term]));
-const setInOrder = (message) => message.replace(/\{(.*?)\}/g, (_, inside) => `{${inside.split(", ").sort().join(", ")}}`);
+const setInOrder = (message) =>
+  message.replace(/\{(.*?)\}/g, (_, inside) => `{${inside.split(", ").sort().join(", ")}}`);
 const about = (found) => `${found.operation} "${found.pattern}" ${JSON.stringify(found.shapes)}`;
 
 test("every valid pattern has Python's sizes, shape and terms", () => {
@@ -22,15 +23,17 @@ test("every valid pattern has Python's sizes, shape and terms", () => {
 test("elements meet exactly when one is a source of the other", () => {
   for (const found of golden.valid) {
     const nest = axes.loopNest(found);
-    nest.inputs.forEach((dims, k) => found.terms.forEach((terms, flat) => {
-      const out = axes.assignment(nest.output, nest.outputShape, nest.sizes, flat);
-      const used = new Set(flatTerms(terms).map((term) => term[k]));
-      const count = nest.shapes[k].reduce((a, b) => a * b, 1);
-      for (let i = 0; i < count; i += 1) {
-        const here = axes.assignment(dims, nest.shapes[k], nest.sizes, i);
-        assert.equal(axes.agree(out, here), used.has(i), `${about(found)} out ${flat}, operand ${k} ${i}`);
-      }
-    }));
+    nest.inputs.forEach((dims, k) =>
+      found.terms.forEach((terms, flat) => {
+        const out = axes.assignment(nest.output, nest.outputShape, nest.sizes, flat);
+        const used = new Set(flatTerms(terms).map((term) => term[k]));
+        const count = nest.shapes[k].reduce((a, b) => a * b, 1);
+        for (let i = 0; i < count; i += 1) {
+          const here = axes.assignment(dims, nest.shapes[k], nest.sizes, i);
+          assert.equal(axes.agree(out, here), used.has(i), `${about(found)} out ${flat}, operand ${k} ${i}`);
+        }
+      }),
+    );
   }
 });
 
@@ -45,7 +48,8 @@ test("loop nest, signature and FLOPs are Python's", () => {
 
 test("view or copy is what the storage pointers said", () => {
   for (const found of golden.valid) {
-    const nest = axes.loopNest(found), seen = axes.viewOf(nest, found.strides);
+    const nest = axes.loopNest(found),
+      seen = axes.viewOf(nest, found.strides);
     assert.equal(seen.view, found.view, `${about(found)} strides ${found.strides}`);
     if (!seen.view || nest.iterations === 0) continue;
     nest.outputShape.forEach((length, i) => {
@@ -57,7 +61,11 @@ test("view or copy is what the storage pointers said", () => {
 test("every invalid pattern has einops' own message, at the right place, and a fix", () => {
   for (const found of golden.invalid) {
     let refused = null;
-    try { axes.loopNest(found); } catch (error) { refused = error; }
+    try {
+      axes.loopNest(found);
+    } catch (error) {
+      refused = error;
+    }
     assert.ok(refused instanceof axes.PatternError, `${about(found)}: ${refused}`);
     assert.equal(setInOrder(refused.message), found.message, about(found));
     assert.equal(found.pattern.slice(refused.start, refused.end), found.blame, about(found));
@@ -66,29 +74,45 @@ test("every invalid pattern has einops' own message, at the right place, and a f
 });
 
 test("three operands are cheaper in pairs", () => {
-  const nest = axes.loopNest({ operation: "einsum", pattern: "i j, j k, k l -> i l", shapes: [[2, 30], [30, 3], [3, 40]] });
+  const nest = axes.loopNest({
+    operation: "einsum",
+    pattern: "i j, j k, k l -> i l",
+    shapes: [
+      [2, 30],
+      [30, 3],
+      [3, 40],
+    ],
+  });
   assert.equal(axes.flops(nest), 3 * 2 * 30 * 3 * 40);
   assert.equal(axes.pairwiseFlops(nest), 2 * (2 * 30 * 3) + 2 * (2 * 3 * 40));
 });
 
 test("the roles of axes are those of a Venn diagram", () => {
-  const nest = axes.loopNest({ operation: "einsum", pattern: "b q d, b k d -> b q k", shapes: [[2, 3, 4], [2, 5, 4]] });
+  const nest = axes.loopNest({
+    operation: "einsum",
+    pattern: "b q d, b k d -> b q k",
+    shapes: [
+      [2, 3, 4],
+      [2, 5, 4],
+    ],
+  });
   assert.deepEqual(axes.roles(nest), { b: "batch", q: "free in x", k: "free in y", d: "contracted" });
 });
 
 test("an element of the joined heads is followed back through the whole chain", () => {
   const step = (name, operation, pattern, inputs, over) => ({ name, operation, pattern, inputs, over });
   const chain = [
-    step("scores", "einsum", "b q d, b k d -> b q k", ["Q", "K"]), step("weights", "softmax", "b q k -> b q k", ["scores"], "k"),
+    step("scores", "einsum", "b q d, b k d -> b q k", ["Q", "K"]),
+    step("weights", "softmax", "b q k -> b q k", ["scores"], "k"),
     step("mixed", "einsum", "b q k, b k d -> b q d", ["weights", "V"]),
   ];
   const steps = axes.chainNests(chain, { b: 1, q: 2, k: 3, d: 2 });
-  const field = axes.chainField(steps, "mixed", 0);  // query 0, first number
+  const field = axes.chainField(steps, "mixed", 0); // query 0, first number
   assert.deepEqual([...field.get("V")].sort(), [0, 2, 4]);
   assert.deepEqual([...field.get("scores")].sort(), [0, 1, 2]);
   assert.deepEqual([...field.get("Q")].sort(), [0, 1]);
   assert.equal(field.get("K").size, 6);
-  const down = axes.chainField(steps, "scores", 4);  // query 1, key 1: the softmax spreads it over the row
+  const down = axes.chainField(steps, "scores", 4); // query 1, key 1: the softmax spreads it over the row
   assert.deepEqual([...down.get("weights")].sort(), [3, 4, 5]);
   assert.deepEqual([...down.get("mixed")].sort(), [2, 3]);
 });

@@ -1,12 +1,13 @@
 // What base.js and hydrate.js do without a page. Run: node --test tests/widgets/base.test.mjs
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { asker, grouped, put, raised, uid } from "../../lmcourse/widgets/base.js";
-import { Model } from "../../lmcourse/widgets/hydrate.js";
+import { asker, grouped, put, raised, uid } from "../../lmcourse/widgets/lib/base.js";
+import { Model } from "../../lmcourse/widgets/lib/hydrate.js";
 
 /** A model with a kernel at the other end that answers when the test says so. */
 function kernel() {
-  const sent = [], listeners = new Set();
+  const sent = [],
+    listeners = new Set();
   return {
     sent,
     model: {
@@ -14,7 +15,9 @@ function kernel() {
       on: (_, listener) => listeners.add(listener),
       off: (_, listener) => listeners.delete(listener),
     },
-    reply: (message) => { for (const listener of [...listeners]) listener(message); },
+    reply: (message) => {
+      for (const listener of [...listeners]) listener(message);
+    },
     listeners,
   };
 }
@@ -28,19 +31,27 @@ test("numbers are grouped by thin spaces, powers are raised", () => {
 test("ids differ", () => assert.equal(new Set(Array.from({ length: 1000 }, uid)).size, 1000));
 
 test("ten seconds of dragging send two questions, the first and the last", () => {
-  const k = kernel(), answers = [];
+  const k = kernel(),
+    answers = [];
   const q = asker(k.model, { answered: (a) => answers.push(a), failed: assert.fail });
   for (let i = 0; i < 600; i += 1) q.ask({ i });
-  assert.deepEqual(k.sent.map((m) => m.question.i), [0]);
+  assert.deepEqual(
+    k.sent.map((m) => m.question.i),
+    [0],
+  );
   k.reply({ id: k.sent[0].id, answer: "stale" });
-  assert.deepEqual(k.sent.map((m) => m.question.i), [0, 599]);
+  assert.deepEqual(
+    k.sent.map((m) => m.question.i),
+    [0, 599],
+  );
   assert.deepEqual(answers, [], "an answer that was overtaken is not drawn");
   k.reply({ id: k.sent[1].id, answer: "fresh" });
   assert.deepEqual(answers, ["fresh"]);
 });
 
 test("answers to another view are not ours, errors come as words", () => {
-  const k = kernel(), said = [];
+  const k = kernel(),
+    said = [];
   const q = asker(k.model, { answered: () => said.push("answer"), failed: (words) => said.push(words) });
   q.ask({});
   k.reply({ id: "someone else's", answer: 1 });
@@ -60,7 +71,8 @@ test("without a kernel the question comes back at once", () => {
 });
 
 test("the page's model tells of changes, and only of changes", () => {
-  const model = new Model({ a: 1 }), seen = [];
+  const model = new Model({ a: 1 }),
+    seen = [];
   const listen = () => seen.push(model.get("a"));
   model.on("change:a", listen);
   put(model, { a: 1 });

@@ -4,10 +4,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
-const { exponentOf, fittingScale, largestOf, report, roundMagnitude } = await import("../../lmcourse/widgets/format_histogram.js");
+const { exponentOf, fittingScale, largestOf, report, roundMagnitude } = await import(
+  "../../lmcourse/widgets/format_histogram.js"
+);
 const golden = JSON.parse(readFileSync(new URL("../golden/format_histogram.json", import.meta.url), "utf-8"));
 const named = (name) => golden.formats.find((f) => f.name === name);
-const near = (a, b) => a === b || (a !== null && b !== null && Math.abs(a - b) <= 1e-9 * Math.max(1e-3, Math.abs(a), Math.abs(b)));
+const near = (a, b) =>
+  a === b || (a !== null && b !== null && Math.abs(a - b) <= 1e-9 * Math.max(1e-3, Math.abs(a), Math.abs(b)));
 
 test("every format and block format reports what Python reports", () => {
   let count = 0;
@@ -24,7 +27,8 @@ test("every format and block format reports what Python reports", () => {
 });
 
 test("the fitting scale is Python's", () => {
-  for (const [name, largest, scale] of golden.fits) assert.equal(fittingScale(named(name), largest), scale, `${name} ${largest}`);
+  for (const [name, largest, scale] of golden.fits)
+    assert.equal(fittingScale(named(name), largest), scale, `${name} ${largest}`);
 });
 
 test("limits and ties are the format's own", () => {

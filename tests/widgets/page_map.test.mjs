@@ -4,27 +4,45 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
-  countSeen, documentOf, maskOf, pagesOf, shownOffsets, shuffled, startAt, timesSeen,
+  countSeen,
+  documentOf,
+  maskOf,
+  pagesOf,
+  shownOffsets,
+  shuffled,
+  startAt,
+  timesSeen,
 } from "../../lmcourse/widgets/page_map.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/page_map.json", import.meta.url), "utf-8"));
 
 test("the shuffle is Python's, to 2^40", () => {
   for (const { size, keys, in: indices, out } of golden.shuffles)
-    assert.deepEqual(indices.map((index) => shuffled(index, size, keys.map(BigInt))), out, `size ${size}`);
+    assert.deepEqual(
+      indices.map((index) => shuffled(index, size, keys.map(BigInt))),
+      out,
+      `size ${size}`,
+    );
 });
 
 test("every order hands out the starts of BatchSampler", () => {
   for (const { starts, keysByEpoch, randomKey, ...settings } of golden.streams) {
     const all = { ...settings, keysByEpoch: keysByEpoch.map((keys) => keys.map(BigInt)), randomKey: BigInt(randomKey) };
-    assert.deepEqual(starts.map((_, place) => startAt(place, all)), starts, JSON.stringify(settings));
+    assert.deepEqual(
+      starts.map((_, place) => startAt(place, all)),
+      starts,
+      JSON.stringify(settings),
+    );
   }
 });
 
 test("pages are those of the bytes", () => {
   for (const { itemsize, starts, size, pages } of golden.pages) {
     const found = pagesOf(starts, size, { offset: 0, itemsize, pageSize: 4096 });
-    assert.deepEqual([...found.all].sort((a, b) => a - b), pages);
+    assert.deepEqual(
+      [...found.all].sort((a, b) => a - b),
+      pages,
+    );
     assert.equal(found.spans.length, starts.length);
   }
   const atTheHeader = { offset: 128, itemsize: 2, pageSize: 4096 };
@@ -41,8 +59,14 @@ test("tokens seen, and how often", () => {
 
 test("the mask keeps documents apart and hides the future", () => {
   for (const { ends, from, size, mask } of golden.masks)
-    assert.deepEqual(maskOf(from, size, ends).map((row) => row.map((kind) => Number(kind === "yes"))), mask);
-  assert.deepEqual([0, 5, 6, 99].map((position) => documentOf(position, [5, 50])), [0, 0, 1, 2]);
+    assert.deepEqual(
+      maskOf(from, size, ends).map((row) => row.map((kind) => Number(kind === "yes"))),
+      mask,
+    );
+  assert.deepEqual(
+    [0, 5, 6, 99].map((position) => documentOf(position, [5, 50])),
+    [0, 0, 1, 2],
+  );
 });
 
 test("the columns of the picture are Python's", () => {
@@ -50,7 +74,9 @@ test("the columns of the picture are Python's", () => {
 });
 
 test("a thousand windows are found within a few frames", () => {
-  const { keysByEpoch, randomKey, ...settings } = golden.streams.find(({ numTokens, order }) => numTokens === 2e9 && order === "shuffled");
+  const { keysByEpoch, randomKey, ...settings } = golden.streams.find(
+    ({ numTokens, order }) => numTokens === 2e9 && order === "shuffled",
+  );
   const all = { ...settings, keysByEpoch: keysByEpoch.map((keys) => keys.map(BigInt)), randomKey: BigInt(randomKey) };
   const clock = performance.now();
   for (let place = 0; place < 1000; place += 1) startAt(place, all);

@@ -4,15 +4,27 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
-  attainable, bestSeconds, elementwiseShare, intensity, modelCosts, paramsOf, ridge, si, textbookCosts,
+  attainable,
+  bestSeconds,
+  elementwiseShare,
+  intensity,
+  modelCosts,
+  paramsOf,
+  ridge,
+  si,
+  textbookCosts,
 } from "../../lmcourse/widgets/roofline.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/roofline.json", import.meta.url), "utf-8"));
-const near = (got, want, where) => assert.ok(Math.abs(got - want) <= 1e-9 * Math.abs(want), `${where}: ${got} is not ${want}`);
+const near = (got, want, where) =>
+  assert.ok(Math.abs(got - want) <= 1e-9 * Math.abs(want), `${where}: ${got} is not ${want}`);
 
 function alike(got, want) {
   assert.deepEqual(Object.keys(got), Object.keys(want));
-  for (const name of Object.keys(want)) { near(got[name].flops, want[name].flops, name); near(got[name].bytes, want[name].bytes, name); }
+  for (const name of Object.keys(want)) {
+    near(got[name].flops, want[name].flops, name);
+    near(got[name].bytes, want[name].bytes, name);
+  }
 }
 
 test("the textbook's operations", () => {
@@ -42,7 +54,8 @@ test("a dot crosses the ridge as the batch grows", () => {
 });
 
 test("what is no matmul costs few FLOPs and much time", () => {
-  const { shape } = golden.blocks[0], share = elementwiseShare(modelCosts(shape, 8, 1024, 2), 989.4e12, 3.35e12);
+  const { shape } = golden.blocks[0],
+    share = elementwiseShare(modelCosts(shape, 8, 1024, 2), 989.4e12, 3.35e12);
   assert.ok(share.flops < 0.02 && share.seconds > 0.3, JSON.stringify(share));
 });
 

@@ -1,8 +1,16 @@
 // Links and lines that restore a state. Run: node --test tests/widgets/share.test.mjs
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LONGEST_LINK, asPython, misfit, movedTo, ownNames, packState, unpackState } from "../../lmcourse/widgets/share.js";
-import { Model } from "../../lmcourse/widgets/hydrate.js";
+import {
+  LONGEST_LINK,
+  asPython,
+  misfit,
+  movedTo,
+  ownNames,
+  packState,
+  unpackState,
+} from "../../lmcourse/widgets/lib/share.js";
+import { Model } from "../../lmcourse/widgets/lib/hydrate.js";
 
 const STATE = { text: "e\u0301 你好 🐱 <img>", step: 3, gain: -0.5, on: true, list: [[1, 2], []], map: { a: null } };
 
@@ -24,7 +32,17 @@ test("garbage is refused in words", async () => {
     const stream = new Blob([json]).stream().pipeThrough(new CompressionStream("deflate-raw"));
     return Buffer.from(await new Response(stream).arrayBuffer()).toString("base64url");
   };
-  for (const bad of ["", "x", "%", "AAAA", text.slice(0, -4), `x${text}`, await made("{"), await made("\xff\xfe"), await made("NaN")])
+  for (const bad of [
+    "",
+    "x",
+    "%",
+    "AAAA",
+    text.slice(0, -4),
+    `x${text}`,
+    await made("{"),
+    await made("\xff\xfe"),
+    await made("NaN"),
+  ])
     await assert.rejects(unpackState(bad), /cut or changed/, bad);
   for (const bad of ["[]", "3", "null", '"x"']) await assert.rejects(unpackState(await made(bad)), /no state/, bad);
   await assert.rejects(unpackState(await made(`"${" ".repeat(5_000_000)}"`)), /more than a widget holds/);
@@ -32,8 +50,15 @@ test("garbage is refused in words", async () => {
 
 test("a value fits where one of its kind stood", () => {
   const fits = (value, known) => assert.equal(misfit(value, known, "x"), "", JSON.stringify(value));
-  fits(3, 0); fits("", "a"); fits([], [1]); fits([1, null], [2]); fits({ b: 2 }, { a: 1 }); fits({ a: 1, n: "z" }, { n: "y", a: 2 });
-  fits([{ shape: [], name: "t" }], [{ name: "u", shape: [3] }]); fits({ any: 1 }, {}); fits({}, null);
+  fits(3, 0);
+  fits("", "a");
+  fits([], [1]);
+  fits([1, null], [2]);
+  fits({ b: 2 }, { a: 1 });
+  fits({ a: 1, n: "z" }, { n: "y", a: 2 });
+  fits([{ shape: [], name: "t" }], [{ name: "u", shape: [3] }]);
+  fits({ any: 1 }, {});
+  fits({}, null);
 });
 
 test("a value that does not fit is named", () => {
@@ -44,7 +69,10 @@ test("a value that does not fit is named", () => {
   assert.equal(words([1, "2"], [0]), "x.1 is string, where number is wanted");
   assert.equal(words({ a: 1 }, { a: 1, n: "y" }), "x has no n");
   assert.equal(words({ a: 1, n: "y", evil: 1 }, { a: 1, n: "y" }), "x has evil, which is not known");
-  assert.equal(words(JSON.parse('{"__proto__": 1, "a": 1, "n": "y"}'), { a: 1, n: "y" }), "x has __proto__, which is not known");
+  assert.equal(
+    words(JSON.parse('{"__proto__": 1, "a": 1, "n": "y"}'), { a: 1, n: "y" }),
+    "x has __proto__, which is not known",
+  );
 });
 
 test("values are written as Python reads them", () => {

@@ -18,7 +18,7 @@ test("erf and the std of a cut normal", () => {
 test("mean field, forward and backward", () => {
   for (const { depth, gain, activation, forward, backward } of golden.stds) {
     const got = expectedStds(depth, gain, activation);
-    forward.forEach((want, k) => near(got.forward[k], want, 1e-3));  // a coarser grid than Python's
+    forward.forEach((want, k) => near(got.forward[k], want, 1e-3)); // a coarser grid than Python's
     backward.forEach((want, k) => near(got.backward[k], want, 5e-3));
   }
 });

@@ -4,19 +4,34 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
-  addressesOf, applySteps, canView, contiguousStrides, indexAt, isContiguous, lineFetches, offsetOf, parse, viewConflict,
-} from "../../lmcourse/widgets/strides.js";
+  addressesOf,
+  applySteps,
+  canView,
+  contiguousStrides,
+  indexAt,
+  isContiguous,
+  lineFetches,
+  offsetOf,
+  parse,
+  viewConflict,
+} from "../../lmcourse/widgets/rules/strides.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/stride_view.json", import.meta.url), "utf-8"));
 const prod = (numbers) => numbers.reduce((a, b) => a * b, 1);
 
 function told(record, text, library = "torch") {
   let steps;
-  try { ({ steps } = parse(text, library)); } catch (error) { return { refused: error.message }; }
+  try {
+    ({ steps } = parse(text, library));
+  } catch (error) {
+    return { refused: error.message };
+  }
   try {
     const { shape, strides, offset, size, copied } = applySteps(record, steps);
     return { shape, strides, offset, size, contiguous: isContiguous(shape, strides), copied };
-  } catch (error) { return { error: error.kind, words: error.message }; }
+  } catch (error) {
+    return { error: error.kind, words: error.message };
+  }
 }
 
 function alike(got, want, text) {
@@ -25,8 +40,15 @@ function alike(got, want, text) {
   assert.deepEqual(got, want, text);
 }
 
-const fresh = (shape) =>
-  ({ shape, strides: contiguousStrides(shape), offset: 0, size: prod(shape), itemsize: 4, library: "torch", copied: null });
+const fresh = (shape) => ({
+  shape,
+  strides: contiguousStrides(shape),
+  offset: 0,
+  size: prod(shape),
+  itemsize: 4,
+  library: "torch",
+  copied: null,
+});
 
 test("chains of operations: shape, strides, offset, view or copy, error and words", () => {
   for (const { of, text, answer } of golden.chains) alike(told(fresh(of), text), answer, `${text} of (${of})`);
@@ -45,7 +67,11 @@ test("texts that are not allowed, and wrong arguments", () => {
 test("will .view() work, and which two dimensions stop it", () => {
   for (const { shape, strides, new: newShape, conflict } of golden.views) {
     const got = viewConflict(shape, strides, newShape);
-    assert.deepEqual(got && [got.dims, got.newDim, got.stride, got.needed], conflict, `${shape} ${strides} to ${newShape}`);
+    assert.deepEqual(
+      got && [got.dims, got.newDim, got.stride, got.needed],
+      conflict,
+      `${shape} ${strides} to ${newShape}`,
+    );
     assert.equal(canView(shape, strides, newShape) === null, conflict !== null);
   }
 });
@@ -59,8 +85,22 @@ test("addresses and cache lines of a walk", () => {
 
 test("the odometer counts every index once, in either order", () => {
   const rows = Array.from({ length: 6 }, (_, k) => indexAt(k, [2, 3]));
-  assert.deepEqual(rows, [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]]);
+  assert.deepEqual(rows, [
+    [0, 0],
+    [0, 1],
+    [0, 2],
+    [1, 0],
+    [1, 1],
+    [1, 2],
+  ]);
   const columns = Array.from({ length: 6 }, (_, k) => indexAt(k, [2, 3], true));
-  assert.deepEqual(columns, [[0, 0], [1, 0], [0, 1], [1, 1], [0, 2], [1, 2]]);
+  assert.deepEqual(columns, [
+    [0, 0],
+    [1, 0],
+    [0, 1],
+    [1, 1],
+    [0, 2],
+    [1, 2],
+  ]);
   assert.equal(offsetOf([2, 3], [4, 1]), 11);
 });

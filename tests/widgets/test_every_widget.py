@@ -6,6 +6,8 @@ A widget is found by its file; nothing is registered. Its specific tests are in 
 import html
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -73,10 +75,7 @@ def test_sources_obey_the_rules(name):
 
 @every_widget
 def test_javascript_is_one_module_for_the_notebook(name, tmp_path):
-    """`./base.js` put in place of its import line gives a module that still parses (no name declared twice)."""
-    import shutil
-    import subprocess
-
+    """What the widget imports, put in front of it, gives a module that parses."""
     module = one_file(FOLDER / f"{getattr(lmcourse.widgets, name).stem}.js")
     assert "\nimport " not in module
     if shutil.which("node") is None:
@@ -121,10 +120,32 @@ def test_a_link_knows_what_it_is_for(name, monkeypatch):
     assert example(name)._share["page"] == ""
 
 
-def test_the_import_of_base_must_be_one_line(tmp_path):
+def test_each_module_of_a_widget_keeps_its_own_scope(tmp_path):
+    """Two modules may use one name for two things; what both import is there once."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "base.js").write_text("const one = 1;\nexport const base = one;\n", encoding="utf-8")
+    (tmp_path / "lib" / "more.js").write_text(
+        'import { base as one } from "./base.js";\nexport function twice() {\n  return one * 2;\n}\n', encoding="utf-8"
+    )
+    widget = tmp_path / "widget.js"
+    widget.write_text(
+        'import { base } from "./lib/base.js";\nimport { twice } from "./lib/more.js";\n'
+        "const one = base + twice();\nexport default { one };\n",
+        encoding="utf-8",
+    )
+    module = one_file(widget)
+    assert module.count("const lib_base = ") == 1
+    path = tmp_path / "linked.mjs"
+    path.write_text(module + "console.log(one);\n", encoding="utf-8")
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    assert subprocess.run(["node", path], capture_output=True, text=True, encoding="utf-8").stdout == "3\n"
+
+
+def test_an_import_that_is_not_there_is_named(tmp_path):
     path = tmp_path / "broken.js"
-    path.write_text("export default { render() {} };\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"broken\.js must import from"):
+    path.write_text('import { h } from "./lib/no_such.js";\nexport default {};\n', encoding="utf-8")
+    with pytest.raises(FileNotFoundError, match="no_such"):
         one_file(path)
 
 

@@ -4,15 +4,28 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
-  bytesText, computeOptimal, flopsPerToken, memoryTimeline, moneyText, numbers, readPositive, resized, timeText, trainingMemory,
-  transformerFlops, transformerParams,
+  bytesText,
+  computeOptimal,
+  flopsPerToken,
+  memoryTimeline,
+  moneyText,
+  numbers,
+  readPositive,
+  resized,
+  timeText,
+  trainingMemory,
+  transformerFlops,
+  transformerParams,
 } from "../../lmcourse/widgets/training_budget.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/training_budget.json", import.meta.url), "utf-8"));
 
 function alike(got, want, where) {
   if (typeof want === "number") {
-    assert.ok(Math.abs(got - want) <= 1e-9 * Math.max(1e-300, Math.abs(want)) || got === want, `${where}: ${got} is not ${want}`);
+    assert.ok(
+      Math.abs(got - want) <= 1e-9 * Math.max(1e-300, Math.abs(want)) || got === want,
+      `${where}: ${got} is not ${want}`,
+    );
   } else if (want !== null && typeof want === "object") {
     for (const key of Object.keys(want)) alike(got[key], want[key], `${where}.${key}`);
     assert.deepEqual(new Set(Object.keys(got)), new Set(Object.keys(want)), where);
@@ -32,9 +45,16 @@ test("parameters, FLOPs and the five conventions", () => {
 test("memory by part and through a step", () => {
   for (const { shape, options, parts, timeline, moments } of golden.memory) {
     const run = {
-      batch: 2, seq: 256, recipe: golden.tables.recipes[options.recipe], moments: golden.tables.moments[options.optimizer],
-      fused: options.fused_attention, checkpoint: options.checkpoint, stage: golden.tables.sharding.indexOf(options.sharding),
-      devices: options.devices, firstStep: options.first_step, accumulate: options.accumulate,
+      batch: 2,
+      seq: 256,
+      recipe: golden.tables.recipes[options.recipe],
+      moments: golden.tables.moments[options.optimizer],
+      fused: options.fused_attention,
+      checkpoint: options.checkpoint,
+      stage: golden.tables.sharding.indexOf(options.sharding),
+      devices: options.devices,
+      firstStep: options.first_step,
+      accumulate: options.accumulate,
     };
     alike(trainingMemory(shape, run), parts, "parts");
     const got = memoryTimeline(shape, run);
@@ -47,8 +67,17 @@ test("days, dollars, peak and utilisations of whole states", () => {
   for (const { state, numbers: want } of golden.widgets) {
     const got = numbers({ ...state, chips: { [state.chip]: state.row }, tables: golden.tables });
     const named = {
-      params: got.params, peak: got.peak, per_token: got.perToken, total_flops: got.totalFlops, tokens_per_s: got.tokensPerSecond,
-      days: got.days, dollars: got.dollars, memory: got.memory, peak_bytes: got.peakBytes, peak_moment: got.peakMoment, mfus: got.mfus,
+      params: got.params,
+      peak: got.peak,
+      per_token: got.perToken,
+      total_flops: got.totalFlops,
+      tokens_per_s: got.tokensPerSecond,
+      days: got.days,
+      dollars: got.dollars,
+      memory: got.memory,
+      peak_bytes: got.peakBytes,
+      peak_moment: got.peakMoment,
+      mfus: got.mfus,
     };
     alike(named, want, state.chip);
   }
@@ -77,7 +106,22 @@ test("what a reader types is a positive number, or is refused in words", () => {
   assert.equal(readPositive(" 10 000 000 ", "tokens"), 1e7);
   assert.equal(readPositive("2.5", "price"), 2.5);
   assert.equal(readPositive("1,000,000", "tokens"), 1e6);
-  for (const text of ["", "  ", "abc", "-3", "0", "1e400", "NaN", "Infinity", "1e22", "<img src=x onerror=alert(1)>", "0x10", "1e", "--1", "1.2.3"])
+  for (const text of [
+    "",
+    "  ",
+    "abc",
+    "-3",
+    "0",
+    "1e400",
+    "NaN",
+    "Infinity",
+    "1e22",
+    "<img src=x onerror=alert(1)>",
+    "0x10",
+    "1e",
+    "--1",
+    "1.2.3",
+  ])
     assert.throws(() => readPositive(text, "tokens"), /tokens: /, text);
 });
 

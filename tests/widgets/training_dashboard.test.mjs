@@ -4,13 +4,24 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
-  COLUMNS, before, ceiling, columns, heat, nearest, path, scale, spikeWords, spread, ticks, words,
+  COLUMNS,
+  before,
+  ceiling,
+  columns,
+  heat,
+  nearest,
+  path,
+  scale,
+  spikeWords,
+  spread,
+  ticks,
+  words,
 } from "../../lmcourse/widgets/training_dashboard.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/training_dashboard.json", import.meta.url), "utf-8"));
 
 test("the bytes of a kernel and the list of a page are the same numbers", () => {
-  const bytes = Uint8Array.from([0, 0, ...golden.bytes]);  // at an odd place, as a message may have it
+  const bytes = Uint8Array.from([0, 0, ...golden.bytes]); // at an odd place, as a message may have it
   const live = columns(new DataView(bytes.buffer, 2));
   const stored = columns(COLUMNS.flatMap((_, k) => golden.rows.map((row) => row[k])));
   for (const [k, name] of COLUMNS.entries()) {
@@ -24,13 +35,20 @@ test("the bytes of a kernel and the list of a page are the same numbers", () => 
 
 test("a jump in words", () => {
   assert.equal(spikeWords(golden.spikes[0]), "Step 17: the loss is no finite number, gradient norm 1.");
-  assert.equal(spikeWords({ step: 1137, above: 0.5, loss: 3.25, grad_norm: null }), "Step 1\u2009137: loss 3.250, 0.50 above the average of the steps before it.");
+  assert.equal(
+    spikeWords({ step: 1137, above: 0.5, loss: 3.25, grad_norm: null }),
+    "Step 1\u2009137: loss 3.250, 0.50 above the average of the steps before it.",
+  );
 });
 
 test("scales, linear and logarithmic", () => {
-  const x = scale(0, 100, 10, 210), log = scale(1, 1000, 0, 300, true);
+  const x = scale(0, 100, 10, 210),
+    log = scale(1, 1000, 0, 300, true);
   assert.deepEqual([0, 50, 100].map(x), [10, 110, 210]);
-  assert.deepEqual([1, 10, 1000].map((v) => Math.round(log(v))), [0, 100, 300]);
+  assert.deepEqual(
+    [1, 10, 1000].map((v) => Math.round(log(v))),
+    [0, 100, 300],
+  );
   assert.equal(scale(2, 2, 10, 20)(2), 10);
 });
 
@@ -38,7 +56,11 @@ test("ticks are round and lie inside", () => {
   assert.deepEqual(ticks(0, 240, 5), [0, 50, 100, 150, 200]);
   assert.deepEqual(ticks(1, 1000, 4, true), [1, 10, 100, 1000]);
   assert.deepEqual(ticks(1, 40, 8, true), [1, 2, 5, 10, 20]);
-  for (const [lo, hi, most] of [[2.31, 6.4, 5], [0.001, 0.002, 4], [-3, 1e6, 7]]) {
+  for (const [lo, hi, most] of [
+    [2.31, 6.4, 5],
+    [0.001, 0.002, 4],
+    [-3, 1e6, 7],
+  ]) {
     const got = ticks(lo, hi, most);
     assert.ok(got.length >= 2 && got.length <= most + 1 && got.every((v) => v >= lo && v <= hi), `${lo} ${hi}: ${got}`);
   }
@@ -59,8 +81,15 @@ test("the nearest step is the nearest, by trying all", () => {
 });
 
 test("the last row at or before a step", () => {
-  const rows = [[0, "a"], [50, "b"], [100, "c"]];
-  assert.deepEqual([-1, 0, 49, 50, 1000].map((step) => before(rows, step)), [-1, 0, 0, 1, 2]);
+  const rows = [
+    [0, "a"],
+    [50, "b"],
+    [100, "c"],
+  ];
+  assert.deepEqual(
+    [-1, 0, 49, 50, 1000].map((step) => before(rows, step)),
+    [-1, 0, 0, 1, 2],
+  );
 });
 
 test("labels keep their order and their distance", () => {

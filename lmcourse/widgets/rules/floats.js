@@ -1,18 +1,23 @@
 // Floating-point numbers in every format, exactly: node tests hold this against lmcourse.float_formats on golden vectors. A bit
 // pattern is a BigInt and a number a fraction of two BigInts from the first digit typed to the one rounding: nothing passes
 // through a JavaScript number, so no NaN loses its payload and nothing is rounded twice.
-import { raised } from "./base.js";
+import { raised } from "../lib/base.js";
 
 export const ROUNDINGS = ["nearest_even", "toward_zero", "up", "down", "ties_away", "stochastic"];
 export const OVERFLOWS = ["inf", "saturate", "nan"];
-const TOO_FAR = 5000;  // decimal exponents and digits beyond this are refused in words
+const TOO_FAR = 5000; // decimal exponents and digits beyond this are refused in words
 
 // Numbers: { kind: "finite", negative, n, d } with n >= 0 and d > 0, or { kind: "inf" | "nan", negative }
 
 const abs = (x) => (x < 0n ? -x : x);
 const bitLength = (x) => (x === 0n ? 0 : x.toString(2).length);
 export const two = (k) => 1n << BigInt(k);
-export const finite = (n, d, negative = n < 0n !== d < 0n && n !== 0n) => ({ kind: "finite", negative, n: abs(n), d: abs(d) });
+export const finite = (n, d, negative = n < 0n !== d < 0n && n !== 0n) => ({
+  kind: "finite",
+  negative,
+  n: abs(n),
+  d: abs(d),
+});
 export const signed = (x) => (x.negative ? -x.n : x.n);
 const opposite = (x) => ({ ...x, negative: !x.negative });
 export const isZero = (x) => x.kind === "finite" && x.n === 0n;
@@ -54,7 +59,8 @@ function power(a, b) {
 function decimal(text) {
   const [mantissa, exponent = "0"] = text.toLowerCase().split("e");
   const [whole, part = ""] = mantissa.split(".");
-  if (Math.abs(Number(exponent)) > TOO_FAR || text.length > 2000) throw new Error(`a number between 10⁻⁵⁰⁰⁰ and 10⁵⁰⁰⁰ is possible`);
+  if (Math.abs(Number(exponent)) > TOO_FAR || text.length > 2000)
+    throw new Error(`a number between 10⁻⁵⁰⁰⁰ and 10⁵⁰⁰⁰ is possible`);
   const shift = Number(exponent) - part.length;
   const n = BigInt(whole + part || "0") * 10n ** BigInt(Math.max(shift, 0));
   return finite(n, 10n ** BigInt(Math.max(-shift, 0)), false);
@@ -71,14 +77,23 @@ export function parse(text, names = {}) {
   if (source === "") throw new Error("type a number, such as 0.1 or 2**-24 or 1/3");
   if (source.length > 2000) throw new Error("that is too long: 2000 characters are the most");
   while (pattern.lastIndex < source.length) {
-    const at = pattern.lastIndex, found = pattern.exec(source);
+    const at = pattern.lastIndex,
+      found = pattern.exec(source);
     if (!found) throw new Error(`“${[...source.slice(at).trim()].slice(0, 12).join("")}” is no number`);
     const [, hex, number, word, sign] = found;
-    tokens.push(hex ? finite(BigInt(hex), 1n) : number ? decimal(number) : word ? word.toLowerCase() : sign === "^" ? "**" : sign);
+    tokens.push(
+      hex ? finite(BigInt(hex), 1n) : number ? decimal(number) : word ? word.toLowerCase() : sign === "^" ? "**" : sign,
+    );
     if (tokens.length > 200) throw new Error("that is too long: 200 numbers and signs are the most");
   }
-  let k = 0, depth = 0;
-  const wanted = () => new Error(k < tokens.length && typeof tokens[k] === "string" ? `a number is missing before “${tokens[k]}”` : "a number is missing at the end");
+  let k = 0,
+    depth = 0;
+  const wanted = () =>
+    new Error(
+      k < tokens.length && typeof tokens[k] === "string"
+        ? `a number is missing before “${tokens[k]}”`
+        : "a number is missing at the end",
+    );
   const small = (x) => {
     if (x.kind === "finite" && sizeOf(x) > 60000) throw new Error("that number has too many digits");
     return x;
@@ -92,19 +107,29 @@ export function parse(text, names = {}) {
       if (tokens[k++] !== ")") throw new Error("a closing parenthesis is missing");
       return inner;
     }
-    if (token === "inf" || token === "infinity" || token === "nan") return { kind: token === "nan" ? "nan" : "inf", negative: false };
+    if (token === "inf" || token === "infinity" || token === "nan")
+      return { kind: token === "nan" ? "nan" : "inf", negative: false };
     if (typeof names[token] === "object") return names[token];
     if (typeof names[token] === "function") {
       if (tokens[k] !== "(") throw new Error(`${token} rounds a number: write ${token}(0.1)`);
       return names[token](atom());
     }
-    if (/^[a-z_]/.test(token ?? "")) throw new Error(`“${token.slice(0, 12)}” is no number; the words possible are inf, nan, max, tiny, eps and the formats' names`);
+    if (/^[a-z_]/.test(token ?? ""))
+      throw new Error(
+        `“${token.slice(0, 12)}” is no number; the words possible are inf, nan, max, tiny, eps and the formats' names`,
+      );
     k -= 1;
     throw wanted();
   }
   function factor() {
-    if (tokens[k] === "-") { k += 1; return opposite(factor()); }
-    if (tokens[k] === "+") { k += 1; return factor(); }
+    if (tokens[k] === "-") {
+      k += 1;
+      return opposite(factor());
+    }
+    if (tokens[k] === "+") {
+      k += 1;
+      return factor();
+    }
     const base = atom();
     if (tokens[k] !== "**") return base;
     k += 1;
@@ -112,16 +137,23 @@ export function parse(text, names = {}) {
   }
   function term() {
     let left = factor();
-    while (tokens[k] === "*" || tokens[k] === "/") left = small(tokens[k++] === "*" ? times(left, factor()) : over(left, factor()));
+    while (tokens[k] === "*" || tokens[k] === "/")
+      left = small(tokens[k++] === "*" ? times(left, factor()) : over(left, factor()));
     return left;
   }
   function sum() {
     let left = term();
-    while (tokens[k] === "+" || tokens[k] === "-") left = small(tokens[k++] === "+" ? plus(left, term()) : minus(left, term()));
+    while (tokens[k] === "+" || tokens[k] === "-")
+      left = small(tokens[k++] === "+" ? plus(left, term()) : minus(left, term()));
     return left;
   }
   const value = sum();
-  if (k < tokens.length) throw new Error(typeof tokens[k] === "string" ? `“${tokens[k]}” is not expected there` : "a sign such as + is missing between two numbers");
+  if (k < tokens.length)
+    throw new Error(
+      typeof tokens[k] === "string"
+        ? `“${tokens[k]}” is not expected there`
+        : "a sign such as + is missing between two numbers",
+    );
   return value;
 }
 
@@ -135,7 +167,8 @@ export const hasNaN = (f) => f.specials !== "finite";
 export const minExponent = (f) => (f.subnormals ? 1 - f.bias : -f.bias);
 
 /** The code of the largest finite number. */
-export const maxCode = (f) => (f.specials === "ieee" ? infinity(f) - 1n : two(magnitudeBits(f)) - 1n - (f.specials === "fn" ? 1n : 0n));
+export const maxCode = (f) =>
+  f.specials === "ieee" ? infinity(f) - 1n : two(magnitudeBits(f)) - 1n - (f.specials === "fn" ? 1n : 0n);
 
 /** @returns {{ negative, exponent: number, mantissa: bigint }} the three fields of a pattern. */
 export const split = (f, bits) => ({
@@ -155,7 +188,8 @@ export function kindOf(f, bits) {
 
 /** The number that a pattern stands for. */
 export function decode(f, bits) {
-  const kind = kindOf(f, bits), { negative, exponent, mantissa } = split(f, bits);
+  const kind = kindOf(f, bits),
+    { negative, exponent, mantissa } = split(f, bits);
   if (kind === "inf" || kind === "nan") return { kind, negative };
   const significand = kind === "normal" ? mantissa + two(f.mantissa_bits) : mantissa;
   const shift = (kind === "normal" ? exponent - f.bias : minExponent(f)) - f.mantissa_bits;
@@ -172,7 +206,8 @@ export function floorLog2(x) {
 export function steps(f, x) {
   const exponent = x.n === 0n ? minExponent(f) : Math.max(minExponent(f), floorLog2(x));
   const shift = exponent - f.mantissa_bits;
-  const n = x.n << BigInt(Math.max(-shift, 0)), d = x.d << BigInt(Math.max(shift, 0));
+  const n = x.n << BigInt(Math.max(-shift, 0)),
+    d = x.d << BigInt(Math.max(shift, 0));
   return { power: shift, below: n / d, rest: { n: n % d, d } };
 }
 
@@ -181,7 +216,8 @@ export const codeOf = (f, shift, count) => {
   if (f.subnormals) return code;
   return code < two(f.mantissa_bits) ? 0n : code - two(f.mantissa_bits);
 };
-export const withSign = (f, code, negative) => (f.specials === "fnuz" && code === 0n ? 0n : code | (negative ? signBit(f) : 0n));
+export const withSign = (f, code, negative) =>
+  f.specials === "fnuz" && code === 0n ? 0n : code | (negative ? signBit(f) : 0n);
 
 function nan(f, negative) {
   if (f.specials === "ieee") return withSign(f, infinity(f) | two(f.mantissa_bits - 1), negative);
@@ -225,19 +261,24 @@ export function encode(f, x, rounding = "nearest_even", overflow = "inf", draw =
 /** The words of `parse`: the format's own limits, and every format as a function that rounds to it. */
 export function namesFor(f, formats) {
   const one = encode(f, finite(1n, 1n));
-  const limits = { max: decode(f, maxCode(f)), tiny: decode(f, f.subnormals ? two(f.mantissa_bits) : 0n), eps: minus(decode(f, one + 1n), decode(f, one)) };
+  const limits = {
+    max: decode(f, maxCode(f)),
+    tiny: decode(f, f.subnormals ? two(f.mantissa_bits) : 0n),
+    eps: minus(decode(f, one + 1n), decode(f, one)),
+  };
   const roundings = formats.map((g) => [g.name, (x) => decode(g, encode(g, x))]);
   return { ...limits, ...Object.fromEntries(roundings) };
 }
 
 /** The next number up (+1) or down (−1) in value, as a pattern; null past the last one. */
 export function neighbour(f, bits, direction) {
-  const kind = kindOf(f, bits), { negative } = split(f, bits);
+  const kind = kindOf(f, bits),
+    { negative } = split(f, bits);
   if (kind === "nan") return null;
   let code = bits & (two(magnitudeBits(f)) - 1n);
   const away = negative ? direction < 0 : direction > 0;
   if (code === 0n && !away) {
-    if (!f.signed || f.specials === "fnuz" && maxCode(f) === 0n) return null;
+    if (!f.signed || (f.specials === "fnuz" && maxCode(f) === 0n)) return null;
     return withSign(f, 1n, !negative);
   }
   code += away ? 1n : -1n;
@@ -252,7 +293,10 @@ export function exactDecimal(x) {
   if (x.kind !== "finite") return (x.negative ? "-" : "") + x.kind;
   const places = bitLength(x.d) - 1;
   let [n, zeros] = [x.n, places];
-  while (zeros > 0 && n % 2n === 0n) { n /= 2n; zeros -= 1; }
+  while (zeros > 0 && n % 2n === 0n) {
+    n /= 2n;
+    zeros -= 1;
+  }
   const digits = (n * 5n ** BigInt(zeros)).toString().padStart(zeros + 1, "0");
   const part = digits.slice(digits.length - zeros);
   return (x.negative ? "-" : "") + digits.slice(0, digits.length - zeros) + (zeros ? `.${part}` : "");
@@ -266,19 +310,25 @@ export function short(x, count = 8) {
   let exponent = x.n.toString().length - x.d.toString().length;
   const ten = (k) => 10n ** BigInt(Math.max(k, 0));
   if (x.n * ten(-exponent) < x.d * ten(exponent)) exponent -= 1;
-  const shift = count - 1 - exponent, n = x.n * ten(shift), d = x.d * ten(-shift);
+  const shift = count - 1 - exponent,
+    n = x.n * ten(shift),
+    d = x.d * ten(-shift);
   let digits = n / d;
   const cut = digits * d !== n;
   if (cut && 2n * (n % d) >= d) digits += 1n;
   let text = digits.toString();
-  if (text.length > count) { text = text.slice(0, count); exponent += 1; }
+  if (text.length > count) {
+    text = text.slice(0, count);
+    exponent += 1;
+  }
   if (!cut) text = text.replace(/0+$/, "") || "0";
   const more = cut ? "…" : "";
   if (exponent < -5 || exponent > 14) {
     return `${sign}${text[0]}${text.length > 1 ? `.${text.slice(1)}` : ""}${more} × 10${raised(exponent)}`;
   }
   if (exponent < 0) return `${sign}0.${"0".repeat(-exponent - 1)}${text}${more}`;
-  const whole = text.slice(0, exponent + 1).padEnd(exponent + 1, "0"), part = text.slice(exponent + 1);
+  const whole = text.slice(0, exponent + 1).padEnd(exponent + 1, "0"),
+    part = text.slice(exponent + 1);
   return sign + whole + (part ? `.${part}` : "") + more;
 }
 
@@ -288,13 +338,17 @@ export function asText(x) {
   const text = exactDecimal(x);
   if (text.length <= 24) return text;
   let [n, exponent] = [x.n, -(bitLength(x.d) - 1)];
-  while (n % 2n === 0n) { n /= 2n; exponent += 1; }
+  while (n % 2n === 0n) {
+    n /= 2n;
+    exponent += 1;
+  }
   return `${x.negative ? "-" : ""}${n === 1n ? "" : `${n}*`}2**${exponent}`;
 }
 
 /** The binary digits of a number from weight 2**high down to 2**low, and whether anything is left below. */
 export function binary(x, high, low) {
-  const n = x.n << BigInt(Math.max(-low, 0)), d = x.d << BigInt(Math.max(low, 0));
+  const n = x.n << BigInt(Math.max(-low, 0)),
+    d = x.d << BigInt(Math.max(low, 0));
   const digits = (n / d).toString(2).padStart(high - low + 1, "0");
   return { digits: digits.slice(-(high - low + 1)), more: n % d !== 0n };
 }
@@ -312,7 +366,8 @@ export function randomStream(seed) {
 
 /** Only for drawing: where a positive number lies on an axis of powers of two. */
 export const log2 = (x) => {
-  const e = floorLog2(x), places = 40 - e;
+  const e = floorLog2(x),
+    places = 40 - e;
   const scaled = Number((x.n << BigInt(Math.max(places, 0))) / (x.d << BigInt(Math.max(-places, 0))));
   return Math.log2(scaled) - 40 + e;
 };

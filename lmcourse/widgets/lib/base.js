@@ -1,6 +1,5 @@
 // What every widget shares in the browser: elements, the frame, controls, keys, and questions to the kernel.
-// A widget imports what it needs from "./base.js"; in a notebook this text stands in place of that line, so a widget
-// must not declare a name that is exported here.
+// A widget imports what it needs from "./lib/base.js"; for a notebook base.py puts both into one file, each in its scope.
 import { ownNames, packState } from "./share.js";
 
 let lastId = 0;
@@ -42,22 +41,40 @@ export function frame({ model, el, python, reset }) {
   const reading = h("p", { class: "lmc-reading" });
   const live = h("p", { class: "lmc-sr", "aria-live": "polite" });
   const source = h("p", { class: "lmc-source" });
-  const root = h("section", { class: "lmc", role: "group", "aria-label": model.get("title") || "widget" },
-    h("div", { class: "lmc-head" }, heading, actions), stage, controls, reading, live, source);
+  const root = h(
+    "section",
+    { class: "lmc", role: "group", "aria-label": model.get("title") || "widget" },
+    h("div", { class: "lmc-head" }, heading, actions),
+    stage,
+    controls,
+    reading,
+    live,
+    source,
+  );
   let announce;
   const part = {
-    root, stage, controls, actions,
-    title(text) { heading.textContent = text; root.setAttribute("aria-label", text); },
+    root,
+    stage,
+    controls,
+    actions,
+    title(text) {
+      heading.textContent = text;
+      root.setAttribute("aria-label", text);
+    },
     /** Say in one sentence what the stage shows now; tone is "", "good" or "bad". Quiet: for the eye alone. */
     say(text, tone = "", quiet = false) {
       reading.textContent = text;
       reading.dataset.tone = tone;
       sharing.refresh();
       if (quiet) return;
-      clearTimeout(announce);  // a screen reader hears the last of a burst, not all of it
-      announce = setTimeout(() => { live.textContent = text; }, 400);
+      clearTimeout(announce); // a screen reader hears the last of a burst, not all of it
+      announce = setTimeout(() => {
+        live.textContent = text;
+      }, 400);
     },
-    source(text) { source.textContent = text; },
+    source(text) {
+      source.textContent = text;
+    },
   };
   const sharing = share(model, python);
   actions.append(sharing.button);
@@ -72,32 +89,78 @@ export function frame({ model, el, python, reset }) {
 
 /** The Share button, and the panel that it unfolds: the state as a line of Python, and as a link into the book. */
 function share(model, python) {
-  const panel = h("div", { id: uid(), class: "lmc-share", role: "group", "aria-label": "Share this state", hidden: true });
-  const button = h("button", { type: "button", "aria-expanded": "false", "aria-controls": panel.id, onclick: () => open(panel.hidden) }, "Share");
+  const panel = h("div", {
+    id: uid(),
+    class: "lmc-share",
+    role: "group",
+    "aria-label": "Share this state",
+    hidden: true,
+  });
+  const button = h(
+    "button",
+    { type: "button", "aria-expanded": "false", "aria-controls": panel.id, onclick: () => open(panel.hidden) },
+    "Share",
+  );
   const words = h("p", { class: "lmc-muted", role: "status" });
   const row = (label) => {
     const input = h("input", { type: "text", readonly: true, spellcheck: "false", onfocus: () => input.select() });
-    const copy = h("button", { type: "button", "aria-label": `Copy the ${label}`, onclick: async () => {
-      try { await navigator.clipboard.writeText(input.value); words.textContent = `Copied the ${label}.`; }
-      catch { input.focus(); words.textContent = `The ${label} is selected: copy it with Ctrl+C or ⌘C.`; }
-    } }, "Copy");
+    const copy = h(
+      "button",
+      {
+        type: "button",
+        "aria-label": `Copy the ${label}`,
+        onclick: async () => {
+          try {
+            await navigator.clipboard.writeText(input.value);
+            words.textContent = `Copied the ${label}.`;
+          } catch {
+            input.focus();
+            words.textContent = `The ${label} is selected: copy it with Ctrl+C or ⌘C.`;
+          }
+        },
+      },
+      "Copy",
+    );
     return { el: h("div", { class: "lmc-share-row" }, h("label", {}, h("span", {}, label), input), copy), input };
   };
-  const line = python && row("line of Python"), link = row("link"), note = h("p", { class: "lmc-muted" });
+  const line = python && row("line of Python"),
+    link = row("link"),
+    note = h("p", { class: "lmc-muted" });
   panel.append(...(line ? [line.el] : []), link.el, note, words);
-  panel.addEventListener("keydown", (event) => { if (event.key === "Escape") { open(false); button.focus(); } });
+  panel.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      open(false);
+      button.focus();
+    }
+  });
   let latest = 0;
-  const open = (yes) => { panel.hidden = !yes; button.setAttribute("aria-expanded", String(yes)); words.textContent = ""; refresh(); };
+  const open = (yes) => {
+    panel.hidden = !yes;
+    button.setAttribute("aria-expanded", String(yes));
+    words.textContent = "";
+    refresh();
+  };
   async function refresh() {
     if (panel.hidden) return;
-    const mine = (latest += 1), text = python?.() ?? "", own = ownNames(text);
+    const mine = (latest += 1),
+      text = python?.() ?? "",
+      own = ownNames(text);
     if (line) line.input.value = own.length ? `${text}  # ${own.join(", ")}: your own, as in your notebook` : text;
-    let address = "", trouble = "";
-    try { address = await linkTo(model); }
-    catch (error) { trouble = `No link: ${error.message}.`; }
-    if (mine !== latest) return;  // the state moved on while this one was packed
+    let address = "",
+      trouble = "";
+    try {
+      address = await linkTo(model);
+    } catch (error) {
+      trouble = `No link: ${error.message}.`;
+    }
+    if (mine !== latest) return; // the state moved on while this one was packed
     link.input.value = address;
-    note.textContent = (line ? "" : "What is shown comes from a run: no line of Python says it. ") + (trouble || (address.startsWith("#") ? "Put the address of the book's page of widgets before the link, or set LMCOURSE_BOOK to the book's address." : ""));
+    note.textContent =
+      (line ? "" : "What is shown comes from a run: no line of Python says it. ") +
+      (trouble ||
+        (address.startsWith("#")
+          ? "Put the address of the book's page of widgets before the link, or set LMCOURSE_BOOK to the book's address."
+          : ""));
   }
   return { button, panel, refresh };
 }
@@ -109,7 +172,8 @@ async function linkTo(model) {
   const first = about.first ?? {};
   const differs = about.names.filter((name) => JSON.stringify(model.get(name)) !== JSON.stringify(first[name]));
   const state = Object.fromEntries(differs.map((name) => [name, model.get(name)]));
-  if (Object.values(state).some(ArrayBuffer.isView)) throw new Error("the numbers of a run are more than a link carries");
+  if (Object.values(state).some(ArrayBuffer.isView))
+    throw new Error("the numbers of a run are more than a link carries");
   return `${about.page}#${about.name}=${await packState(state)}`;
 }
 
@@ -125,7 +189,10 @@ export function redraw(model, names, draw) {
   let waiting = 0;
   const later = () => {
     if (waiting) return;
-    waiting = requestAnimationFrame(() => { waiting = 0; draw(); });
+    waiting = requestAnimationFrame(() => {
+      waiting = 0;
+      draw();
+    });
   };
   const events = names.map((name) => `change:${name}`);
   for (const event of events) model.on(event, later);
@@ -150,15 +217,22 @@ export function put(model, changes) {
 export function asker(model, { answered, failed, unanswered = () => {} }) {
   const hasKernel = typeof model.send === "function";
   const me = uid();
-  let inFlight = null, waiting = null, count = 0;
+  let inFlight = null,
+    waiting = null,
+    count = 0;
   const send = (question) => {
     inFlight = `${me}:${(count += 1)}`;
     model.send({ id: inFlight, question });
   };
   const receive = (message) => {
-    if (message?.id !== inFlight || inFlight === null) return;  // another view's, or a stale one
+    if (message?.id !== inFlight || inFlight === null) return; // another view's, or a stale one
     inFlight = null;
-    if (waiting !== null) { const next = waiting; waiting = null; send(next); return; }
+    if (waiting !== null) {
+      const next = waiting;
+      waiting = null;
+      send(next);
+      return;
+    }
     if ("error" in message) failed(message.error);
     else answered(message.answer);
   };
@@ -170,7 +244,9 @@ export function asker(model, { answered, failed, unanswered = () => {} }) {
       else if (inFlight === null) send(question);
       else waiting = question;
     },
-    stop() { if (hasKernel) model.off("msg:custom", receive); },
+    stop() {
+      if (hasKernel) model.off("msg:custom", receive);
+    },
   };
 }
 
@@ -179,11 +255,14 @@ export function asker(model, { answered, failed, unanswered = () => {} }) {
 
 /** Set the attributes that differ. */
 export function change(node, attributes) {
-  for (const [name, value] of Object.entries(attributes)) if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes))
+    if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
 }
 
 /** Set the text if it differs. */
-export function write(node, text) { if (node.textContent !== text) node.textContent = text; }
+export function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
 
 /** Put these nodes in, if others are there. */
 export function fill(parent, nodes) {
@@ -201,7 +280,7 @@ export function keyed(parent, items, { key: keyOf, make, update = () => {} }) {
   for (const [name, node] of before) if (!parent.keyed.has(name)) node.remove();
   const kept = new Set(before.values());
   let at = parent.firstChild;
-  while (at && !kept.has(at)) at = at.nextSibling;  // a label that stands before them stays there
+  while (at && !kept.has(at)) at = at.nextSibling; // a label that stands before them stays there
   items.forEach((item) => {
     const node = parent.keyed.get(keyOf(item));
     update(node, item);
@@ -221,10 +300,14 @@ export function slider({ label, min, max, step = 1, value, format = String, onin
     out.textContent = format(Number(input.value));
     input.setAttribute("aria-valuetext", out.textContent);
   };
-  input.addEventListener("input", () => { show(); oninput(Number(input.value)); });
+  input.addEventListener("input", () => {
+    show();
+    oninput(Number(input.value));
+  });
   show();
   return {
-    el: h("label", { for: id }, label, input, out), input,
+    el: h("label", { for: id }, label, input, out),
+    input,
     set(next, newMax) {
       if (newMax !== undefined) input.max = newMax;
       if (Number(input.value) !== next) input.value = next;
@@ -237,30 +320,53 @@ export function slider({ label, min, max, step = 1, value, format = String, onin
 export function choice({ label, options, value, onchange }) {
   const id = uid();
   const pairs = options.map((option) => (Array.isArray(option) ? option : [option, option]));
-  const select = h("select", { id, onchange: () => onchange(select.value) },
-    pairs.map(([key, text]) => h("option", { value: key }, text)));
+  const select = h(
+    "select",
+    { id, onchange: () => onchange(select.value) },
+    pairs.map(([key, text]) => h("option", { value: key }, text)),
+  );
   select.value = value;
-  return { el: h("label", { for: id }, label, select), select, set(next) { select.value = next; } };
+  return {
+    el: h("label", { for: id }, label, select),
+    select,
+    set(next) {
+      select.value = next;
+    },
+  };
 }
 
 /** @returns {{ el, set(value) }} a labelled checkbox. */
 export function check({ label, value, onchange }) {
   const box = h("input", { type: "checkbox", onchange: () => onchange(box.checked) });
   box.checked = Boolean(value);
-  return { el: h("label", {}, box, label), box, set(next) { box.checked = Boolean(next); } };
+  return {
+    el: h("label", {}, box, label),
+    box,
+    set(next) {
+      box.checked = Boolean(next);
+    },
+  };
 }
 
 /** @returns {{ el, set(value) }} a labelled text field, one line or several; `oninput` gets the text. */
 export function field({ label, value, lines = 1, oninput, placeholder }) {
   const id = uid();
   const input = h(lines > 1 ? "textarea" : "input", {
-    id, rows: lines > 1 ? lines : null, type: lines > 1 ? null : "text", spellcheck: "false", autocomplete: "off",
-    placeholder, oninput: () => oninput(input.value),
+    id,
+    rows: lines > 1 ? lines : null,
+    type: lines > 1 ? null : "text",
+    spellcheck: "false",
+    autocomplete: "off",
+    placeholder,
+    oninput: () => oninput(input.value),
   });
   input.value = value;
   return {
-    el: h("label", { for: id, style: lines > 1 ? "display:block" : "" }, label, input), input,
-    set(next) { if (input.value !== next) input.value = next; },
+    el: h("label", { for: id, style: lines > 1 ? "display:block" : "" }, label, input),
+    input,
+    set(next) {
+      if (input.value !== next) input.value = next;
+    },
   };
 }
 
@@ -269,35 +375,73 @@ export function field({ label, value, lines = 1, oninput, placeholder }) {
  * @returns {{ el, set(step, length), stop() }} `length` is the number of steps; steps run from 0 to length − 1.
  */
 export function stepper({ label, go, every = 700 }) {
-  let step = 0, last = 0, timer = null;
-  const to = (next) => { const k = Math.max(0, Math.min(last, next)); if (k !== step) go(k); };
-  const button = (text, name, act) => h("button", { type: "button", "aria-label": name, title: name, onclick: act }, text);
-  const stop = () => { clearInterval(timer); timer = null; play.textContent = "Play"; };
+  let step = 0,
+    last = 0,
+    timer = null;
+  const to = (next) => {
+    const k = Math.max(0, Math.min(last, next));
+    if (k !== step) go(k);
+  };
+  const button = (text, name, act) =>
+    h("button", { type: "button", "aria-label": name, title: name, onclick: act }, text);
+  const stop = () => {
+    clearInterval(timer);
+    timer = null;
+    play.textContent = "Play";
+  };
   const toggle = () => {
     if (timer !== null) return stop();
     if (step === last) go(0);
     play.textContent = "Pause";
-    timer = setInterval(() => { if (step >= last || !el.isConnected) stop(); else to(step + 1); }, every);
+    timer = setInterval(() => {
+      if (step >= last || !el.isConnected) stop();
+      else to(step + 1);
+    }, every);
   };
   const play = h("button", { type: "button", onclick: toggle }, "Play");
   const first = button("⏮", "first step", () => to(0));
   const back = button("◀", "step back", () => to(step - 1));
   const forth = button("▶", "step forward", () => to(step + 1));
   const end = button("⏭", "last step", () => to(last));
-  const range = slider({ label, min: 0, max: 0, value: 0, format: (k) => `${k} of ${last}`, oninput: (k) => { stop(); to(k); } });
-  const el = h("div", {
-    class: "lmc-stepper", role: "group", "aria-label": label,
-    onkeydown: (event) => {
-      const onButton = event.target.tagName === "BUTTON";
-      if (event.key === " " && !onButton) { toggle(); event.preventDefault(); }
-      if (event.key === "ArrowLeft" && onButton) to(step - 1);
-      if (event.key === "ArrowRight" && onButton) to(step + 1);
-      if (event.key === "Home" && onButton) to(0);
-      if (event.key === "End" && onButton) to(last);
+  const range = slider({
+    label,
+    min: 0,
+    max: 0,
+    value: 0,
+    format: (k) => `${k} of ${last}`,
+    oninput: (k) => {
+      stop();
+      to(k);
     },
-  }, first, back, play, forth, end, range.el);
+  });
+  const el = h(
+    "div",
+    {
+      class: "lmc-stepper",
+      role: "group",
+      "aria-label": label,
+      onkeydown: (event) => {
+        const onButton = event.target.tagName === "BUTTON";
+        if (event.key === " " && !onButton) {
+          toggle();
+          event.preventDefault();
+        }
+        if (event.key === "ArrowLeft" && onButton) to(step - 1);
+        if (event.key === "ArrowRight" && onButton) to(step + 1);
+        if (event.key === "Home" && onButton) to(0);
+        if (event.key === "End" && onButton) to(last);
+      },
+    },
+    first,
+    back,
+    play,
+    forth,
+    end,
+    range.el,
+  );
   return {
-    el, stop,
+    el,
+    stop,
     set(next, length) {
       step = next;
       last = Math.max(0, length - 1);
@@ -316,9 +460,13 @@ export function stepper({ label, go, every = 700 }) {
  */
 export function roving(container, selector, { columns = () => 1, onfocus = () => {} } = {}) {
   const cells = () => [...container.querySelectorAll(selector)];
-  const tabStop = (cell) => { for (const other of cells()) other.tabIndex = other === cell ? 0 : -1; };
+  const tabStop = (cell) => {
+    for (const other of cells()) other.tabIndex = other === cell ? 0 : -1;
+  };
   const onkey = (event) => {
-    const all = cells(), at = all.indexOf(event.target.closest(selector)), wide = columns();
+    const all = cells(),
+      at = all.indexOf(event.target.closest(selector)),
+      wide = columns();
     const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -wide, ArrowDown: wide }[event.key];
     let to = move === undefined ? at : at + move;
     if (event.key === "Home") to = 0;
@@ -329,14 +477,18 @@ export function roving(container, selector, { columns = () => 1, onfocus = () =>
   };
   const onin = (event) => {
     const cell = event.target.closest?.(selector);
-    if (cell) { tabStop(cell); onfocus(cell, cells().indexOf(cell)); }
+    if (cell) {
+      tabStop(cell);
+      onfocus(cell, cells().indexOf(cell));
+    }
   };
   container.addEventListener("keydown", onkey);
   container.addEventListener("focusin", onin);
   return {
     /** Call after the cells were drawn anew: keeps the tab stop at the same place, and the focus if it was here. */
     refresh(index = 0, keepFocus = false) {
-      const all = cells(), cell = all[Math.min(index, all.length - 1)];
+      const all = cells(),
+        cell = all[Math.min(index, all.length - 1)];
       if (!cell) return;
       tabStop(cell);
       if (keepFocus) cell.focus({ preventScroll: true });
@@ -353,7 +505,8 @@ export function roving(container, selector, { columns = () => 1, onfocus = () =>
 export function bounded(model, limits) {
   for (const [name, [least, most]] of Object.entries(limits)) {
     const value = model.get(name);
-    if (!Number.isInteger(value) || value < least || value > most) throw new RangeError(`${name}: a whole number from ${least} to ${most}, got ${value}`);
+    if (!Number.isInteger(value) || value < least || value > most)
+      throw new RangeError(`${name}: a whole number from ${least} to ${most}, got ${value}`);
   }
 }
 

@@ -1,9 +1,9 @@
 // Byte-pair encoding in the browser: training under three tie rules, step by step, and encoding by rank. Node tests hold
 // it against lmcourse.tokenization on golden vectors.
-import { byteString, layOut, pretokenize, spell } from "./tokens.js";
+import { byteString, layOut, pretokenize, spell } from "../lib/tokens.js";
 
 export const TIES = ["greatest", "first", "smallest"];
-export const TABLE = 8;  // pairs kept of each table
+export const TABLE = 8; // pairs kept of each table
 
 // GPT-2 numbers the bytes that have a visible character first.
 const visible = (b) => (b > 32 && b < 127) || (b > 160 && b !== 173);
@@ -25,12 +25,12 @@ export function countPretokens(text) {
 export class Trainer {
   constructor(words, tie, given = null) {
     this.tie = tie;
-    this.given = given;  // someone else's merges, played instead of the best ones
+    this.given = given; // someone else's merges, played instead of the best ones
     this.tokens = Array.from({ length: 256 }, (_, b) => String.fromCharCode(b));
     this.index = new Map([...words.keys()].map((word, w) => [word, w]));
     this.times = [...words.values()];
     this.texts = [...words.keys()].map(byteString);
-    this.history = this.texts.map((text) => [[0, text]]);  // per pre-token: [merges made, its tokens then]
+    this.history = this.texts.map((text) => [[0, text]]); // per pre-token: [merges made, its tokens then]
     this.bytes = this.texts.reduce((sum, text, w) => sum + text.length * this.times[w], 0);
     this.counts = new Map();
     this.where = new Map();
@@ -56,14 +56,17 @@ export class Trainer {
     else this.counts.delete(pair);
   }
 
-  bytesOf(pair) { return [this.tokens[pair.charCodeAt(0)], this.tokens[pair.charCodeAt(1)]]; }
+  bytesOf(pair) {
+    return [this.tokens[pair.charCodeAt(0)], this.tokens[pair.charCodeAt(1)]];
+  }
 
   /** Where a pair is first seen: the pre-token, then the byte. Merges move tokens, but neither of these. */
   firstSeen(pair) {
     if (this.seen.has(pair)) return this.seen.get(pair);
     const w = this.where.get(pair).find((v) => this.texts[v].includes(pair));
     let byte = 0;
-    for (let i = this.texts[w].indexOf(pair) - 1; i >= 0; i -= 1) byte += this.tokens[this.texts[w].charCodeAt(i)].length;
+    for (let i = this.texts[w].indexOf(pair) - 1; i >= 0; i -= 1)
+      byte += this.tokens[this.texts[w].charCodeAt(i)].length;
     this.seen.set(pair, [w, byte]);
     return this.seen.get(pair);
   }
@@ -72,7 +75,11 @@ export class Trainer {
   before(p, q, tie) {
     let a, b;
     if (tie === "greatest") [b, a] = [this.bytesOf(p), this.bytesOf(q)];
-    else if (tie === "smallest") [a, b] = [[gpt2Id(p[0]), gpt2Id(p[1])], [gpt2Id(q[0]), gpt2Id(q[1])]];
+    else if (tie === "smallest")
+      [a, b] = [
+        [gpt2Id(p[0]), gpt2Id(p[1])],
+        [gpt2Id(q[0]), gpt2Id(q[1])],
+      ];
     else [a, b] = [this.firstSeen(p), this.firstSeen(q)];
     for (const i of [0, 1]) if (a[i] !== b[i]) return a[i] < b[i];
     return p < q;
@@ -81,27 +88,41 @@ export class Trainer {
   /** What the next merge is chosen from: the most frequent pairs, how many tie, and who wins under each rule. */
   look() {
     this.seen = new Map();
-    let most = 0, tied = [];
+    let most = 0,
+      tied = [];
     const top = [];
     for (const [pair, n] of this.counts) {
-      if (n > most) { most = n; tied = [pair]; } else if (n === most) tied.push(pair);
+      if (n > most) {
+        most = n;
+        tied = [pair];
+      } else if (n === most) tied.push(pair);
       const last = top.at(-1);
       if (top.length === TABLE && (n < last[1] || (n === last[1] && !this.before(pair, last[0], this.tie)))) continue;
       let at = top.length;
-      while (at > 0 && (top[at - 1][1] < n || (top[at - 1][1] === n && this.before(pair, top[at - 1][0], this.tie)))) at -= 1;
+      while (at > 0 && (top[at - 1][1] < n || (top[at - 1][1] === n && this.before(pair, top[at - 1][0], this.tie))))
+        at -= 1;
       top.splice(at, 0, [pair, n]);
       if (top.length > TABLE) top.pop();
     }
     const wins = {};
-    if (most) for (const tie of TIES) wins[tie] = tied.reduce((best, pair) => (this.before(pair, best, tie) ? pair : best));
-    this.tables.push({ most, tied: tied.length, wins, rows: top.map(([pair, n]) => [pair, n, this.mergeable(pair, n)]) });
+    if (most)
+      for (const tie of TIES) wins[tie] = tied.reduce((best, pair) => (this.before(pair, best, tie) ? pair : best));
+    this.tables.push({
+      most,
+      tied: tied.length,
+      wins,
+      rows: top.map(([pair, n]) => [pair, n, this.mergeable(pair, n)]),
+    });
     if (!most && !this.given) this.done = true;
   }
 
   /** How often a pair can be merged: fewer than counted only where it overlaps itself, as aa does in aaa. */
   mergeable(pair, n) {
     if (pair[0] !== pair[1]) return n;
-    return [...new Set(this.where.get(pair))].reduce((sum, w) => sum + (this.texts[w].split(pair).length - 1) * this.times[w], 0);
+    return [...new Set(this.where.get(pair))].reduce(
+      (sum, w) => sum + (this.texts[w].split(pair).length - 1) * this.times[w],
+      0,
+    );
   }
 
   /** The pair that is merged next: the best one, or the given one. */
@@ -110,7 +131,9 @@ export class Trainer {
     if (!this.given) return best;
     const wanted = this.given[this.steps.length];
     if (!wanted) return null;
-    const ids = wanted.map((bytes) => this.tokens.flatMap((token, id) => (token === bytes ? [String.fromCharCode(id)] : [])));
+    const ids = wanted.map((bytes) =>
+      this.tokens.flatMap((token, id) => (token === bytes ? [String.fromCharCode(id)] : [])),
+    );
     if (!ids[0].length || !ids[1].length) {
       this.problem = `merge ${this.steps.length + 1} uses “${spell(wanted[ids[0].length ? 1 : 0])}”, which no earlier merge made`;
       return null;
@@ -123,25 +146,34 @@ export class Trainer {
   step() {
     if (this.done) return false;
     const pair = this.choose();
-    if (!pair) { this.done = true; return false; }
+    if (!pair) {
+      this.done = true;
+      return false;
+    }
     const { texts, times, tokens } = this;
-    const k = this.steps.length, id = tokens.length, made = String.fromCharCode(id), [left, right] = pair;
-    const count = this.counts.get(pair) ?? 0, visit = this.where.get(pair) ?? [];
+    const k = this.steps.length,
+      id = tokens.length,
+      made = String.fromCharCode(id),
+      [left, right] = pair;
+    const count = this.counts.get(pair) ?? 0,
+      visit = this.where.get(pair) ?? [];
     let replaced = 0;
     tokens.push(this.bytesOf(pair).join(""));
     this.where.delete(pair);
     for (const w of visit) {
-      if (!texts[w].includes(pair)) continue;  // an earlier merge took it
-      const text = texts[w] = texts[w].replaceAll(pair, made);
+      if (!texts[w].includes(pair)) continue; // an earlier merge took it
+      const text = (texts[w] = texts[w].replaceAll(pair, made));
       if (text.length < 200 || k % 16 === 0) this.history[w].push([k + 1, text]);
       for (let at = text.indexOf(made); at >= 0; at = text.indexOf(made, at + 1)) {
         replaced += times[w];
-        const previous = text[at - 1], next = text[at + 1];
+        const previous = text[at - 1],
+          next = text[at + 1];
         if (previous) {
           this.lose((previous === made ? right : previous) + left, w);
           this.born(previous + made, w);
         }
-        if (next && next !== made) {  // if it is new itself, the next round counts the two
+        if (next && next !== made) {
+          // if it is new itself, the next round counts the two
           this.lose(right + next, w);
           this.born(made + next, w);
         }
@@ -158,7 +190,8 @@ export class Trainer {
   textAt(w, k) {
     const [since, text] = this.history[w].findLast(([merges]) => merges <= k);
     let now = text;
-    if (now.length >= 200) for (let j = since; j < k; j += 1) now = now.replaceAll(this.steps[j].pair, String.fromCharCode(256 + j));
+    if (now.length >= 200)
+      for (let j = since; j < k; j += 1) now = now.replaceAll(this.steps[j].pair, String.fromCharCode(256 + j));
     return now;
   }
 
@@ -166,7 +199,10 @@ export class Trainer {
   occurrences(id, k) {
     const own = String.fromCharCode(id);
     let n = 0;
-    if (id < 256) this.history.forEach(([[, text]], w) => { n += (text.split(own).length - 1) * this.times[w]; });
+    if (id < 256)
+      this.history.forEach(([[, text]], w) => {
+        n += (text.split(own).length - 1) * this.times[w];
+      });
     for (const step of this.steps.slice(0, k)) {
       if (step.id === id) n += step.replaced;
       for (const part of step.pair) if (part === own) n -= step.replaced;
@@ -174,9 +210,13 @@ export class Trainer {
     return n;
   }
 
-  tokensAt(k) { return k ? this.steps[k - 1].tokensNow : this.bytes; }
+  tokensAt(k) {
+    return k ? this.steps[k - 1].tokensNow : this.bytes;
+  }
 
-  merges(k = this.steps.length) { return this.steps.slice(0, k).map(({ pair }) => this.bytesOf(pair)); }
+  merges(k = this.steps.length) {
+    return this.steps.slice(0, k).map(({ pair }) => this.bytesOf(pair));
+  }
 }
 
 /**
@@ -205,10 +245,14 @@ export class Film {
     return true;
   }
 
-  done(name, target) { return this.runs[name].done || this.runs[name].steps.length >= target; }
+  done(name, target) {
+    return this.runs[name].done || this.runs[name].steps.length >= target;
+  }
 
   /** Can it be shown, or is the run named `name` still on its way? */
-  ready(name, target) { return TIES.every((tie) => this.runs[tie]) && this.done(name, target); }
+  ready(name, target) {
+    return TIES.every((tie) => this.runs[tie]) && this.done(name, target);
+  }
 }
 
 /** Train to the end, for tests and small texts. */
@@ -228,15 +272,22 @@ export const pairKey = (left, right) => `${left.length}:${left}${right}`;
 export function encodeTrace(text, merges) {
   const ranks = new Map(merges.map(([left, right], rank) => [pairKey(left, right), rank]));
   const ids = new Map(merges.map(([left, right], rank) => [left + right, 256 + rank]));
-  const pretokens = pretokenize(text), steps = [], first = [];
+  const pretokens = pretokenize(text),
+    steps = [],
+    first = [];
   pretokens.forEach((pretoken, number) => {
     first.push(steps.length);
     const pieces = [...byteString(pretoken)];
     const rankOf = (i) => ranks.get(pairKey(pieces[i], pieces[i + 1])) ?? Infinity;
     const now = pieces.slice(1).map((_, i) => rankOf(i));
     for (;;) {
-      let at = -1, rank = Infinity;
-      for (let i = 0; i < now.length; i += 1) if (now[i] < rank) { rank = now[i]; at = i; }
+      let at = -1,
+        rank = Infinity;
+      for (let i = 0; i < now.length; i += 1)
+        if (now[i] < rank) {
+          rank = now[i];
+          at = i;
+        }
       if (at < 0) break;
       pieces.splice(at, 2, pieces[at] + pieces[at + 1]);
       now.splice(at, 1);
@@ -261,7 +312,8 @@ export function piecesAt(trace, pretoken, done) {
 
 /** All pairs of a pre-token that can merge now, the one that fires first. */
 export function candidates(trace, pieces) {
-  return pieces.slice(1)
+  return pieces
+    .slice(1)
     .map((right, at) => ({ at, rank: trace.ranks.get(pairKey(pieces[at], right)), pair: [pieces[at], right] }))
     .filter(({ rank }) => rank !== undefined)
     .sort((a, b) => a.rank - b.rank || a.at - b.at);
@@ -270,7 +322,7 @@ export function candidates(trace, pieces) {
 /** What taking the longest token that fits, from the left, would give: not what BPE does. */
 export function longestMatch(bytes, ids) {
   const found = [];
-  for (let i = 0; i < bytes.length;) {
+  for (let i = 0; i < bytes.length; ) {
     let size = Math.min(bytes.length - i, 64);
     while (size > 1 && !ids.has(bytes.slice(i, i + size))) size -= 1;
     found.push(bytes.slice(i, i + size));
@@ -283,15 +335,25 @@ export function longestMatch(bytes, ids) {
 export function divergence(yours, reference, target) {
   const name = ([left, right]) => `“${spell(left)}” + “${spell(right)}”`;
   for (let k = 0; k < Math.min(target, Math.max(yours.steps.length, reference.steps.length)); k += 1) {
-    const mine = yours.steps[k], wanted = reference.steps[k];
+    const mine = yours.steps[k],
+      wanted = reference.steps[k];
     if (!wanted) return { at: k, words: `The reference stops after ${k} merges: no pair is left. Yours goes on.` };
-    if (!mine) return { at: k, words: yours.problem ? `In yours, ${yours.problem}.` : `Yours stops after ${k} merges; the reference goes on with ${name(reference.bytesOf(wanted.pair))}.` };
+    if (!mine)
+      return {
+        at: k,
+        words: yours.problem
+          ? `In yours, ${yours.problem}.`
+          : `Yours stops after ${k} merges; the reference goes on with ${name(reference.bytesOf(wanted.pair))}.`,
+      };
     const [a, b] = [yours.bytesOf(mine.pair), reference.bytesOf(wanted.pair)];
     if (a[0] === b[0] && a[1] === b[1]) continue;
     const rule = TIES.find((tie) => tie !== reference.tie && reference.tables[k].wins[tie] === mine.pair);
-    const why = mine.count === wanted.count
-      ? `both are counted ${wanted.count} times: a tie, broken ${rule ? `by “${rule}”` : "by no rule of the three"} in yours and by “${reference.tie}” in the reference`
-      : mine.count ? `yours is counted ${mine.count} times, the reference's ${wanted.count}` : "yours does not occur in the text at that point";
+    const why =
+      mine.count === wanted.count
+        ? `both are counted ${wanted.count} times: a tie, broken ${rule ? `by “${rule}”` : "by no rule of the three"} in yours and by “${reference.tie}” in the reference`
+        : mine.count
+          ? `yours is counted ${mine.count} times, the reference's ${wanted.count}`
+          : "yours does not occur in the text at that point";
     return { at: k, words: `Merge ${k + 1} differs: yours merges ${name(a)}, the reference ${name(b)}; ${why}.` };
   }
   return null;

@@ -5,9 +5,14 @@ import { misfit, unpackState } from "./share.js";
 
 /** What a widget expects of its model, kept in this page alone; no `send`, since there is no kernel to ask. */
 export class Model {
-  #state; #listeners = new Map();
-  constructor(state) { this.#state = { ...state }; }
-  get(name) { return this.#state[name]; }
+  #state;
+  #listeners = new Map();
+  constructor(state) {
+    this.#state = { ...state };
+  }
+  get(name) {
+    return this.#state[name];
+  }
   set(name, value) {
     if (this.#state[name] === value) return;
     this.#state[name] = value;
@@ -25,15 +30,19 @@ export class Model {
   save_changes() {}
 }
 
-const here = new URL(".", import.meta.url);
+const here = new URL("..", import.meta.url); // the folder of the widgets
 
 /** Add a stylesheet once; resolves when it is there, so that no widget is drawn without its look. */
 function addStyle(name) {
   let link = document.querySelector(`link[data-lmc="${name}"]`);
   if (!link) {
     link = document.createElement("link");
-    link.rel = "stylesheet"; link.href = new URL(`${name}.css`, here); link.dataset.lmc = name;
-    link.ready = new Promise((done) => { link.onload = link.onerror = done; });
+    link.rel = "stylesheet";
+    link.href = new URL(`${name}.css`, here);
+    link.dataset.lmc = name;
+    link.ready = new Promise((done) => {
+      link.onload = link.onerror = done;
+    });
     document.head.append(link);
   }
   return link.ready;
@@ -45,12 +54,19 @@ export async function hydrate(place, name = place.dataset.lmWidget) {
   if (!/^[a-z_]+$/.test(stem)) return;
   const first = JSON.parse(place.dataset.lmState);
   const widget = await import(new URL(`${stem}.js`, here));
-  await addStyle("theme");  // before the widget's own, which builds on it
+  await addStyle("lib/theme"); // before the widget's own, which builds on it
   await addStyle(stem);
   let stop;
   /** Draw the page's own state with `changes`; where that fails, what was there stays. */
   place.show = async (changes = {}, words = "") => {
-    const share = { name, names: Object.keys(first), first, get page() { return location.href.split("#")[0]; } };
+    const share = {
+      name,
+      names: Object.keys(first),
+      first,
+      get page() {
+        return location.href.split("#")[0];
+      },
+    };
     const el = document.createElement("div");
     const model = new Model({ ...first, ...changes, _share: share });
     const stopThis = await widget.default.render({ model, el });
@@ -85,8 +101,12 @@ async function follow(named) {
   }
   try {
     const state = await unpackState(text);
-    const wrong = Object.entries(state).reduce((found, [key, value]) => found || (
-      Object.hasOwn(place.first, key) ? misfit(value, place.first[key], key) : `there is no ${key.slice(0, 40)}`), "");
+    const wrong = Object.entries(state).reduce(
+      (found, [key, value]) =>
+        found ||
+        (Object.hasOwn(place.first, key) ? misfit(value, place.first[key], key) : `there is no ${key.slice(0, 40)}`),
+      "",
+    );
     if (wrong) throw new Error(wrong);
     await place.show(state, "This is the state that the link holds.");
   } catch (error) {
@@ -96,14 +116,21 @@ async function follow(named) {
 }
 
 if (typeof document !== "undefined") {
-  const named = new Map(), count = {};
+  const named = new Map(),
+    count = {};
   for (const place of document.querySelectorAll("[data-lm-widget]")) {
-    const name = place.dataset.lmWidget.split("_").map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join("");
+    const name = place.dataset.lmWidget
+      .split("_")
+      .map((word) => word.slice(0, 1).toUpperCase() + word.slice(1))
+      .join("");
     count[name] = (count[name] ?? 0) + 1;
     named.set(place.dataset.lmName ?? (count[name] === 1 ? name : `${name}.${count[name]}`), place);
   }
-  const live = [...named].map(([name, place]) => hydrate(place, name)
-    .catch((error) => console.error(`${place.dataset.lmWidget}:`, error)));
-  let turn = Promise.all(live).then(() => follow(named));  // one after the other: the last address wins
-  addEventListener("hashchange", () => { turn = turn.then(() => follow(named)); });
+  const live = [...named].map(([name, place]) =>
+    hydrate(place, name).catch((error) => console.error(`${place.dataset.lmWidget}:`, error)),
+  );
+  let turn = Promise.all(live).then(() => follow(named)); // one after the other: the last address wins
+  addEventListener("hashchange", () => {
+    turn = turn.then(() => follow(named));
+  });
 }

@@ -3,25 +3,36 @@
 
 /** The longest state that goes into a link, in characters: beyond it mail programs and chats cut. */
 export const LONGEST_LINK = 8000;
-const LARGEST_STATE = 500_000;  // bytes that a link may unfold to
+const LARGEST_STATE = 500_000; // bytes that a link may unfold to
 
 async function piped(bytes, transform, most) {
-  const parts = [], reader = new Blob([bytes]).stream().pipeThrough(transform).getReader();
-  for (let size = 0; ;) {
+  const parts = [],
+    reader = new Blob([bytes]).stream().pipeThrough(transform).getReader();
+  for (let size = 0; ; ) {
     const { done, value } = await reader.read();
     if (done) return new Uint8Array(await new Blob(parts).arrayBuffer());
     size += value.length;
-    if (size > most) { await reader.cancel(); throw new Error("it unfolds to more than a widget holds"); }
+    if (size > most) {
+      await reader.cancel();
+      throw new Error("it unfolds to more than a widget holds");
+    }
     parts.push(value);
   }
 }
 
 /** A state as base64url of deflated JSON. Throws in words where that is too long for a link. */
 export async function packState(state) {
-  const bytes = await piped(new TextEncoder().encode(JSON.stringify(state)), new CompressionStream("deflate-raw"), Infinity);
+  const bytes = await piped(
+    new TextEncoder().encode(JSON.stringify(state)),
+    new CompressionStream("deflate-raw"),
+    Infinity,
+  );
   const text = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))
-    .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  if (text.length > LONGEST_LINK) throw new Error(`this state takes ${text.length} characters, and a link holds ${LONGEST_LINK}`);
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+  if (text.length > LONGEST_LINK)
+    throw new Error(`this state takes ${text.length} characters, and a link holds ${LONGEST_LINK}`);
   return text;
 }
 
@@ -51,7 +62,7 @@ export function misfit(value, known, name) {
   const kind = jsonKind(known);
   if (jsonKind(value) !== kind) return `${name} is ${jsonKind(value)}, where ${kind} is wanted`;
   if (kind === "number" && !Number.isFinite(value)) return `${name} is not a finite number`;
-  const inner = (each, like, key) => (each === null ? "" : misfit(each, like, `${name}.${key}`));  // null: unknown, not finite
+  const inner = (each, like, key) => (each === null ? "" : misfit(each, like, `${name}.${key}`)); // null: unknown, not finite
   if (kind === "list" && known.length)
     return value.reduce((found, each, k) => found || inner(each, known[Math.min(k, known.length - 1)], k), "");
   if (kind === "object" && Object.keys(known).length) {
@@ -71,13 +82,18 @@ export function asPython(value) {
   if (value === null || value === undefined) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
   if (Array.isArray(value)) return `[${value.map(asPython).join(", ")}]`;
-  if (typeof value === "object") return `{${Object.entries(value).map(([key, each]) => `${JSON.stringify(key)}: ${asPython(each)}`).join(", ")}}`;
-  return JSON.stringify(value);  // what JSON escapes in a text, Python reads the same
+  if (typeof value === "object")
+    return `{${Object.entries(value)
+      .map(([key, each]) => `${JSON.stringify(key)}: ${asPython(each)}`)
+      .join(", ")}}`;
+  return JSON.stringify(value); // what JSON escapes in a text, Python reads the same
 }
 
 /** `.at(step=3)`: what a reader moved that the constructor takes no argument for; "" where all is as usual. */
 export function movedTo(model, usual) {
-  const moved = Object.entries(usual).filter(([name, value]) => JSON.stringify(model.get(name)) !== JSON.stringify(value));
+  const moved = Object.entries(usual).filter(
+    ([name, value]) => JSON.stringify(model.get(name)) !== JSON.stringify(value),
+  );
   return moved.length ? `.at(${moved.map(([name]) => `${name}=${asPython(model.get(name))}`).join(", ")})` : "";
 }
 

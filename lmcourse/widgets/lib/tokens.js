@@ -24,32 +24,60 @@ const GPT2 =
 /** The pieces that BPE never merges across, as `lmcourse.tokenization.pretokenize` cuts them. */
 export const pretokenize = (text) => text.match(GPT2) ?? [];
 
-const segmenter = typeof Intl !== "undefined" && Intl.Segmenter ? new Intl.Segmenter("en", { granularity: "grapheme" }) : null;
+const segmenter =
+  typeof Intl !== "undefined" && Intl.Segmenter ? new Intl.Segmenter("en", { granularity: "grapheme" }) : null;
 /** What a reader calls a character: "e" and a combining accent are one, and so is a family emoji of seven code points. */
-export const graphemes = (text) => (segmenter ? Array.from(segmenter.segment(text), (piece) => piece.segment) : [...text]);
+export const graphemes = (text) =>
+  segmenter ? Array.from(segmenter.segment(text), (piece) => piece.segment) : [...text];
 
 // What is invisible gets a name or a sign, so that nothing in a text is hidden.
 const NAMES = {
-  0x20: "␣", 0x09: "⇥", 0x0a: "⏎", 0x0d: "␍", 0x7f: "␡", 0xa0: "NBSP", 0xad: "SHY", 0x200b: "ZWSP", 0x200c: "ZWNJ", 0x200d: "ZWJ",
-  0x200e: "LRM", 0x200f: "RLM", 0x202a: "LRE", 0x202b: "RLE", 0x202c: "PDF", 0x202d: "LRO", 0x202e: "RLO", 0x2066: "LRI",
-  0x2067: "RLI", 0x2068: "FSI", 0x2069: "PDI", 0xfe0f: "VS16", 0xfeff: "BOM",
+  0x20: "␣",
+  0x09: "⇥",
+  0x0a: "⏎",
+  0x0d: "␍",
+  0x7f: "␡",
+  0xa0: "NBSP",
+  0xad: "SHY",
+  0x200b: "ZWSP",
+  0x200c: "ZWNJ",
+  0x200d: "ZWJ",
+  0x200e: "LRM",
+  0x200f: "RLM",
+  0x202a: "LRE",
+  0x202b: "RLE",
+  0x202c: "PDF",
+  0x202d: "LRO",
+  0x202e: "RLO",
+  0x2066: "LRI",
+  0x2067: "RLI",
+  0x2068: "FSI",
+  0x2069: "PDI",
+  0xfe0f: "VS16",
+  0xfeff: "BOM",
 };
 const codePoint = (char) => `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 
 /** A grapheme as it is drawn: itself, or the sign of what cannot be seen. */
 export function glyph(grapheme) {
   if (/^[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]+$/u.test(grapheme)) {
-    return [...grapheme].map((char) => {
-      const code = char.codePointAt(0);
-      return NAMES[code] ?? (code < 0x20 ? String.fromCodePoint(0x2400 + code) : codePoint(char));
-    }).join("");
+    return [...grapheme]
+      .map((char) => {
+        const code = char.codePointAt(0);
+        return NAMES[code] ?? (code < 0x20 ? String.fromCodePoint(0x2400 + code) : codePoint(char));
+      })
+      .join("");
   }
   return /^\p{M}/u.test(grapheme) ? `◌${grapheme}` : grapheme;
 }
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const decoded = (bytes) => {
-  try { return strict.decode(Uint8Array.from(bytes, (char) => char.charCodeAt(0))); } catch { return null; }
+  try {
+    return strict.decode(Uint8Array.from(bytes, (char) => char.charCodeAt(0)));
+  } catch {
+    return null;
+  }
 };
 
 /** What to draw of a byte string: { text } where the bytes are characters, { bytes } where they are pieces of one. */
@@ -62,7 +90,7 @@ export function parts(bytes) {
   }
   return known;
 }
-const seen = new Map();  // the same few tokens are drawn again and again
+const seen = new Map(); // the same few tokens are drawn again and again
 
 function split(bytes) {
   const found = [];
@@ -71,7 +99,7 @@ function split(bytes) {
     if (last && kind in last) last[kind] += piece;
     else found.push({ [kind]: piece });
   };
-  for (let i = 0; i < bytes.length;) {
+  for (let i = 0; i < bytes.length; ) {
     const lead = bytes.charCodeAt(i);
     const size = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
     const text = i + size <= bytes.length ? decoded(bytes.slice(i, i + size)) : null;
@@ -82,8 +110,10 @@ function split(bytes) {
 }
 
 /** A byte string in one line of plain text: `␣the`, or `<F0 9F>` where it is a piece of a character. */
-export const spell = (bytes) => parts(bytes).map((part) =>
-  "text" in part ? part.text : `<${hexes(part.bytes)}>`).join("");
+export const spell = (bytes) =>
+  parts(bytes)
+    .map((part) => ("text" in part ? part.text : `<${hexes(part.bytes)}>`))
+    .join("");
 
 /**
  * The same as nodes: text set apart from the direction of what stands beside it, and a hex chip for a piece of a character.
@@ -92,30 +122,38 @@ export const spell = (bytes) => parts(bytes).map((part) =>
 export function drawn(bytes) {
   const all = parts(bytes);
   if (all.length === 1 && "text" in all[0]) return [all[0].text];
-  return all.map((part) => ("text" in part ? h("bdi", {}, part.text) : h("span", { class: "lmc-hex" }, hexes(part.bytes))));
+  return all.map((part) =>
+    "text" in part ? h("bdi", {}, part.text) : h("span", { class: "lmc-hex" }, hexes(part.bytes)),
+  );
 }
 
 export const bytesPerToken = (bytes, tokens) => (tokens ? (bytes / tokens).toFixed(2) : "0");
 
 // Lines of byte columns. Everything on them is a span { from, to } of bytes, so what lies above what is never guessed.
 
-export const COLUMN = 24, GAP = 8;
+export const COLUMN = 24,
+  GAP = 8;
 
 /**
  * Break bytes `from` … into at most `most` lines of `width` pixels, at `cuts` (sorted, with 0 and the end) where possible.
  * @returns {{ from, to }[]}
  */
 export function lines(cuts, from, width, most, gap = GAP) {
-  const end = cuts.at(-1), room = Math.max(4, Math.floor(width / COLUMN)), found = [];
+  const end = cuts.at(-1),
+    room = Math.max(4, Math.floor(width / COLUMN)),
+    found = [];
   let k = cuts.findIndex((cut) => cut > from);
-  for (let start = from; start < end && found.length < most;) {
-    let to = start, used = 0;
+  for (let start = from; start < end && found.length < most; ) {
+    let to = start,
+      used = 0;
     while (k < cuts.length) {
       const next = used + (cuts[k] - to) * COLUMN + (to > start ? gap : 0);
       if (next > width) break;
-      used = next; to = cuts[k]; k += 1;
+      used = next;
+      to = cuts[k];
+      k += 1;
     }
-    if (to === start) to = Math.min(start + room, cuts[k]);  // a pre-token that is longer than a line
+    if (to === start) to = Math.min(start + room, cuts[k]); // a pre-token that is longer than a line
     if (to === cuts[k]) k += 1;
     found.push({ from: start, to });
     start = to;
@@ -132,31 +170,42 @@ export function lines(cuts, from, width, most, gap = GAP) {
  * @returns the line; its `fill(row, spans, cell, update)` brings one row up to date
  */
 export function byteLine(line, rows, gaps = new Set()) {
-  const left = [];  // of each byte's column, in pixels after the label
+  const left = []; // of each byte's column, in pixels after the label
   for (let b = line.from, x = 0; b < line.to; b += 1, x += COLUMN) {
     if (b > line.from && gaps.has(b)) x += GAP;
     left.push(x);
   }
   const width = `width: calc(var(--lmc-label) + ${(left.at(-1) ?? 0) + COLUMN}px)`;
-  const tracks = rows.map(({ label, low }) => h("div", { class: low ? "lmc-row lmc-low" : "lmc-row", style: width }, h("span", { class: "lmc-line-label" }, label)));
+  const tracks = rows.map(({ label, low }) =>
+    h(
+      "div",
+      { class: low ? "lmc-row lmc-low" : "lmc-row", style: width },
+      h("span", { class: "lmc-line-label" }, label),
+    ),
+  );
   const whole = h("div", { class: "lmc-line" }, tracks);
   whole.fill = (row, spans, cell, update = () => {}) => {
-    keyed(tracks[row], spans.filter((span) => span.to > line.from && span.from < line.to), {
-      key: ({ from, to }) => `${from} ${to}`,
-      make: (span) => {
-        const first = left[Math.max(span.from, line.from) - line.from], last = left[Math.min(span.to, line.to) - 1 - line.from];
-        const node = cell(span);
-        node.dataset.from = span.from;
-        node.dataset.to = span.to;
-        node.style.cssText = `left: calc(var(--lmc-label) + ${first}px); width: ${last + COLUMN - first}px`;
-        return node;
+    keyed(
+      tracks[row],
+      spans.filter((span) => span.to > line.from && span.from < line.to),
+      {
+        key: ({ from, to }) => `${from} ${to}`,
+        make: (span) => {
+          const first = left[Math.max(span.from, line.from) - line.from],
+            last = left[Math.min(span.to, line.to) - 1 - line.from];
+          const node = cell(span);
+          node.dataset.from = span.from;
+          node.dataset.to = span.to;
+          node.style.cssText = `left: calc(var(--lmc-label) + ${first}px); width: ${last + COLUMN - first}px`;
+          return node;
+        },
+        update: (node, span) => {
+          update(node, span);
+          node.classList.toggle("lmc-cut-left", span.from < line.from);
+          node.classList.toggle("lmc-cut-right", span.to > line.to);
+        },
       },
-      update: (node, span) => {
-        update(node, span);
-        node.classList.toggle("lmc-cut-left", span.from < line.from);
-        node.classList.toggle("lmc-cut-right", span.to > line.to);
-      },
-    });
+    );
   };
   rows.forEach(({ spans, cell }, row) => whole.fill(row, spans, cell));
   return whole;
@@ -167,12 +216,18 @@ export function graphemesNear(text, starts, from, to) {
   // starts: for each pre-token { unit, from } in order; a few graphemes of context are enough to cut rightly
   let k = starts.findLastIndex((start) => start.from <= from);
   k = Math.max(0, k);
-  let unit = starts[k]?.unit ?? 0, byte = starts[k]?.from ?? 0;
-  const size = (char) => { const c = char.codePointAt(0); return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4; };
-  while (unit < text.length) {  // walk to the first code point of the window
+  let unit = starts[k]?.unit ?? 0,
+    byte = starts[k]?.from ?? 0;
+  const size = (char) => {
+    const c = char.codePointAt(0);
+    return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+  };
+  while (unit < text.length) {
+    // walk to the first code point of the window
     const char = String.fromCodePoint(text.codePointAt(unit));
     if (byte + size(char) > from) break;
-    unit += char.length; byte += size(char);
+    unit += char.length;
+    byte += size(char);
   }
   for (let back = 0; back < 32 && unit > 0; back += 1) {
     unit -= 1;
@@ -192,8 +247,10 @@ export function graphemesNear(text, starts, from, to) {
 
 /** A text as bytes, its pre-tokens with their byte spans, and the cuts between them. */
 export function layOut(text) {
-  const cuts = [0], starts = [];
-  let unit = 0, from = 0;
+  const cuts = [0],
+    starts = [];
+  let unit = 0,
+    from = 0;
   const pretokens = pretokenize(text).map((piece) => {
     const start = from;
     starts.push({ unit, from });
@@ -213,16 +270,32 @@ export function byteRows({ text, bytes, starts }, from, to) {
   const each = Array.from({ length: to - from }, (_, i) => ({ from: from + i, to: from + i + 1 }));
   return [
     { label: "characters", spans: graphemesNear(text, starts, from, to), cell: (span) => charCell(glyph(span.text)) },
-    { label: "bytes", low: true, spans: each, cell: (span) => h("span", { class: "lmc-byte" }, hex(bytes.charCodeAt(span.from))) },
+    {
+      label: "bytes",
+      low: true,
+      spans: each,
+      cell: (span) => h("span", { class: "lmc-byte" }, hex(bytes.charCodeAt(span.from))),
+    },
   ];
 }
 
 /** Pages through a text that is longer than the stage: ◀ bytes 1 to 128 of 3 412 ▶. `turn(from)` draws from there. */
 export function pager(turn, ...more) {
-  let back = 0, on = null;
+  let back = 0,
+    on = null;
   const where = h("span", {});
   const earlier = h("button", { type: "button", "aria-label": "earlier text", onclick: () => turn(back) }, "◀");
-  const later = h("button", { type: "button", "aria-label": "later text", onclick: () => { if (on !== null) turn(on); } }, "▶");
+  const later = h(
+    "button",
+    {
+      type: "button",
+      "aria-label": "later text",
+      onclick: () => {
+        if (on !== null) turn(on);
+      },
+    },
+    "▶",
+  );
   const el = h("div", { class: "lmc-pager" }, earlier, where, later, more);
   return {
     el,
@@ -243,13 +316,16 @@ export function linkSpans(container, point = () => {}) {
   const light = (event) => {
     const at = event.target.closest?.("[data-from]");
     if (!at || !container.contains(at)) return;
-    const from = Number(at.dataset.from), to = Number(at.dataset.to);
+    const from = Number(at.dataset.from),
+      to = Number(at.dataset.to);
     for (const node of container.querySelectorAll("[data-from]")) {
       node.classList.toggle("lmc-lit", Number(node.dataset.from) < to && from < Number(node.dataset.to));
     }
     point(from, to, at);
   };
-  const dark = () => { for (const node of container.querySelectorAll(".lmc-lit")) node.classList.remove("lmc-lit"); };
+  const dark = () => {
+    for (const node of container.querySelectorAll(".lmc-lit")) node.classList.remove("lmc-lit");
+  };
   container.addEventListener("pointerover", light);
   container.addEventListener("focusin", light);
   container.addEventListener("pointerleave", dark);
