@@ -14,8 +14,8 @@ from collections.abc import Callable
 import einops
 import torch
 
-from lmcourse import benchmark
-from lmcourse.device import describe
+from lmcourse.support import timing
+from lmcourse.support.device import describe
 
 # name: (shape of each tensor, the einops call, the same in plain PyTorch); sizes scale with n
 OPERATIONS: dict[str, tuple[Callable, Callable, Callable]] = {
@@ -47,7 +47,7 @@ def medians(runs: dict[str, Callable], repeats: int, device: torch.device) -> di
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
-            seconds[name].append(benchmark.time(run, warmup=1, repeats=1, device=device).median)
+            seconds[name].append(timing.time(run, warmup=1, repeats=1, device=device).median)
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from lmcourse import benchmark
 from lmcourse.data_loading import BatchSampler, batch_at, open_tokens, process_memory, write_header, write_tokens
+from lmcourse.support import timing
 
 SHAPES = ((12, 64), (32, 256), (32, 1024), (64, 512))
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -59,7 +59,7 @@ def endless(items) -> Iterator:
 
 
 def seconds(fn: Callable[[], object], budget: float) -> float:
-    return benchmark.time(fn, repeats=2000, warmup=5, max_seconds=budget).median
+    return timing.time(fn, repeats=2000, warmup=5, max_seconds=budget).median
 
 
 def main(budget: float = 1.0) -> None:
@@ -77,7 +77,7 @@ def main(budget: float = 1.0) -> None:
         dealt = BatchSampler(len(tokens), 32, 256, seed=0)
         for _ in range(64):  # it computes 64 steps at once: the mean counts
             next(dealt)
-        mean = benchmark.time(lambda: [next(dealt) for _ in range(64)], repeats=20).median / 64
+        mean = timing.time(lambda: [next(dealt) for _ in range(64)], repeats=20).median / 64
         print(f"the starts of 32 windows, from a shuffle that is not stored: {1e6 * mean:.0f} µs")
         four_gigabytes(Path(folder) / "big.npy", budget)
 

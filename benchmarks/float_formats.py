@@ -12,8 +12,8 @@ import statistics
 
 import torch
 
-from lmcourse import benchmark
 from lmcourse.float_formats import FORMATS, quantize
+from lmcourse.support import timing
 
 NAMES = ("bfloat16", "float8_e5m2")
 
@@ -49,7 +49,7 @@ def main() -> None:
         ways, runs = rivals(name, x.float().double()), {}
         for _ in range(given.repeats):
             for way, (round_all, count) in ways.items():
-                seconds = benchmark.time(round_all, warmup=1, repeats=1, device=torch.device("cpu")).median
+                seconds = timing.time(round_all, warmup=1, repeats=1, device=torch.device("cpu")).median
                 runs.setdefault(way, []).append(1e9 * seconds / count)
         ours = statistics.median(runs["ours, whole tensor"])
         for way, times in runs.items():

@@ -1,4 +1,4 @@
-"""Claims: `measure_peak` takes under two seconds; `benchmark.time` agrees with PyTorch's own timer within a tenth on an
+"""Claims: `measure_peak` takes under two seconds; `timing.time` agrees with PyTorch's own timer within a tenth on an
 idle machine; with a `KVCache` the 256th token costs less than a quarter of what it costs without.
 
 Run with: python benchmarks/flops.py [--device cuda]
@@ -15,10 +15,10 @@ from time import perf_counter
 import torch
 from torch.utils.benchmark import Timer
 
-from lmcourse import benchmark
-from lmcourse.device import describe
 from lmcourse.hardware import measure_peak
 from lmcourse.model import ModelConfig, TransformerLM
+from lmcourse.support import timing
+from lmcourse.support.device import describe
 
 
 def medians(ours: Callable[[], float], theirs: Callable[[], float], rounds: int = 7) -> tuple[float, float]:
@@ -28,7 +28,7 @@ def medians(ours: Callable[[], float], theirs: Callable[[], float], rounds: int 
 
 
 def report(claim: str, ours: float, theirs: float, peer: str) -> None:
-    print(f"{claim}: {benchmark.si(ours, 's')}, {peer} {benchmark.si(theirs, 's')}, ratio {ours / theirs:.2f}")
+    print(f"{claim}: {timing.si(ours, 's')}, {peer} {timing.si(theirs, 's')}, ratio {ours / theirs:.2f}")
 
 
 def main() -> None:
@@ -39,11 +39,11 @@ def main() -> None:
 
     start = perf_counter()
     measured = measure_peak(device, "float32")
-    print(f"measure_peak: {perf_counter() - start:.2f} s (found {benchmark.si(measured.flop_per_s, 'FLOP/s')})")
+    print(f"measure_peak: {perf_counter() - start:.2f} s (found {timing.si(measured.flop_per_s, 'FLOP/s')})")
 
     a = torch.randn(512, 512, device=device)
     timer = Timer("a @ a", globals={"a": a}, num_threads=torch.get_num_threads())
-    ours = lambda: benchmark.time(lambda: a @ a, device=device).median  # noqa: E731
+    ours = lambda: timing.time(lambda: a @ a, device=device).median  # noqa: E731
     report("512² product", *medians(ours, lambda: timer.timeit(20).median), "torch.utils.benchmark")
 
     torch.manual_seed(0)
@@ -55,11 +55,11 @@ def main() -> None:
         model(ids[:, :-1], cache)
         start = perf_counter()
         model(ids[:, -1:], cache)
-        benchmark.synchronize(device)
+        timing.synchronize(device)
         return perf_counter() - start
 
     with torch.no_grad():
-        without = lambda: benchmark.time(lambda: model(ids), warmup=0, repeats=1, device=device).median  # noqa: E731
+        without = lambda: timing.time(lambda: model(ids), warmup=0, repeats=1, device=device).median  # noqa: E731
         report("256th token with a cache", *medians(with_cache, without, rounds=15), "without")
 
 

@@ -12,10 +12,10 @@ import statistics
 
 import torch
 
-from lmcourse import benchmark
-from lmcourse.device import describe
 from lmcourse.model import ModelConfig, TransformerLM
 from lmcourse.optimizers import AdamW, PlainAdamW
+from lmcourse.support import timing
+from lmcourse.support.device import describe
 
 MODELS = {
     "the model of notebook 09": ModelConfig(256, 64, d_model=128, num_layers=4, num_heads=4, d_ff=344),
@@ -43,7 +43,7 @@ def step_times(config: ModelConfig, device: torch.device, repeats: int) -> dict[
         steps[name] = make(params).step
     for _ in range(repeats):
         for name, step in steps.items():
-            runs[name].append(benchmark.time(step, warmup=1, repeats=1, device=device).median)
+            runs[name].append(timing.time(step, warmup=1, repeats=1, device=device).median)
     return {name: statistics.median(seconds) for name, seconds in runs.items()}
 
 

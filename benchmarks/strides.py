@@ -14,8 +14,8 @@ from functools import partial
 
 import torch
 
-from lmcourse import benchmark
 from lmcourse.strides import addresses, line_loads
+from lmcourse.support import timing
 
 
 def ratio_of_lines(n: int, rows: int = 64) -> float:
@@ -38,7 +38,7 @@ def main() -> None:
         for _ in range(options.repeats):
             for name, order in orders.items():
                 read = partial(torch.take, flat, order, out=out)
-                seconds[name].append(benchmark.time(read, warmup=1, repeats=1, device="cpu").median)
+                seconds[name].append(timing.time(read, warmup=1, repeats=1, device="cpu").median)
         rows, columns = (statistics.median(times) * 1e3 for times in seconds.values())
         size = f"{n * n * 4 / 2**20:.1f} MiB"
         print(f"{n:>6} {size:>10} {rows:>10.2f} {columns:>12.2f} {columns / rows:>11.2f} {ratio_of_lines(n):>11.1f}")

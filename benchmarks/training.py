@@ -33,17 +33,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lmcourse import corpus
-from lmcourse.benchmark import si
 from lmcourse.data_loading import BatchSampler
-from lmcourse.device import describe
-from lmcourse.files import replacing
 from lmcourse.flops import TransformerShape, flops_per_token, mfu
 from lmcourse.hardware import measure_peak, peak_flop_per_s
 from lmcourse.model import ModelConfig, TransformerLM, cross_entropy
 from lmcourse.optimizers import AdamW, Muon, cosine_lr
-from lmcourse.recipes import default_recipe, make_model, make_optimizer, make_schedule, make_tokenizer, split_tokens
+from lmcourse.support import corpus
+from lmcourse.support.device import describe
+from lmcourse.support.files import replacing
+from lmcourse.support.timing import si
 from lmcourse.training import Batches, Metrics, evaluate, train
+from lmcourse.training.recipe import (
+    default_recipe,
+    make_model,
+    make_optimizer,
+    make_schedule,
+    make_tokenizer,
+    split_tokens,
+)
 
 VOCAB_SIZE, CONTEXT, BATCH, STEPS = 65, 64, 12, 2000
 WARMUP, REACHED = 100, 1.88  # REACHED: what a plain GPT-2 ends at, roughly

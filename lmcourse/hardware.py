@@ -216,7 +216,7 @@ def measure_peak(device: torch.device | str = "cpu", dtype: torch.dtype | str = 
     """
     import torch
 
-    from lmcourse.benchmark import time
+    from lmcourse.support.timing import time
 
     device, name = torch.device(device), format_name(dtype)
     if name not in ("float64", "float32", "tf32", "float16", "bfloat16"):

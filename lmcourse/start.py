@@ -32,9 +32,9 @@ def environment(notebooks: str | os.PathLike = ".") -> dict[str, str]:
 
     Takes about two seconds, for the peak is measured. Sends nothing anywhere, and asks no network.
     """
-    from lmcourse import device
-    from lmcourse.benchmark import si
     from lmcourse.hardware import measure_peak
+    from lmcourse.support import device
+    from lmcourse.support.timing import si
 
     chosen = device.pick()
     peak = measure_peak(chosen, "float32")

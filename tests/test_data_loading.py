@@ -39,7 +39,7 @@ from lmcourse.data_loading import (
     token_dtype,
     write_tokens,
 )
-from lmcourse.files import _sync_folder, replacing
+from lmcourse.support.files import _sync_folder, replacing
 
 MB = 1 << 20
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux about its pages")

@@ -15,10 +15,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from lmcourse import flops
-from lmcourse.benchmark import live_bytes, saved_bytes
 from lmcourse.flops import CONVENTIONS, PUBLISHED, RECIPES, TransformerShape
 from lmcourse.hardware import ACCELERATORS
 from lmcourse.model import ModelConfig, TransformerLM, cross_entropy
+from lmcourse.support.timing import live_bytes, saved_bytes
 
 configs = st.builds(
     lambda vocab, group, kv, half, layers, ff, tied, normed: ModelConfig(

@@ -35,19 +35,19 @@ ENDLESS = float(os.environ.get("LMCOURSE_ENDLESS", "30"))  # seconds: no call of
 # Widgets are in tests/widgets/test_hostile_traits.py, what learners hand in in tests/exercises/test_mechanism.py.
 MODULES = [name for name in hostile.modules() if not name.startswith(("lmcourse.widgets", "lmcourse.exercises"))]
 EXEMPT = {  # name: why it is not called here
-    "lmcourse.bpe_trainer.Trainer": "the inside of train_bpe, which checks what it is given",
-    "lmcourse.corpus.load": "asks the network for a name that it knows",
-    "lmcourse.benchmark.main": "a command line",
+    "lmcourse.tokenization.trainer.Trainer": "the inside of train_bpe, which checks what it is given",
+    "lmcourse.support.corpus.load": "asks the network for a name that it knows",
+    "lmcourse.support.timing.main": "a command line",
     "lmcourse.training.main": "a command line",
-    "lmcourse.recipes.main": "the same",
-    "lmcourse.benchmark.record": "measures for a minute",
+    "lmcourse.training.recipe.main": "the same",
+    "lmcourse.support.timing.record": "measures for a minute",
     "lmcourse.start.environment": "measures for seconds",
     "lmcourse.start.show_environment": "the same",
     "lmcourse.hardware.measure_peak": "measures for seconds",
-    "lmcourse.benchmark.time": "calls what it is given for as long as it is told",
+    "lmcourse.support.timing.time": "calls what it is given for as long as it is told",
 }
 # Wrapped by torch, and cached: whether a doctest's call of them can be watched depends on what ran before it.
-SEEN_AT_TIMES = {"lmcourse.optimizers.Optimizer.step", "lmcourse.pretokens.splitter"}
+SEEN_AT_TIMES = {"lmcourse.optimizers.Optimizer.step", "lmcourse.tokenization.pretokens.splitter"}
 # Of work, or of bits: whoever asks for a million gets a million.
 AMOUNTS = {"batch", "count", "depth", "exponent_bits", "mantissa_bits", "max_new_tokens", "steps", "vocab_size"}
 SLOW = {("train", "compile")}  # compiles for a minute

@@ -20,7 +20,7 @@ def test_import_loads_no_library():
 
 
 @pytest.mark.parametrize(
-    "name", ["tokenization", "corpus", "exercises", "exercises.tokenization", "widgets", "plotting"]
+    "name", ["tokenization", "support.corpus", "exercises", "exercises.tokenization", "widgets", "support.plotting"]
 )
 def test_no_torch_where_none_is_needed(name):
     program = f"import sys, lmcourse.{name}; print('torch' in sys.modules)"

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lmcourse import bpe_tokenizer, pretokens
 from lmcourse.tokenization import (
     CL100K_PATTERN,
     GPT2_BYTE_ORDER,
@@ -32,6 +31,7 @@ from lmcourse.tokenization import (
     encode_trace,
     merge_pair,
     pretokenize,
+    pretokens,
     real_encoding,
     train_bpe,
     train_bpe_naive,
@@ -39,6 +39,7 @@ from lmcourse.tokenization import (
     train_trace,
     training_work,
 )
+from lmcourse.tokenization import tokenizer as bpe_tokenizer
 
 PATTERNS = {"gpt2": GPT2_PATTERN, "cl100k_base": CL100K_PATTERN, "o200k_base": O200K_PATTERN}
 END = "<|endoftext|>"

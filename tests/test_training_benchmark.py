@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from lmcourse import corpus
-from lmcourse.benchmark import RECORDED, recorded_curves
 from lmcourse.flops import transformer_params
-from lmcourse.recipes import Recipe, default_recipe
+from lmcourse.recorded import RECORDED, recorded_curves
+from lmcourse.support import corpus
+from lmcourse.training.recipe import Recipe, default_recipe
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ never an algorithm: the reference lives in `lmcourse.<topic>`.
 import importlib
 import pkgutil
 
-from lmcourse.exercises.checking import YourTurn
+from lmcourse.exercises.judging import YourTurn
 from lmcourse.exercises.topic import Topic
 
 __all__ = ["YourTurn", "check", "predict", "quiz", "topic", "topic_names"]
 
-_PLUMBING = {"cards", "checking", "progress", "topic"}
+_PLUMBING = {"cards", "judging", "progress", "topic"}
 
 
 def topic_names() -> list[str]:

@@ -4,7 +4,7 @@ import torch
 from einops import einsum, rearrange, reduce
 
 from lmcourse import axes
-from lmcourse.exercises.checking import call, probe
+from lmcourse.exercises.judging import call, probe
 from lmcourse.exercises.topic import Topic
 from lmcourse.strides import shares_storage
 

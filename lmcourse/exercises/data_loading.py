@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from lmcourse import data_loading as dl
-from lmcourse.exercises.checking import call, probe
+from lmcourse.exercises.judging import call, probe
 from lmcourse.exercises.topic import Topic
 
 topic = Topic("data_loading", 7)

@@ -5,7 +5,7 @@ import struct
 from fractions import Fraction
 
 from lmcourse import float_formats
-from lmcourse.exercises.checking import Case, call, difference, probe
+from lmcourse.exercises.judging import Case, call, difference, probe
 from lmcourse.exercises.topic import Topic
 from lmcourse.float_formats import FORMATS, FloatFormat
 

@@ -1,7 +1,7 @@
 """Exercises of notebook 05: cases, hints, typical wrong answers. The references are in lmcourse.flops."""
 
 from lmcourse import flops
-from lmcourse.exercises.checking import call
+from lmcourse.exercises.judging import call
 from lmcourse.exercises.topic import Topic
 
 topic = Topic("flops", 5)

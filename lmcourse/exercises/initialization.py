@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lmcourse import initialization as init
-from lmcourse.exercises.checking import call, probe
+from lmcourse.exercises.judging import call, probe
 from lmcourse.exercises.topic import Topic
 
 topic = Topic("initialization", 6)

@@ -5,7 +5,7 @@ import math
 import torch
 
 from lmcourse import optimizers
-from lmcourse.exercises.checking import call, probe
+from lmcourse.exercises.judging import call, probe
 from lmcourse.exercises.topic import Topic
 from lmcourse.optimizers import SGD, AdaGrad, Momentum, PlainAdamW, RMSProp
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
-from lmcourse.files import replacing
+from lmcourse.support.files import replacing
 
 
 def path() -> Path:

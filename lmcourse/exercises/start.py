@@ -3,7 +3,7 @@
 import math
 
 from lmcourse import start
-from lmcourse.exercises.checking import call
+from lmcourse.exercises.judging import call
 from lmcourse.exercises.topic import Topic
 
 topic = Topic("start", 0)

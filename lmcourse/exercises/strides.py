@@ -5,7 +5,7 @@ from math import prod
 import torch
 
 from lmcourse import strides
-from lmcourse.exercises.checking import call, probe
+from lmcourse.exercises.judging import call, probe
 from lmcourse.exercises.topic import Topic
 
 topic = Topic("strides", 3)

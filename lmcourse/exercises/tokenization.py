@@ -4,10 +4,10 @@ from collections import Counter
 from itertools import islice, pairwise
 
 from lmcourse import tokenization
-from lmcourse.bpe_trainer import Trainer
-from lmcourse.exercises.checking import call
+from lmcourse.exercises.judging import call
 from lmcourse.exercises.topic import Topic
 from lmcourse.tokenization import GPT2_PATTERN
+from lmcourse.tokenization.trainer import Trainer
 
 topic = Topic("tokenization", 1)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready

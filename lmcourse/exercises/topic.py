@@ -13,7 +13,7 @@ from typing import Any
 from lmcourse import __version__
 from lmcourse.exercises import progress
 from lmcourse.exercises.cards import Card
-from lmcourse.exercises.checking import Case, Exercise, Outcome, difference, judge, shorten
+from lmcourse.exercises.judging import Case, Exercise, Outcome, difference, judge, shorten
 
 
 class NotSolved(AssertionError):
@@ -76,7 +76,7 @@ class Topic:
         """Print the versions and the device: the sign that the setup cell has run."""
         words = [f"python {platform.python_version()}", f"lmcourse {__version__}"]
         if "torch" in sys.modules:
-            from lmcourse import device
+            from lmcourse.support import device
 
             words += [f"torch {sys.modules['torch'].__version__}", device.describe(device.pick())]
         print("Ready:", ", ".join(words))

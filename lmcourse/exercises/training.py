@@ -9,7 +9,7 @@ import torch
 
 from lmcourse import training
 from lmcourse.data_loading import BatchSampler
-from lmcourse.exercises.checking import call, probe
+from lmcourse.exercises.judging import call, probe
 from lmcourse.exercises.topic import Topic
 from lmcourse.model import cross_entropy
 from lmcourse.optimizers import clip_grad_norm_

@@ -30,8 +30,8 @@ def _read(path: Path) -> str:
 def one_file(js_path: Path) -> str:
     """The ESM of a widget: the modules that it imports, each once and in a scope of its own, then the widget itself.
 
-    An import becomes `const { h, s } = lib_base;`, an imported module `const lib_base = (() => { … return { h, s }; })();`:
-    so two modules may use one name for two things. Raises FileNotFoundError for an import that is not there.
+    An import becomes `const { h, s } = lib_base;`, a module `const lib_base = (() => { … return { h, s }; })();`: so
+    two modules may use one name for two things. Raises FileNotFoundError for an import that is not there.
     """
     modules: dict[Path, str] = {}
 

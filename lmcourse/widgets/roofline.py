@@ -152,8 +152,8 @@ class Roofline(CourseWidget):
     def answer(self, question: dict) -> dict:
         """Measure this machine's ceilings, or time the textbook's operations at the size on the stage."""
         if isinstance(question, dict) and question.get("measure") is True:
-            from lmcourse.device import pick
             from lmcourse.hardware import measure_peak
+            from lmcourse.support.device import pick
 
             return {"measured": asdict(measure_peak(pick(), "float32"))}
         if isinstance(question, dict) and "time" in question:
@@ -168,8 +168,8 @@ def time_textbook(rows: int, width: int) -> dict[str, dict[str, float]]:
     """
     import torch
 
-    from lmcourse.benchmark import time
-    from lmcourse.device import pick
+    from lmcourse.support.device import pick
+    from lmcourse.support.timing import time
 
     device, found = pick(), {}
     costs = flops.textbook_costs(rows, width, element_bytes=4)

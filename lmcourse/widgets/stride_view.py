@@ -20,9 +20,9 @@ import numpy as np
 import torch
 import traitlets
 
-from lmcourse import benchmark
 from lmcourse.layout import ARRAY_OPERATIONS, ArrayLayout, Layout, apply, parse
 from lmcourse.strides import addresses, is_contiguous, memory_range
+from lmcourse.support import timing
 from lmcourse.widgets.base import CourseWidget
 
 SHOWN = 256  # elements of a storage that are drawn; a longer one is cut, and says so
@@ -362,7 +362,7 @@ def _measure_orders(n: int = 1024) -> dict:
     """Read the same elements of one n × n matrix in two orders, here and now: seconds."""
     flat, out, positions = torch.zeros(n * n), torch.empty(n * n), torch.arange(n * n)
     by_columns = positions.view(n, n).T.reshape(-1)
-    timed = partial(benchmark.time, warmup=1, repeats=5, max_seconds=0.03, device="cpu")
+    timed = partial(timing.time, warmup=1, repeats=5, max_seconds=0.03, device="cpu")
     return {
         "n": n,
         "rows": timed(lambda: torch.take(flat, positions, out=out)).median,

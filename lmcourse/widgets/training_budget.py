@@ -195,8 +195,8 @@ def weigh_step(model: Any, batch: int, seq: int) -> dict[str, float]:
     """
     import torch
 
-    from lmcourse.benchmark import live_bytes
     from lmcourse.model import cross_entropy
+    from lmcourse.support.timing import live_bytes
 
     config = model.config
     seq = min(seq, config.context_length)

@@ -2,7 +2,7 @@
 
 `dashboard.watch(records)` passes on what `lmcourse.training.train` yields and draws it. The page gets at most ten
 messages a second and at most 2,000 steps of a run, whatever the speed and the length of the training
-(`lmcourse.run_record` picks them).
+(`lmcourse.training.history` picks them).
 Its buttons set a `Control`, which the loop obeys between steps. JupyterLab 4.4 and ipykernel 7 or newer deliver them
 while a cell runs; where they are older, the page says that the kernel does not hear it, and interrupting still works.
 
@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from lmcourse.run_record import COLUMNS, MAX_TEXT, Recipe, Run, cut, finite, thinned, worth_drawing
 from lmcourse.training import Control, train
+from lmcourse.training.history import COLUMNS, MAX_TEXT, Recipe, Run, cut, finite, thinned, worth_drawing
 from lmcourse.widgets.base import CourseWidget
 
 SECONDS_BETWEEN = 0.1  # messages to the page

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lmcourse.course_map import describe, show_course_map
+from lmcourse.support.course_map import describe, show_course_map
 
 
 @pytest.fixture

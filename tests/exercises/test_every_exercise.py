@@ -6,7 +6,7 @@ cases go from small to large within a second.
 
 import pytest
 
-from lmcourse.exercises import checking, topic, topic_names
+from lmcourse.exercises import judging, topic, topic_names
 
 EXERCISES = [(name, exercise) for name in topic_names() for exercise in topic(name).exercises]
 WRONG = [(name, exercise, wrong) for name, exercise in EXERCISES for wrong in topic(name).exercises[exercise].wrong]
@@ -15,13 +15,13 @@ WRONG = [(name, exercise, wrong) for name, exercise in EXERCISES for wrong in to
 @pytest.mark.parametrize(("name", "exercise"), EXERCISES)
 def test_the_reference_passes(name, exercise):
     declared = topic(name).exercises[exercise]
-    assert checking.judge(declared, declared.reference) == checking.Outcome("correct")
+    assert judging.judge(declared, declared.reference) == judging.Outcome("correct")
 
 
 @pytest.mark.parametrize(("name", "exercise", "wrong"), WRONG)
 def test_a_wrong_answer_is_rejected_with_a_counterexample(name, exercise, wrong):
     declared = topic(name).exercises[exercise]
-    outcome = checking.judge(declared, declared.wrong[wrong])
+    outcome = judging.judge(declared, declared.wrong[wrong])
     assert outcome.state == "wrong" and outcome.call and outcome.note
 
 
@@ -51,7 +51,7 @@ def test_a_prediction_accepts_its_own_answer(name, key, monkeypatch):
     topic(name).predict(key, answer)
     topic(name).predict(key, None)
     assert [card.state for card in cards] == ["correct", "todo"]
-    assert checking.shorten(answer) not in cards[1].plain()
+    assert judging.shorten(answer) not in cards[1].plain()
     for remark in prediction.remarks:
         topic(name).predict(key, remark)
         assert cards[-1].state == "wrong"

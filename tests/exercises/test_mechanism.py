@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from lmcourse.exercises import YourTurn, checking, progress
-from lmcourse.exercises.checking import call, difference, probe
+from lmcourse.exercises import YourTurn, judging, progress
+from lmcourse.exercises.judging import call, difference, probe
 from lmcourse.exercises.topic import NotSolved, Topic
 
 
@@ -170,15 +170,15 @@ def test_an_error_that_the_reference_raises_must_be_raised(cards):
 
     topic = Topic("demo", 7)
     topic.exercise(root, cases=[call(4.0), call(-1.0)], hints=(), wrong={}, minutes=1, level=1)
-    outcome = checking.judge(topic.exercises["root"], lambda x: abs(x) ** 0.5)
+    outcome = judging.judge(topic.exercises["root"], lambda x: abs(x) ** 0.5)
     assert (outcome.state, outcome.got) == ("wrong", "1.0") and "ValueError is wanted" in outcome.note
 
 
 def test_a_probe_uses_the_attempt_as_it_likes():
     topic = Topic("demo", 7)
     topic.exercise(double, cases=[probe("twice in a row", lambda f: f(f([1])))], hints=(), wrong={}, minutes=1, level=1)
-    assert checking.judge(topic.exercises["double"], double).state == "correct"
-    outcome = checking.judge(topic.exercises["double"], lambda values: values)
+    assert judging.judge(topic.exercises["double"], double).state == "correct"
+    outcome = judging.judge(topic.exercises["double"], lambda values: values)
     assert outcome.call == "double in twice in a row" and outcome.got == "[1]"
 
 

@@ -18,8 +18,8 @@ import torch
 
 from lmcourse.data_loading import BatchSampler
 from lmcourse.model import ModelConfig, TransformerLM
-from lmcourse.run_record import COLUMNS, MAX_POINTS, Run, worth_drawing
 from lmcourse.training import Batches, Control, LossDiverged, Metrics, train
+from lmcourse.training.history import COLUMNS, MAX_POINTS, Run, worth_drawing
 from lmcourse.widgets import TrainingDashboard
 
 TOKENS = np.arange(4000) * 7 % 31

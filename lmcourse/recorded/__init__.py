@@ -1,0 +1,72 @@
+"""What the course recorded on machines that a reader may not have: rates and steps of GPUs, loss curves of long runs.
+
+`benchmarks/machine.py` and `benchmarks/training.py --curves` write the files beside this one, each with the card or
+machine, the versions, the date and the command.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lmcourse.support.timing import si
+
+RECORDED = Path(__file__).parent
+
+
+def recorded(folder: Path = RECORDED) -> list[dict[str, Any]]:
+    """The records that ship with the course, by card; an empty list as long as nobody has made one.
+
+    >>> all({"card", "date", "command", "versions"} <= record.keys() for record in recorded())
+    True
+    """
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(folder).glob("*.json"))]
+    return sorted(found, key=lambda record: record["card"])
+
+
+def recorded_curves(folder: Path = RECORDED / "curves") -> list[dict[str, Any]]:
+    """The loss curves that ship with the course, by name; `benchmarks/training.py --curves` writes them.
+
+    Each has "name", "training" and "validation" (lists of [step, nats a token]), the final "val_loss", and what was
+    run: "data", "command", "machine", "date".
+
+    >>> all({"name", "training", "val_loss", "command", "date"} <= curve.keys() for curve in recorded_curves())
+    True
+    """
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in Path(folder).glob("*.json")]
+    return sorted(found, key=lambda curve: curve["name"])
+
+
+def describe_record(record: dict[str, Any]) -> str:
+    """A record in a few lines of text: provenance, ceilings, steps.
+
+    Raises `TypeError` for what is no dict, `ValueError` for one that lacks a part that `record` makes.
+
+    >>> ceiling = {"dtype": "bfloat16", "flop_per_s": 700e12, "bytes_per_s": 2.9e12, "datasheet": 1000e12}
+    >>> about = {"card": "A card", "date": "2026-11-01", "versions": {"torch": "2.13"}, "command": "a command"}
+    >>> print(describe_record(about | {"ceilings": [ceiling], "steps": []}))
+    A card, 2026-11-01, torch 2.13, `a command`
+      bfloat16: matmul 700 TFLOP/s, 70% of the datasheet, copy 2.9 TB/s
+    """
+    parts = ("card", "date", "command", "versions", "ceilings", "steps")
+    if not isinstance(record, dict):
+        raise TypeError(f"record: a dict as record() makes it, got {type(record).__name__}")
+    if missing := [part for part in parts if part not in record]:
+        raise ValueError(f"record: a dict as record() makes it, this one lacks {', '.join(missing)}")
+    versions = record["versions"]
+    lines = [f"{record['card']}, {record['date']}, torch {versions['torch']}, `{record['command']}`"]
+    for ceiling in record["ceilings"]:
+        share = (
+            "" if not ceiling["datasheet"] else f", {ceiling['flop_per_s'] / ceiling['datasheet']:.0%} of the datasheet"
+        )
+        copy = si(ceiling["bytes_per_s"], "B/s")
+        lines.append(f"  {ceiling['dtype']}: matmul {si(ceiling['flop_per_s'], 'FLOP/s')}{share}, copy {copy}")
+    for step in record["steps"]:
+        mfu = "unknown" if step["mfu_datasheet"] is None else f"{step['mfu_datasheet']:.1%}"
+        memory = si(step["peak_bytes"], "B")
+        if step["predicted_bytes"]:
+            memory += f", predicted {si(step['predicted_bytes'], 'B')}"
+        lines.append(
+            f"  step in {step['dtype']}: {step['tokens_per_s']:,.0f} tokens/s, MFU {mfu} "
+            f"(of the measured peak {step['mfu_measured']:.1%}); {memory}"
+        )
+    return "\n".join(lines)

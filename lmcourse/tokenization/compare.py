@@ -1,0 +1,158 @@
+"""Three tokenizers with a fatal flaw each, and the real ones to compare yours with."""
+
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import cache
+from operator import index
+from typing import TYPE_CHECKING
+
+from lmcourse.tokenization.bpe import GPT2_BYTE_ORDER, Pair
+from lmcourse.tokenization.pretokens import utf8
+
+if TYPE_CHECKING:
+    import tiktoken
+
+
+class CharacterTokenizer:
+    """One id a character: its Unicode code point. Flaw: a huge vocabulary, most of it never seen in training.
+
+    >>> CharacterTokenizer().encode("hi 你"), CharacterTokenizer().decode([104, 105])
+    ([104, 105, 32, 20320], 'hi')
+    """
+
+    vocab_size = 0x110000  # code points 0 to 10FFFF
+
+    def encode(self, text: str) -> list[int]:
+        return list(map(ord, text))
+
+    def decode(self, ids: Iterable[int]) -> str:
+        ids = list(ids)
+        for position, i in enumerate(ids):
+            if not 0 <= index(i) < self.vocab_size:
+                raise ValueError(f"ids[{position}] is {i}; code points go from 0 to {self.vocab_size - 1}")
+        return "".join(map(chr, ids))
+
+
+class ByteTokenizer:
+    """One id a UTF-8 byte. Flaw: a compression ratio of exactly 1, so sequences are as long as they can be.
+
+    >>> ByteTokenizer().encode("é"), ByteTokenizer().decode([195, 169])
+    ([195, 169], 'é')
+    """
+
+    vocab_size = 256
+
+    def encode(self, text: str) -> list[int]:
+        return list(utf8(text, "text"))
+
+    def decode(self, ids: Iterable[int]) -> str:
+        ids = list(ids)
+        for position, i in enumerate(ids):
+            if not 0 <= index(i) < 256:
+                raise ValueError(f"ids[{position}] is {i}; a byte takes one of the 256 values 0 to 255")
+        return bytes(ids).decode("utf-8", errors="replace")
+
+
+class WordTokenizer:
+    """One id a word, a space or a symbol seen in `text`. Flaw: everything else becomes id 0, `<unk>`, and is gone.
+
+    `max_words` keeps only the most frequent ones.
+
+    >>> words = WordTokenizer("the cat in the hat")
+    >>> words.encode("the dog"), words.decode(words.encode("the dog"))
+    ([2, 1, 0], 'the <unk>')
+    """
+
+    unknown = "<unk>"
+
+    def __init__(self, text: str, max_words: int | None = None):
+        if not isinstance(text, str):
+            raise TypeError(f"text must be a str, got {type(text).__name__}")
+        words = Counter(self._split(text)).most_common(max_words)
+        self.words = [self.unknown, *(word for word, _ in words)]
+        self._ids = {word: i for i, word in enumerate(self.words)}
+        self.vocab_size = len(self.words)
+
+    @staticmethod
+    def _split(text: str) -> list[str]:
+        return re.findall(r"\w+|\s+|[^\w\s]", text)
+
+    def encode(self, text: str) -> list[int]:
+        return [self._ids.get(word, 0) for word in self._split(text)]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        ids = list(ids)
+        for position, i in enumerate(ids):
+            if not 0 <= index(i) < self.vocab_size:
+                raise ValueError(f"ids[{position}] is {i}; this tokenizer has ids 0 to {self.vocab_size - 1}")
+        return "".join(self.words[i] for i in ids)
+
+
+def compression_ratio(text: str, ids: Sequence[int]) -> float:
+    """UTF-8 bytes of `text` for each token of `ids`: higher means shorter sequences.
+
+    Raises: ValueError if there are no ids.
+
+    >>> compression_ratio("你好", [1, 2, 3])
+    2.0
+    """
+    if len(ids) == 0:
+        raise ValueError("ids is empty: bytes per token needs at least one token")
+    return len(text.encode("utf-8")) / len(ids)
+
+
+# --------------------------------------------------------------------------------------------------------------
+# The real ones, to compare with.
+# --------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def real_encoding(name: str, timeout: float = 20.0) -> "tiktoken.Encoding | None":
+    """tiktoken's `"gpt2"`, `"cl100k_base"` or `"o200k_base"`; `None` where it is neither cached nor reachable.
+
+    tiktoken downloads a vocabulary once and keeps it in the folder `TIKTOKEN_CACHE_DIR`, or in a temporary one.
+    timeout: seconds to wait for it.
+    Raises: ValueError for a name that tiktoken does not know.
+
+    >>> real_encoding("gpt5")
+    Traceback (most recent call last):
+    ValueError: name must be one of gpt2, r50k_base, ..., got 'gpt5'
+    """
+    import tiktoken
+
+    if name not in tiktoken.list_encoding_names():
+        raise ValueError(f"name must be one of {', '.join(tiktoken.list_encoding_names())}, got {name!r}")
+    loaded = []
+
+    def load() -> None:
+        with suppress(OSError):  # no network
+            loaded.append(tiktoken.get_encoding(name))
+
+    thread = threading.Thread(target=load, daemon=True)  # tiktoken itself would wait without an end
+    thread.start()
+    thread.join(timeout)
+    return loaded[0] if loaded else None
+
+
+def train_huggingface(texts: Iterable[str], vocab_size: int) -> list[Pair]:
+    """The merges that Hugging Face tokenizers (Rust) learns, as pairs of byte strings; each text is cut on its own.
+
+    The same as `train_bpe(..., tie="smallest")` if the texts are separated by a special token there.
+
+    >>> train_huggingface(["low low low lower lowest"], 258)
+    [(b'l', b'o'), (b'lo', b'w')]
+    """
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=vocab_size, show_progress=False, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(texts, trainer)
+    byte_of = dict(zip(sorted(alphabet), GPT2_BYTE_ORDER))  # it writes each byte as a visible character
+    learned = json.loads(tokenizer.to_str())["model"]["merges"]
+    return [tuple(bytes(byte_of[char] for char in part) for part in pair) for pair in learned]

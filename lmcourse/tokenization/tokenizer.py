@@ -1,0 +1,399 @@
+"""BPETokenizer: encodes and decodes with a trained vocabulary, yours or a published one.
+
+It does what `bpe.encode` does, and more: special tokens, text that streams, a cache of the pre-tokens met
+before, long ones merged with a heap; decoding, saving and loading, and tiktoken's vocabularies.
+It does not normalise text (what you encode is what you get back, to the byte), it adds no special tokens of its
+own, and it knows nothing of chat templates. Its oracle is tiktoken, whose ids it reproduces.
+"""
+
+import heapq
+import json
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
+from operator import add, index
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmcourse.support.files import replacing
+from lmcourse.tokenization.bpe import Pair
+from lmcourse.tokenization.pretokens import GPT2_PATTERN, batches, check_special_tokens, splitter, utf8
+from lmcourse.tokenization.trainer import collector_paused
+
+if TYPE_CHECKING:
+    import tiktoken
+
+
+class BPETokenizer:
+    """Encodes and decodes with a trained vocabulary, yours or a published one.
+
+    vocab: id to bytes; it holds the 256 single bytes, what each merge makes, and may hold the special tokens.
+    merges: pairs of byte strings in the order learned. `None` for a published vocabulary in which a token's id is
+        its rank (tiktoken's): any neighbours whose joined bytes are a token can merge, the lowest id first, and a
+        pre-token that is a token as a whole is taken as it is.
+    special_tokens: given the id they have in `vocab`, otherwise new ids after the largest.
+    Raises: TypeError or ValueError naming the argument.
+
+    >>> from lmcourse.tokenization import train_bpe
+    >>> tokenizer = BPETokenizer(*train_bpe("low low low lower lowest", 260, ["<|end|>"]), ["<|end|>"])
+    >>> tokenizer.encode("lowest low<|end|>")
+    [257, 101, 115, 116, 258, 259]
+    >>> tokenizer.decode([257, 101, 115, 116, 258, 259])
+    'lowest low<|end|>'
+    """
+
+    def __init__(
+        self,
+        vocab: Mapping[int, bytes],
+        merges: Sequence[Pair] | None,
+        special_tokens: Sequence[str] = (),
+        *,
+        pattern: str = GPT2_PATTERN,
+    ):
+        check_special_tokens(special_tokens)
+        splitter(pattern)
+        self.pattern = pattern
+        self.vocab = _checked_vocab(vocab)
+        self._ranks = None if merges is None else _checked_merges(merges, set(self.vocab.values()))
+        self.special_tokens = self._special_ids(special_tokens)
+        special = set(self.special_tokens.values())
+        self._ids = {token: i for i, token in sorted(self.vocab.items(), reverse=True) if i not in special}
+        self._cache = _Cache(self._encode_pretoken)
+
+    def _special_ids(self, special_tokens: Sequence[str]) -> dict[str, int]:
+        learned = {bytes([i]) for i in range(256)} | {left + right for left, right in self._ranks or ()}
+        ids = {}
+        for token in special_tokens:
+            data = token.encode("utf-8")
+            same = [i for i, other in self.vocab.items() if other == data]
+            if len(same) == (data in learned):  # the vocabulary has it not at all, or as an ordinary token
+                same = [max(self.vocab) + 1]
+            ids[token] = max(same)
+            self.vocab[ids[token]] = data
+        return ids
+
+    @cached_property
+    def merges(self) -> list[Pair]:
+        """The merges in order. For a published vocabulary they are worked out from the ranks, which takes a while.
+
+        >>> from lmcourse.tokenization import train_bpe
+        >>> vocab, merges = train_bpe("low low low lower lowest", 259)
+        >>> BPETokenizer(vocab, None).merges == merges
+        True
+        """
+        return list(self._ranks) if self._ranks is not None else _recover_merges(self._ids)
+
+    @property
+    def vocab_size(self) -> int:
+        """Rows that an embedding table needs: the largest id + 1 (some published vocabularies leave gaps)."""
+        return max(self.vocab) + 1
+
+    def encode(self, text: str, *, allowed_special: str | Collection[str] = "all") -> list[int]:
+        """Ids of `text`. Special tokens in it become their ids if allowed, and are ordinary text if not.
+
+        allowed_special: `"all"`, `"none"`, or a set of special tokens.
+        Raises: TypeError (not str), ValueError (a lone surrogate, an unknown special token).
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"text must be a str, got {type(text).__name__}")
+        ids = []
+        with collector_paused():
+            for batch in self._encode_batches([text], self._allowed(allowed_special)):
+                ids += batch
+        return ids
+
+    def encode_iterable(
+        self, iterable: Iterable[str], *, allowed_special: str | Collection[str] = "all"
+    ) -> Iterator[int]:
+        """The ids of `encode("".join(iterable))`, wherever the text was cut into pieces, one after another.
+
+        Memory: a block of text and the longest pre-token, for the three patterns of this module. With another
+        pattern, the text between two special tokens.
+        Raises: as `encode`; what is wrong with a piece shows when it is its turn.
+
+        >>> from lmcourse.tokenization import train_bpe
+        >>> tokenizer = BPETokenizer(*train_bpe("low low low lower lowest", 260, ["<|end|>"]), ["<|end|>"])
+        >>> list(tokenizer.encode_iterable(["lo", "west<|e", "nd|>"])) == tokenizer.encode("lowest<|end|>")
+        True
+        """
+        try:
+            pieces = iter(iterable)
+        except TypeError:
+            raise TypeError(f"iterable must hold pieces of text, got {type(iterable).__name__}") from None
+        return chain.from_iterable(self._encode_batches(pieces, self._allowed(allowed_special)))
+
+    def _encode_batches(self, pieces: Iterable[str], allowed: Collection[str]) -> Iterator[list[int]]:
+        for pretokens, special in batches(pieces, self.pattern, allowed):
+            yield list(chain.from_iterable(map(self._cache.__getitem__, pretokens)))
+            if special is not None:
+                yield [self.special_tokens[special]]
+
+    def _allowed(self, allowed_special: str | Collection[str]) -> Collection[str]:
+        if allowed_special == "all":
+            return self.special_tokens
+        if allowed_special == "none":
+            return ()
+        if isinstance(allowed_special, str) or not isinstance(allowed_special, Collection):
+            raise ValueError(f"allowed_special must be 'all', 'none' or a set, got {allowed_special!r}")
+        for token in allowed_special:
+            if token not in self.special_tokens:
+                known = ", ".join(map(repr, self.special_tokens)) or "none"
+                raise ValueError(f"allowed_special names {token!r}; this tokenizer's special tokens: {known}")
+        return allowed_special
+
+    def _encode_pretoken(self, pretoken: str) -> list[int]:
+        data = utf8(pretoken, "text")
+        if self._ranks is not None:
+            parts = _merge(data, self._ranks.get, _pair)
+        elif data in self._ids:
+            parts = [data]
+        else:
+            parts = _merge(data, self._ids.get, add)
+        return [self._ids[part] for part in parts]
+
+    def decode(self, ids: Iterable[int], errors: str = "replace") -> str:
+        """Text of `ids`: bytes first, then UTF-8 for all of them together, for a token may end inside a character.
+
+        errors: what to do with bytes that are not UTF-8: "strict" (raise UnicodeDecodeError), "replace" (with
+        U+FFFD), "ignore" or "backslashreplace".
+        """
+        if errors not in ("strict", "replace", "ignore", "backslashreplace"):
+            raise ValueError(f"errors must be 'strict', 'replace', 'ignore' or 'backslashreplace', got {errors!r}")
+        return self.decode_bytes(ids).decode("utf-8", errors=errors)
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The bytes of `ids`, joined. Raises: ValueError naming an id that is not in the vocabulary.
+
+        >>> from lmcourse.tokenization import train_bpe
+        >>> BPETokenizer(*train_bpe("é", 257)).decode_bytes([195, 256])
+        b'\\xc3\\xc3\\xa9'
+        """
+        ids = list(ids)
+        try:
+            return b"".join(map(self.vocab.__getitem__, map(index, ids)))
+        except TypeError:
+            position, wrong = next(((p, i) for p, i in enumerate(ids) if not hasattr(i, "__index__")), (0, ids[0]))
+            raise TypeError(f"ids must hold integers, got {wrong!r} at position {position}") from None
+        except KeyError:
+            position, wrong = next((p, i) for p, i in enumerate(ids) if index(i) not in self.vocab)
+            raise ValueError(
+                f"ids[{position}] is {wrong}, which is not in the vocabulary (ids up to {self.vocab_size - 1})"
+            ) from None
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the tokenizer as JSON (byte strings as Latin-1), whole or not at all: a crash leaves the old file.
+
+        Raises: TypeError for what is no path, OSError where the file cannot be written.
+
+        >>> import tempfile
+        >>> from lmcourse.tokenization import train_bpe
+        >>> path = Path(tempfile.mkdtemp(), "tokenizer.json")
+        >>> BPETokenizer(*train_bpe("low low low lower lowest", 259)).save(path)
+        >>> BPETokenizer.load(path).encode("slow")
+        [115, 257]
+        """
+        merges = None
+        if self._ranks is not None:
+            merges = [[part.decode("latin-1") for part in pair] for pair in self._ranks]
+        content = {
+            "format": _FORMAT,
+            "pattern": self.pattern,
+            "special_tokens": list(self.special_tokens),
+            "vocab": {str(i): token.decode("latin-1") for i, token in self.vocab.items()},
+            "merges": merges,
+        }
+        with replacing(_checked_path(path)) as file:
+            file.write(json.dumps(content).encode("utf-8"))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "BPETokenizer":
+        """Read what `save` wrote.
+
+        Raises: TypeError for what is no path, OSError where there is no file, ValueError for any other file.
+
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "other.json")
+        >>> path.write_text('{"format": "another one"}', encoding="utf-8")
+        25
+        >>> BPETokenizer.load(path)
+        Traceback (most recent call last):
+        ValueError: ...other.json' was not written by BPETokenizer.save: ...
+        """
+        path = _checked_path(path)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["format"] != _FORMAT:
+                raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
+            vocab = {int(i): token.encode("latin-1") for i, token in content["vocab"].items()}
+            merges = content["merges"]
+            if merges is not None:
+                merges = [(left.encode("latin-1"), right.encode("latin-1")) for left, right in merges]
+            return cls(vocab, merges, content["special_tokens"], pattern=content["pattern"])
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{os.fspath(path)!r} was not written by BPETokenizer.save: {error!r}") from None
+
+    def to_tiktoken(self) -> "tiktoken.Encoding":
+        """The same tokenizer as a `tiktoken.Encoding`. There a token's id is its rank, so it must be so here.
+
+        Raises: ValueError where it is not.
+
+        >>> from lmcourse.tokenization import train_bpe
+        >>> tokenizer = BPETokenizer(*train_bpe("low low low lower lowest", 259))
+        >>> tokenizer.to_tiktoken().encode("slow low") == tokenizer.encode("slow low")
+        True
+        """
+        import tiktoken
+
+        special = set(self.special_tokens.values())
+        ranks = {token: i for i, token in self.vocab.items() if i not in special}
+        if self._ranks is not None:
+            learned = [self._ids[left + right] for left, right in self._ranks]
+            if learned != sorted(learned) or len(ranks) != 256 + len(learned):
+                raise ValueError("vocab cannot be a tiktoken.Encoding: its ids are not in the order of the merges")
+        return tiktoken.Encoding(
+            "lmcourse", pat_str=self.pattern, mergeable_ranks=ranks, special_tokens=self.special_tokens
+        )
+
+    @classmethod
+    def from_tiktoken(cls, encoding: "tiktoken.Encoding") -> "BPETokenizer":
+        """A published vocabulary (GPT-2, GPT-4, GPT-4o) in this class, with equal ids for every text.
+
+        Raises: TypeError for what is no `tiktoken.Encoding`.
+
+        >>> from lmcourse.tokenization import train_bpe
+        >>> tokenizer = BPETokenizer(*train_bpe("low low low lower lowest", 260, ["<|end|>"]), ["<|end|>"])
+        >>> back = BPETokenizer.from_tiktoken(tokenizer.to_tiktoken())
+        >>> back.merges == tokenizer.merges, back.special_tokens
+        (True, {'<|end|>': 259})
+        """
+        import tiktoken
+
+        if not isinstance(encoding, tiktoken.Encoding):
+            raise TypeError(f"encoding must be a tiktoken.Encoding, got {type(encoding).__name__}")
+        special = encoding._special_tokens
+        vocab = {i: token for token, i in encoding._mergeable_ranks.items()}
+        vocab |= {i: token.encode("utf-8") for token, i in special.items()}
+        return cls(vocab, None, list(special), pattern=encoding._pat_str)
+
+
+_FORMAT = "lmcourse.tokenization.BPETokenizer 1"
+_NEVER = float("inf")
+
+
+class _Cache(dict):
+    """Ids of the pre-tokens met so far. Most text consists of few; those that are not there yet are worked out."""
+
+    def __init__(self, encode_pretoken: Callable[[str], list[int]], entries: int = 1 << 18, length: int = 64):
+        self.encode_pretoken, self.entries, self.length = encode_pretoken, entries, length
+
+    def __missing__(self, pretoken: str) -> list[int]:
+        ids = self.encode_pretoken(pretoken)
+        if len(pretoken) <= self.length:
+            if len(self) >= self.entries:  # memory stays bounded
+                self.clear()
+            self[pretoken] = ids
+        return ids
+
+
+def _pair(left: bytes, right: bytes) -> Pair:
+    return left, right
+
+
+def _merge(data: bytes, rank: Callable[[Any, float], float], join: Callable[[bytes, bytes], Any]) -> list[bytes]:
+    """Cut `data` into tokens: merge the neighbours of lowest rank, the leftmost first, until none can merge.
+
+    The rank of two neighbours is `rank(join(left, right), _NEVER)`: for a published vocabulary the rank of their joined
+    bytes (`ids.get` and `operator.add`), for a list of merges that of the pair.
+    """
+    if len(data) > 256:
+        return _merge_long(data, rank, join)
+    parts = [data[i : i + 1] for i in range(len(data))]
+    ranks = [rank(joined, _NEVER) for joined in map(join, parts, parts[1:])]
+    while ranks and (lowest := min(ranks)) < _NEVER:
+        i = ranks.index(lowest)
+        parts[i : i + 2] = [parts[i] + parts[i + 1]]
+        del ranks[i]
+        if i < len(ranks):
+            ranks[i] = rank(join(parts[i], parts[i + 1]), _NEVER)
+        if i > 0:
+            ranks[i - 1] = rank(join(parts[i - 1], parts[i]), _NEVER)
+    return parts
+
+
+def _merge_long(data: bytes, rank: Callable[[Any, float], float], join: Callable[[bytes, bytes], Any]) -> list[bytes]:
+    """`_merge` with a heap in place of the scan for the lowest rank, so that a megabyte without a space ends too."""
+    n = len(data)
+    part = [data[i : i + 1] for i in range(n)]  # by the position at which it begins; b"" once it was merged away
+    after, before = list(range(1, n + 1)), list(range(-1, n - 1))
+    heap = []
+
+    def push(left: int, right: int) -> None:
+        if left >= 0 and right < n and (r := rank(join(part[left], part[right]), _NEVER)) < _NEVER:
+            heapq.heappush(heap, (r, left, len(part[left]) + len(part[right])))
+
+    for i in range(n - 1):
+        push(i, i + 1)
+    while heap:
+        _, left, length = heapq.heappop(heap)
+        right = after[left]
+        if not part[left] or right == n or len(part[left]) + len(part[right]) != length:
+            continue  # one of the two has changed since
+        part[left] += part[right]
+        part[right] = b""
+        after[left] = after[right]
+        if after[left] < n:
+            before[after[left]] = left
+        push(before[left], left)
+        push(left, after[left])
+    return [token for token in part if token]
+
+
+def _checked_path(path: str | os.PathLike) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be a str or an os.PathLike, got {type(path).__name__}")
+    return Path(path)
+
+
+def _checked_vocab(vocab: Mapping[int, bytes]) -> dict[int, bytes]:
+    if not isinstance(vocab, Mapping):
+        raise TypeError(f"vocab must map ids to bytes, got {type(vocab).__name__}")
+    for i, token in vocab.items():
+        if not isinstance(i, int) or isinstance(i, bool) or not isinstance(token, bytes):
+            raise TypeError(f"vocab must map int to bytes, got {i!r}: {token!r}")
+        if i < 0 or not token:
+            raise ValueError(f"vocab holds {i}: {token!r}; ids start at 0 and no token is empty")
+    missing = {bytes([i]) for i in range(256)} - set(vocab.values())
+    if missing:
+        raise ValueError(f"vocab lacks {len(missing)} of the 256 single bytes, {min(missing)!r} for one")
+    return dict(vocab)
+
+
+def _checked_merges(merges: Sequence[Pair], tokens: set[bytes]) -> dict[Pair, int]:
+    ranks = {}
+    for rank, pair in enumerate(merges):
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(isinstance(part, bytes) for part in pair):
+            raise TypeError(f"merges must hold pairs of bytes, got {pair!r} at position {rank}")
+        left, right = pair
+        for token in (left, right, left + right):
+            if token not in tokens:
+                raise ValueError(f"merges[{rank}] is {pair!r}, but vocab has no {token!r}")
+        ranks.setdefault((left, right), rank)
+    return ranks
+
+
+def _recover_merges(ranks: Mapping[bytes, int]) -> list[Pair]:
+    """The pair that made each token: what merging its bytes with the earlier tokens only leaves."""
+    merges = []
+    for token, this in sorted(ranks.items(), key=lambda item: item[1]):
+        if len(token) > 1:
+
+            def earlier(joined: bytes, never: float, this: int = this) -> float:
+                rank = ranks.get(joined, never)
+                return rank if rank < this else never
+
+            parts = _merge(token, earlier, add)
+            if len(parts) != 2:
+                raise ValueError(f"the token {token!r} is not a merge of two earlier ones, but of {parts}")
+            merges.append((parts[0], parts[1]))
+    return merges

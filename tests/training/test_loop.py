@@ -1,0 +1,668 @@
+"""OMP_NUM_THREADS=1 pytest tests/test_training.py
+
+Oracles: a loop written out with PyTorch alone, a run that nobody stopped, and arithmetic.
+"""
+
+import _thread
+import functools
+import itertools
+import math
+import os
+import random
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from runs import CONFIG, TOKENS, adamw, batches, muon, schedule, small_model, stop_after
+from torch import nn
+
+from lmcourse.data_loading import BatchSampler, get_batch
+from lmcourse.flops import flops_per_token
+from lmcourse.model import TransformerLM, cross_entropy
+from lmcourse.optimizers import AdamW
+from lmcourse.training import (
+    Batches,
+    Control,
+    LossDiverged,
+    bits_per_byte,
+    evaluate,
+    train,
+    train_step,
+    uninterrupted,
+)
+from lmcourse.training.checkpoints import checkpoint_state, load_checkpoint, save_checkpoint
+
+
+def same(model, other):
+    return all(map(torch.equal, model.parameters(), other.parameters()))
+
+
+# The step, against PyTorch
+
+
+def plain_loop(model, optimizer, data, steps, accumulate, max_norm=1.0, schedule=schedule):
+    """What a textbook writes."""
+    losses, norms = [], []
+    for step in range(1, steps + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = schedule(step)
+        optimizer.zero_grad()
+        mean = 0.0
+        for _ in range(accumulate):
+            x, y = next(data)
+            loss = nn.functional.cross_entropy(model(x).flatten(0, 1), y.flatten())
+            (loss / accumulate).backward()
+            mean += loss.item() / accumulate
+        norms.append(nn.utils.clip_grad_norm_(model.parameters(), max_norm).item())
+        losses.append(mean)
+        optimizer.step()
+    return losses, norms
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_train_does_what_a_plain_loop_does(accumulate):
+    theirs, ours = small_model(), small_model()
+    optimizer = torch.optim.AdamW(theirs.parameters(), lr=1.0)
+    losses, norms = plain_loop(theirs, optimizer, batches(), 5, accumulate, max_norm=0.5)
+    optimizer = torch.optim.AdamW(ours.parameters(), lr=1.0)
+    options = {"steps": 5, "accumulate": accumulate, "max_norm": 0.5, "schedule": schedule}
+    records = list(train(ours, optimizer, batches(), **options))
+    assert [record.loss for record in records] == pytest.approx(losses, rel=1e-5)
+    assert [record.grad_norm for record in records] == pytest.approx(norms, rel=1e-4)
+    assert [record.lr for record in records] == [schedule(step) for step in range(1, 6)]
+    assert [record.step for record in records] == [1, 2, 3, 4, 5]
+    assert [record.tokens for record in records] == [16 * accumulate * step for step in range(1, 6)]
+    assert all(len(record.starts) == 2 * accumulate for record in records)
+    for one, two in zip(theirs.parameters(), ours.parameters()):
+        torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-5)
+
+
+def test_train_step_is_a_step_of_train():
+    plain, ours = small_model(), small_model()
+    optimizer, data = adamw(plain), batches()
+    losses = [train_step(plain, optimizer, *next(data), max_norm=0.5) for _ in range(4)]
+    records = list(train(ours, adamw(ours), batches(), steps=4, max_norm=0.5))
+    assert [record.loss for record in records] == losses and same(plain, ours)
+
+
+def test_accumulated_micro_batches_make_the_gradient_of_the_whole():
+    def gradient(batch_size, accumulate):
+        model = small_model()
+        before = [p.detach().clone() for p in model.parameters()]
+        sgd = torch.optim.SGD(model.parameters(), lr=1.0)
+        list(train(model, sgd, batches(batch_size), steps=1, accumulate=accumulate, max_norm=None))
+        return [b - p.detach() for b, p in zip(before, model.parameters())]
+
+    whole = gradient(8, 1)
+    for parts in (gradient(4, 2), gradient(2, 4)):
+        for one, two in zip(whole, parts):
+            torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-6)
+
+
+def test_parameter_groups_keep_the_ratio_of_their_rates():
+    model = small_model()
+    optimizers = muon(model)  # 0.02 and 0.01
+    for record in train(model, optimizers, batches(), steps=2, schedule=lambda step: 0.1 * step):
+        assert [each.param_groups[0]["lr"] for each in optimizers] == pytest.approx([record.lr, record.lr / 2])
+    assert record.lr == 0.2
+
+
+def test_without_a_schedule_the_rates_stay():
+    model = small_model()
+    assert {record.lr for record in train(model, adamw(model), batches(), steps=3)} == {0.01}
+
+
+def test_mfu_is_the_models_flops_over_time_and_peak():
+    model = small_model()
+    for record in train(model, adamw(model), batches(), steps=2, peak_flop_per_s=1e9):
+        assert record.tokens_per_s == pytest.approx(16 / record.seconds)
+        assert record.mfu == pytest.approx(flops_per_token(CONFIG, 8)["matmuls"] * record.tokens_per_s / 1e9)
+    record = next(train(model, adamw(model), batches(), steps=1))
+    assert record.mfu is None  # nobody knows this machine's peak
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_low_precision_learns_and_parameters_stay_in_32_bits(precision):
+    seen = set()
+
+    def loss(logits, targets):
+        assert logits.dtype == torch.float32
+        return cross_entropy(logits, targets)
+
+    model = small_model()
+    model.lm_head.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
+    batch = next(batches(batch_size=4))
+    records = list(train(model, adamw(model), [batch], steps=40, precision=precision, loss_fn=loss))
+    assert seen == {getattr(torch, precision)}
+    assert records[-1].loss < records[0].loss - 0.5
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    wide = small_model()
+    first = next(train(wide, adamw(wide), [batch], steps=1))
+    assert records[0].loss == pytest.approx(first.loss, rel=1e-2)
+
+
+def test_an_update_that_overflows_in_float16_is_skipped_and_the_scale_falls(tmp_path):
+    def steep(logits, targets):
+        return cross_entropy(logits, targets) * 1e4  # times the first loss scale, 65536, beyond 65504
+
+    model, path = small_model(), tmp_path / "run.safetensors"
+    before = [parameter.clone() for parameter in model.parameters()]
+    data = [next(batches(batch_size=4))]
+    options = {"precision": "float16", "loss_fn": steep, "checkpoint": path}
+    (record,) = train(model, adamw(model), data, steps=1, **options)
+    assert math.isinf(record.grad_norm) or math.isnan(record.grad_norm)
+    assert all(map(torch.equal, before, model.parameters()))
+    assert checkpoint_state(path)["scaler"]["scale"] == 65536 / 2
+    records = list(train(model, adamw(model), data, steps=30, resume_from=path, **options))
+    assert any(math.isfinite(record.grad_norm) for record in records)
+    assert records[-1].loss < record.loss / 2  # it learns, once the scale is low enough
+
+
+def test_a_compiled_model_takes_the_same_path_and_its_checkpoint_is_the_same(tmp_path, monkeypatch):
+    """Compiled by the backend that needs no C++ compiler: what is tested is that nothing depends on the wrapper."""
+    compiled = functools.partial(torch.compile, backend="eager")
+    monkeypatch.setattr(torch, "compile", compiled)
+    plain = small_model()
+    expected = [record.loss for record in train(plain, adamw(plain), batches(), steps=2)]
+    for wrap, compile in ((lambda model: model, True), (compiled, False)):
+        model, path = small_model(), tmp_path / "run.safetensors"
+        records = train(wrap(model), adamw(model), batches(), steps=2, compile=compile, checkpoint=path)
+        assert [record.loss for record in records] == pytest.approx(expected, rel=1e-5)
+        other = small_model(seed=9)
+        assert load_checkpoint(path, other) == 2 and same(model, other)
+
+
+def test_loaders_of_any_kind():
+    pairs = [next(batches()) for _ in range(3)]
+    model = small_model()
+    assert len(list(train(model, adamw(model), pairs, steps=7))) == 7  # a list begins again
+    with pytest.raises(ValueError, match=r"batches: has no .more. batches"):
+        list(train(model, adamw(model), iter(pairs), steps=4))
+    with pytest.raises(ValueError, match=r"batches: pairs .x, y. of ids and targets, got a Tensor"):
+        list(train(model, adamw(model), [pairs[0][0]], steps=1))
+    uneven = [pairs[0], tuple(t[:1] for t in pairs[0])]
+    with pytest.raises(ValueError, match="batches: the micro-batches of an update have one shape"):
+        list(train(model, adamw(model), uneven, steps=1, accumulate=2))
+
+
+def test_batches_made_ahead_are_the_same_and_the_place_is_that_of_the_last_one():
+    plain, ahead = batches(), batches(prefetch=3)
+    for _ in range(5):
+        assert torch.equal(next(plain)[0], next(ahead)[0]) and plain.starts == ahead.starts
+        assert plain.state_dict() == ahead.state_dict()
+    place, following = ahead.state_dict(), next(ahead)[0]
+    ahead.load_state_dict(place)
+    assert torch.equal(next(ahead)[0], following)
+    assert [int(t) for t in following[0]] == TOKENS[ahead.starts[0] : ahead.starts[0] + 8].tolist()
+
+
+# How good the model is
+
+
+class Bigram(nn.Module):
+    """Log-probabilities of the next token, from a table; some positions are told apart by their place."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(20, 20, generator=torch.Generator().manual_seed(0)))
+        self.seen = []
+
+    def forward(self, ids):
+        self.seen.append((tuple(ids.shape), self.training))
+        return self.table[ids]
+
+
+@pytest.mark.parametrize("length, context", [(2, 8), (9, 8), (10, 8), (100, 7), (3000, 64)])
+def test_every_token_but_the_first_counts_once(length, context):
+    model = Bigram().train()
+    tokens = torch.from_numpy(TOKENS[:length].astype(np.int64))
+    expected = nn.functional.cross_entropy(model.table[tokens[:-1]], tokens[1:]).item()
+    assert evaluate(model, TOKENS[:length], context_length=context, batch_size=3) == pytest.approx(expected, rel=1e-5)
+    assert sum(rows * columns for (rows, columns), _ in model.seen) == length - 1
+    assert model.training and not any(training for _, training in model.seen)
+
+
+def test_evaluation_can_stop_early_and_is_recorded():
+    model = Bigram()
+    assert evaluate(model, TOKENS, context_length=10, max_tokens=55) == pytest.approx(
+        evaluate(model, TOKENS[:51], context_length=10)
+    )
+    model = small_model()
+    options = {"evaluation": lambda model: evaluate(model, TOKENS[:100]), "evaluate_every": 2}
+    records = list(train(model, adamw(model), batches(), steps=5, **options))
+    assert [record.val_loss is not None for record in records] == [False, True, False, True, True]
+    assert records[-1].val_loss == evaluate(model, TOKENS[:100])
+    assert model.training
+
+
+def test_bits_per_byte():
+    assert bits_per_byte(math.log(2), 8, 1) == pytest.approx(8)
+    assert bits_per_byte(2.0, 300, 1000) == pytest.approx(2.0 / math.log(2) * 0.3)
+    with pytest.raises(ValueError, match="num_tokens and num_bytes: above 0"):
+        bits_per_byte(1.0, 0, 5)
+
+
+# Resume equals no-stop, bit for bit
+
+STEPS, ACCUMULATE = 5, 3
+
+
+class Dropped(TransformerLM):
+    """With dropout, so that the global generator matters."""
+
+    def forward(self, ids, cache=None):
+        return nn.functional.dropout(super().forward(ids, cache), 0.2, self.training)
+
+
+def torch_adamw(model):
+    return torch.optim.AdamW(model.parameters(), lr=0.01)
+
+
+class MyLoader:
+    """A learner's: random windows, from the global generators."""
+
+    def __iter__(self):
+        while True:
+            starts = [random.randrange(2000), np.random.randint(2000)]
+            rows = torch.stack([torch.from_numpy(TOKENS[s : s + 9].astype(np.int64)) for s in starts])
+            yield rows[:, :-1], rows[:, 1:]
+
+
+class MyLoaderWithAPlace:
+    """A learner's: its own generator, and its state."""
+
+    def __init__(self):
+        self.generator = torch.Generator().manual_seed(3)
+
+    def __iter__(self):
+        while True:
+            yield get_batch(TOKENS, 2, 8, generator=self.generator)
+
+    def state_dict(self):
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state):
+        self.generator.set_state(state["generator"])
+
+
+def data_loader():
+    """PyTorch's own, four epochs of it in a run."""
+    rows = torch.from_numpy(TOKENS[: 9 * 8].astype(np.int64)).view(8, 9)
+    pairs = torch.utils.data.TensorDataset(rows[:, :-1], rows[:, 1:])
+    return torch.utils.data.DataLoader(pairs, batch_size=2, shuffle=True)
+
+
+LOADERS = {
+    "ours": batches,
+    "ours, ahead": lambda: batches(prefetch=2),
+    "random windows": MyLoader,
+    "with a place": MyLoaderWithAPlace,
+    "DataLoader": data_loader,
+}
+OPTIMIZERS = {"AdamW": adamw, "Muon and AdamW": muon, "torch.optim.AdamW": torch_adamw}
+NO_STOP = {}
+
+
+def whole_run(optimizer, loader, stops=(), path=None):
+    """Train to the end, stopped after the given numbers of micro-batches, each time in new objects."""
+    records, resume_from, seed = [], None, 0
+    for stop in (*stops, None):
+        seed_everything(seed)
+        torch.manual_seed(0 if seed == 0 else seed)
+        model = (TransformerLM if loader == "DataLoader" else Dropped)(CONFIG)
+        optimizer_now = OPTIMIZERS[optimizer](model)
+        control = Control()
+        options = {"steps": STEPS, "accumulate": ACCUMULATE, "schedule": schedule, "control": control}
+        if stop is not None:
+            options["loss_fn"] = stop_after(stop, control)
+        run = train(model, optimizer_now, LOADERS[loader](), checkpoint=path, resume_from=resume_from, **options)
+        records += [(r.step, r.loss, r.lr, r.grad_norm, r.tokens, r.starts) for r in run]
+        resume_from, seed = path, seed + 1  # the next objects begin with other weights and other random numbers
+    many = optimizer_now if isinstance(optimizer_now, list) else [optimizer_now]
+    return model, [each.state_dict() for each in many], records
+
+
+def seed_everything(seed):
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+def flat(tree):
+    if isinstance(tree, dict):
+        return [leaf for key in tree for leaf in (key, *flat(tree[key]))]
+    if isinstance(tree, list | tuple):
+        return [leaf for each in tree for leaf in flat(each)]
+    return [tree]
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@given(data=st.data())
+@settings(max_examples=4, deadline=None, derandomize=True)
+def test_a_run_that_was_stopped_anywhere_ends_bit_for_bit_like_one_that_was_not(
+    optimizer, loader, data, tmp_path_factory
+):
+    if (optimizer, loader) not in NO_STOP:
+        NO_STOP[optimizer, loader] = whole_run(optimizer, loader)
+    model, states, records = NO_STOP[optimizer, loader]
+    places = data.draw(st.sets(st.integers(1, STEPS * ACCUMULATE - 1), min_size=1, max_size=3).map(sorted))
+    stops = [b - a for a, b in zip([0, *places], places)]
+    path = tmp_path_factory.mktemp("resume") / "run.safetensors"
+    again, states_again, records_again = whole_run(optimizer, loader, stops, path)
+    assert records_again == records
+    assert same(model, again)
+    for one, two in zip(flat(states), flat(states_again), strict=True):
+        assert torch.equal(one, two) if isinstance(one, torch.Tensor) else one == two
+
+
+def test_a_run_resumes_from_the_checkpoint_of_any_step(tmp_path):
+    def run(**options):
+        model = small_model(seed=8)
+        return model, list(train(model, adamw(model), batches(), steps=6, schedule=schedule, **options))
+
+    whole, records = run()
+    for step in range(1, 6):
+        path = tmp_path / f"{step}.safetensors"
+        for record in run_until(step, path):
+            assert record.step <= step
+        again, rest = run(resume_from=path)
+        assert [r.loss for r in rest] == [r.loss for r in records[step:]] and same(whole, again)
+    assert run(resume_from=path)[1][0].step == 6
+    finished = tmp_path / "finished.safetensors"
+    run(checkpoint=finished)
+    assert run(resume_from=finished)[1] == []
+
+
+def run_until(step, path):
+    model = small_model(seed=8)
+    records = train(model, adamw(model), batches(), steps=6, schedule=schedule, checkpoint=path, checkpoint_every=step)
+    return itertools.islice(records, step)  # a loop that leaves by `break`
+
+
+def test_what_a_run_cannot_be_resumed_from(tmp_path):
+    model, path = small_model(), tmp_path / "run.safetensors"
+    save_checkpoint(path, model, adamw(model), 3)
+    with pytest.raises(ValueError, match=r"resume_from: .* was not written by train"):
+        train(model, adamw(model), batches(), steps=5, resume_from=path)
+    control = Control()
+    options = {"checkpoint": path, "control": control, "loss_fn": stop_after(2, control)}
+    list(train(model, adamw(model), batches(), steps=5, accumulate=3, **options))
+    with pytest.raises(ValueError, match=r"accumulate: .* after 2 of 3 micro-batches, so it must be 3 here too, got 2"):
+        train(model, adamw(model), batches(), steps=5, accumulate=2, resume_from=path)
+    other = Batches(TOKENS[:2000], BatchSampler(2000, 2, 8, seed=1))
+    with pytest.raises(ValueError, match="num_tokens"):
+        train(model, adamw(model), other, steps=5, accumulate=3, resume_from=path)
+
+
+# Pause, step, change, stop, while it runs
+
+
+def test_the_switch_is_obeyed_between_steps():
+    model, control, seen = small_model(), Control(), []
+    control.pause()
+
+    def run():
+        for record in train(model, adamw(model), batches(), steps=10**9, schedule=schedule, control=control):
+            seen.append(record)
+            reached.set()
+
+    reached = threading.Event()
+    thread = threading.Thread(target=run)
+    thread.start()
+    for count in (1, 2, 3):  # one step for each press
+        reached.clear()
+        control.step()
+        assert reached.wait(60) and len(seen) == count
+    control.set_lr(0.5)
+    reached.clear()
+    control.step()
+    assert reached.wait(60) and seen[-1].lr == 0.5 and seen[-2].lr == schedule(3)
+    control.set_lr(None)
+    reached.clear()
+    control.resume()
+    assert reached.wait(60) and seen[4].lr == schedule(5)
+    control.stop()
+    thread.join(60)
+    assert not thread.is_alive()
+    count = len(seen)
+    assert list(train(model, adamw(model), batches(), steps=3, control=control)) == [] and len(seen) == count
+
+
+def test_a_pause_forgets_steps_that_were_granted_and_a_stop_ends_a_pause():
+    control = Control()
+    control.step()
+    control.pause()
+    naps = []
+    control.nap = lambda: (naps.append(1), len(naps) == 3 and control.stop())
+    control.wait()
+    assert len(naps) == 3
+    for wrong in (-1.0, math.nan, math.inf, "fast"):
+        with pytest.raises(ValueError, match="lr: a finite number, 0 or more, or None for the schedule; got"):
+            control.set_lr(wrong)
+
+
+# Interrupts
+
+
+def test_an_interrupt_inside_the_optimizer_leaves_a_whole_step(tmp_path):
+    class Interrupted(torch.optim.SGD):
+        def step(self, closure=None):
+            parameters = self.param_groups[0]["params"]
+            for group in parameters[:3], parameters[3:]:
+                with torch.no_grad():
+                    for parameter in group:
+                        parameter -= self.param_groups[0]["lr"] * parameter.grad
+                if group is not parameters[3:] and interrupt[0]:
+                    signal.raise_signal(signal.SIGINT)  # half of them are done
+
+    def run(**options):
+        model = small_model()
+        return model, train(model, Interrupted(model.parameters(), lr=0.1), batches(), steps=3, **options)
+
+    interrupt, path = [False], tmp_path / "run.safetensors"
+    whole, records = run()
+    after = [[p.clone() for p in whole.parameters()] for _ in records]
+    interrupt[0] = True
+    model, records = run(checkpoint=path)
+    with pytest.raises(KeyboardInterrupt):
+        next(records)
+    assert all(map(torch.equal, model.parameters(), after[0]))  # the first step, whole
+    assert checkpoint_state(path)["step"] == 1
+    interrupt[0] = False
+    again, records = run(resume_from=path)
+    assert [record.step for record in records] == [2, 3] and same(again, whole)
+
+
+def test_an_interrupt_in_the_middle_of_an_accumulation_keeps_what_was_summed(tmp_path):
+    def run(**options):
+        model = small_model()
+        return model, train(model, adamw(model), batches(), steps=3, accumulate=4, **options)
+
+    whole, records = run()
+    list(records)
+    calls, path = itertools.count(), tmp_path / "run.safetensors"
+
+    def loss(logits, targets):
+        if next(calls) == 5:
+            signal.raise_signal(signal.SIGINT)
+        return cross_entropy(logits, targets)
+
+    _, records = run(checkpoint=path, loss_fn=loss)
+    with pytest.raises(KeyboardInterrupt):
+        list(records)
+    state = checkpoint_state(path)
+    assert (state["step"], state["micro_step"], len(state["gradients"])) == (1, 2, len(list(whole.parameters())))
+    again, records = run(resume_from=path)
+    assert len(list(records)) == 2 and same(again, whole)
+
+
+def interrupt_main_after(seconds):
+    """What Ctrl-C does, from another thread."""
+    time.sleep(seconds)
+    if sys.platform == "win32":
+        _thread.interrupt_main()
+    else:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_real_interrupts_at_random_moments_never_leave_half_a_step(tmp_path):
+    steps, path, rng = 150, tmp_path / "run.safetensors", random.Random(1)
+
+    def run(**options):
+        model = small_model()
+        return model, train(model, muon(model), batches(), steps=steps, accumulate=2, schedule=schedule, **options)
+
+    whole, records = run()
+    states = {0: [p.clone() for p in whole.parameters()]}
+    for record in records:
+        states[record.step] = [p.clone() for p in whole.parameters()]
+    interrupts = 0
+    while True:
+        model, records = run(checkpoint=path, checkpoint_every=20, resume_from=path if path.exists() else None)
+        thread = threading.Thread(target=interrupt_main_after, args=(rng.uniform(0, 0.1),))
+        seen = 0
+        try:
+            if interrupts < 12:
+                thread.start()
+            for record in records:
+                seen = record.step
+            while interrupts < 12 and thread.is_alive():  # the run was faster than the interrupt
+                thread.join(0.01)
+            time.sleep(0.05 if interrupts < 12 else 0)
+            break
+        except KeyboardInterrupt:
+            interrupts += 1
+            thread.join()
+            near = [step for step in states if all(map(torch.equal, states[step], model.parameters()))]
+            assert near and (seen == 0 or near[0] in (seen, seen + 1))
+    assert interrupts >= 3 and same(model, whole)
+
+
+def test_interrupts_are_held_back_in_the_main_thread_only():
+    def elsewhere():
+        before = signal.getsignal(signal.SIGINT)
+        with uninterrupted():
+            found.append(signal.getsignal(signal.SIGINT) is before)
+
+    found = []
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert found == [True]
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError), uninterrupted():
+        1 / 0  # noqa: B018
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+# Divergence
+
+
+def test_a_loss_that_is_no_number_stops_before_the_step(tmp_path):
+    calls, path = itertools.count(1), tmp_path / "run.safetensors"
+
+    def loss(logits, targets):
+        return cross_entropy(logits, targets) * (math.nan if next(calls) == 6 else 1.0)
+
+    model, seen = small_model(), []
+    with pytest.raises(LossDiverged) as caught:
+        for record in train(
+            model, adamw(model), batches(), steps=9, accumulate=2, loss_fn=loss, checkpoint=path, checkpoint_every=1
+        ):
+            seen.append(([p.clone() for p in model.parameters()], record))
+    error, data = caught.value, batches()
+    starts = [start for _ in range(6) for start in (next(data), data.starts)[1]]
+    assert error.step == 3 and math.isnan(error.loss)
+    assert list(error.starts) == starts[-4:]
+    assert "step 3" in str(error) and str(starts[-4]) in str(error) and "Likely cause: " in str(error)
+    assert all(map(torch.equal, seen[-1][0], model.parameters()))
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert load_checkpoint(path, small_model()) == 2
+
+
+def test_the_cause_is_told():
+    def cause(change=lambda model: None, steps=60, **options):
+        model = small_model()
+        change(model)
+        optimizer = torch.optim.SGD(model.parameters(), lr=options.pop("lr", 0.01))
+        with pytest.raises(LossDiverged) as caught:
+            list(train(model, optimizer, batches(), steps=steps, **options))
+        return caught.value.cause
+
+    def poison(model):
+        with torch.no_grad():
+            model.layers[1].ffn.w2.weight[0, 0] = math.nan
+
+    def grown(model):
+        with torch.no_grad():
+            for parameter in (model.layers[0].ffn.w1.weight, model.layers[0].ffn.w3.weight):
+                parameter.mul_(1e25)
+
+    assert "layers.1.ffn.w2.weight holds inf or NaN already" in cause(poison)
+    assert "layers.0.ffn" in cause(grown) and "overflows" in cause(grown)
+    assert "loss function" in cause(loss_fn=lambda logits, y: cross_entropy(logits, y) + math.inf)
+    assert "learning rate" in cause(lr=1e4, max_norm=None)
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"steps": 0}, "steps: a whole number of 1 or more, got 0"),
+        ({"steps": 2.0}, "steps: a whole number of 1 or more, got 2.0"),
+        ({"accumulate": 0}, "accumulate: a whole number of 1 or more, got 0"),
+        ({"max_norm": 0}, "max_norm: more than 0, or None, got 0"),
+        ({"max_norm": math.nan}, "max_norm"),
+        ({"precision": "fp8"}, "precision: float32, bfloat16, float16, got 'fp8'"),
+        ({"evaluate_every": 5}, "evaluate_every: 5 needs an evaluation"),
+        ({"checkpoint_every": 5}, "checkpoint_every: 5 needs a checkpoint"),
+        ({"evaluate_every": 0, "evaluation": len}, "evaluate_every: a whole number of 1 or more, got 0"),
+        ({"checkpoint": "no/such/folder/run.safetensors"}, "checkpoint: there is no folder"),
+        ({"optimizer": adamw(small_model())}, "optimizer: holds a parameter that is not the model's"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name_and_at_once(options, message):
+    model = small_model()
+    options = {"optimizer": adamw(model), "batches": batches(), "steps": 3} | options
+    with pytest.raises(ValueError, match=message):
+        train(model, **options)
+
+
+def test_bad_arguments_elsewhere():
+    with pytest.raises(ValueError, match="tokens: at least 2"):
+        evaluate(small_model(), TOKENS[:1])
+    for name in ("context_length", "batch_size", "max_tokens"):
+        with pytest.raises(ValueError, match=f"{name}: a whole number of 1 or more, got 0"):
+            evaluate(small_model(), TOKENS, **{name: 0})
+    with pytest.raises(ValueError, match="sampler: made for 3000 tokens, got 100 tokens"):
+        Batches(TOKENS[:100], BatchSampler(3000, 2, 8))
+    with pytest.raises(ValueError, match="prefetch: a whole number of 0 or more, got -1"):
+        batches(prefetch=-1)
+
+
+def test_my_own_optimizer_and_tokens_train_too():
+    class MySGD(torch.optim.Optimizer):
+        def __init__(self, params):
+            super().__init__(params, {"lr": 0.5})
+
+        @torch.no_grad()
+        def step(self, closure=None):
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    parameter -= group["lr"] * parameter.grad
+
+    mine, theirs = small_model(), small_model()
+    list(train(mine, MySGD(mine.parameters()), batches(), steps=3))
+    list(train(theirs, torch.optim.SGD(theirs.parameters(), lr=0.5), batches(), steps=3))
+    for one, two in zip(mine.parameters(), theirs.parameters()):
+        torch.testing.assert_close(one, two)
+    assert isinstance(AdamW(mine.parameters()), torch.optim.Optimizer)
