@@ -15,8 +15,8 @@ import torch
 from runs import batches, muon, schedule, small_model, stop_after
 
 from lmcourse.training import Control, train
-from lmcourse.training.checkpoints import checkpoint_state, load_checkpoint
 from lmcourse.training.__main__ import main
+from lmcourse.training.checkpoints import checkpoint_state, load_checkpoint
 from lmcourse.training.recipe import load_model
 
 TESTS = Path(__file__).parents[1]
