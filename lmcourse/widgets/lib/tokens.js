@@ -1,6 +1,7 @@
 // Text, bytes and tokens, for the widgets that draw them: what a byte string looks like, GPT-2's pre-tokens, and lines
 // of byte columns that carry graphemes, bytes and tokens one above the other.
-import { change, grouped, h, keyed, write } from "./base.js";
+import { change, h, keyed, write } from "./elements.js";
+import { grouped } from "./numbers.js";
 
 // Bytes are kept as strings with one character a byte, so that they compare, join and serve as keys as bytes do.
 
