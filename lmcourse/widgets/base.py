@@ -64,6 +64,7 @@ class CourseWidget(anywidget.AnyWidget):
 
     title = traitlets.Unicode("").tag(sync=True)
     source = traitlets.Unicode("").tag(sync=True)
+    more = traitlets.Bool(False).tag(sync=True)  # whether the controls behind More are shown
     _share = traitlets.Dict().tag(sync=True)  # what the Share panel must know to make a link
 
     @traitlets.default("_share")

@@ -1,7 +1,10 @@
 // MergeFilm: byte-pair encoding, merge by merge: learned from a text, then applied to another. The algorithm is in
 // bpe.js and runs here, so that the film needs no kernel; this file draws it.
-import { frame, put, redraw, still } from "./lib/base.js";
-import { check, choice, field, roving, slider, stepper } from "./lib/controls.js";
+import { frame, put, redraw } from "./lib/base.js";
+import { still } from "./lib/motion.js";
+import { check, choice, field, slider } from "./lib/controls.js";
+import { stepper } from "./lib/player.js";
+import { roving } from "./lib/roving.js";
 import { change, fill, h, keyed, s, write } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { grouped } from "./lib/numbers.js";

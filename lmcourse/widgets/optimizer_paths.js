@@ -1,7 +1,8 @@
 // Optimizers walking over a landscape of two weights. The arithmetic is in optimizers.js and runs here; a class of the reader's
 // own is run by Python (optimizer_paths.py). This file draws.
 import { frame, put, redraw } from "./lib/base.js";
-import { check, choice, slider, stepper } from "./lib/controls.js";
+import { check, choice, slider } from "./lib/controls.js";
+import { stepper } from "./lib/player.js";
 import { h, s, uid } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { raised } from "./lib/numbers.js";

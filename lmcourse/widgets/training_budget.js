@@ -2,7 +2,8 @@
 // tests/golden/training_budget.json; then how numbers are worded; then the picture, a function of the state.
 // Not here: communication between devices, mixture of experts.
 import { frame, put, redraw } from "./lib/base.js";
-import { check, choice, field, slider, stepper } from "./lib/controls.js";
+import { check, choice, field, slider } from "./lib/controls.js";
+import { stepper } from "./lib/player.js";
 import { h, s } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { movedTo } from "./lib/share.js";

@@ -1,5 +1,6 @@
 import { frame, redraw } from "./lib/base.js";
-import { check, choice, roving, slider } from "./lib/controls.js";
+import { check, choice, slider } from "./lib/controls.js";
+import { roving } from "./lib/roving.js";
 import { h, s, uid } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { grouped, raised } from "./lib/numbers.js";

@@ -3,60 +3,59 @@
 import { h, uid } from "./elements.js";
 import { share } from "./panel.js";
 
+/** What anywidget hands to `render`. @typedef {{ get(name: string): any, set(name: string, value: any): void,
+ *  on(event: string, heard: (message?: any) => void): void, off(event: string, heard?: (message?: any) => void): void,
+ *  save_changes(): void, send?: (message: any) => void }} Model */
+
 /**
- * The five parts of LOOK: title line with actions, stage, controls, reading line, source line.
- * @param {{ model: any, el: HTMLElement, python?: () => string, reset?: () => void }} options
+ * The parts of LOOK: title line with actions, stage, controls, reading line, what is folded away, source line.
+ * @param {{ model: Model, el: HTMLElement, python?: () => string, reset?: () => void }} options
  *   `python` gives the line that rebuilds this state, with `movedTo` (share.js) for what no argument sets; `reset` puts the first
- *   state back.
- * @returns {{ root, stage, controls, title(text), say(text, tone?), source(text), actions }}
+ *   state back. What More shows is a trait of every widget, and both care for it here.
  */
 export function frame({ model, el, python, reset }) {
-  const heading = h("p", { class: "lmc-title" });
-  const actions = h("div", { class: "lmc-actions" });
-  const stage = h("div", { class: "lmc-stage" });
-  const controls = h("div", { class: "lmc-controls" });
-  const reading = h("p", { class: "lmc-reading" });
-  const live = h("p", { class: "lmc-sr", "aria-live": "polite" });
-  const source = h("p", { class: "lmc-source" });
-  const root = h(
-    "section",
-    { class: "lmc", role: "group", "aria-label": model.get("title") || "widget" },
-    h("div", { class: "lmc-head" }, heading, actions),
-    stage,
-    controls,
-    reading,
-    live,
-    source,
-  );
-  let announce;
+  const heading = h("p", { class: "lmc-title" }),
+    actions = h("div", { class: "lmc-actions" }),
+    stage = h("div", { class: "lmc-stage" }),
+    controls = h("div", { class: "lmc-controls" }),
+    below = h("div", { class: "lmc-below" }),
+    source = h("p", { class: "lmc-source" });
+  const sharing = share(model, python),
+    reading = readingLine(sharing.refresh),
+    more = fold(model);
+  const head = h("div", { class: "lmc-head" }, heading, actions);
+  const parts = [head, sharing.panel, stage, controls, reading.el, reading.live, more.el, below, source];
+  const root = h("section", { class: "lmc", role: "group", "aria-label": model.get("title") || "widget" }, parts);
+  const backToFirst = () => {
+    put(model, { more: false });
+    reset();
+  };
+  actions.append(sharing.button);
+  if (reset) actions.append(h("button", { type: "button", onclick: backToFirst }, "Reset"));
   const part = {
     root,
     stage,
+    /** The controls in view, at most six; the main one first, directly under the picture. */
     controls,
     actions,
+    /** What tabs show, below the reading line. */
+    below,
+    /** Put controls behind More, whose button joins the controls in view. Call it once, after the others are there. */
+    more(...nodes) {
+      more.el.append(...nodes);
+      controls.append(more.button);
+    },
+    /** @param {string} text */
     title(text) {
       heading.textContent = text;
       root.setAttribute("aria-label", text);
     },
-    /** Say in one sentence what the stage shows now; tone is "", "good" or "bad". Quiet: for the eye alone. */
-    say(text, tone = "", quiet = false) {
-      reading.textContent = text;
-      reading.dataset.tone = tone;
-      sharing.refresh();
-      if (quiet) return;
-      clearTimeout(announce); // a screen reader hears the last of a burst, not all of it
-      announce = setTimeout(() => {
-        live.textContent = text;
-      }, 400);
-    },
+    say: reading.say,
+    /** @param {string} text */
     source(text) {
       source.textContent = text;
     },
   };
-  const sharing = share(model, python);
-  actions.append(sharing.button);
-  root.querySelector(".lmc-head").after(sharing.panel);
-  if (reset) actions.append(h("button", { type: "button", onclick: reset }, "Reset"));
   part.title(model.get("title") ?? "");
   part.source(model.get("source") ?? "");
   isolateKeys(root);
@@ -64,11 +63,50 @@ export function frame({ model, el, python, reset }) {
   return part;
 }
 
-/** JupyterLab's shortcuts fire while a widget has the focus (`x` deletes the cell): keep plain keys inside. */
+/** The sentence that says what the stage shows now; a screen reader hears the last of a burst, not all of it. */
+function readingLine(changed) {
+  const el = h("p", { class: "lmc-reading" });
+  const live = h("p", { class: "lmc-sr", "aria-live": "polite" });
+  let announce;
+  /** Tone is "", "good" or "bad". Quiet: for the eye alone. */
+  const say = (text, tone = "", quiet = false) => {
+    el.textContent = text;
+    el.dataset.tone = tone;
+    changed();
+    if (quiet) return;
+    clearTimeout(announce);
+    announce = setTimeout(() => {
+      live.textContent = text;
+    }, 400);
+  };
+  return { el, live, say };
+}
+
+/** The button More, and what it unfolds; open or not is the trait `more`, so that Share remembers it. */
+function fold(model) {
+  const el = h("div", { id: uid(), class: "lmc-more", role: "group", "aria-label": "more controls" });
+  const onclick = () => put(model, { more: !model.get("more") });
+  const button = h("button", { type: "button", class: "lmc-more-button", "aria-controls": el.id, onclick }, "More");
+  const show = () => {
+    if (button.lmcShown && !el.isConnected) return model.off("change:more", show); // this view was closed
+    button.lmcShown = el.isConnected;
+    el.hidden = !model.get("more");
+    button.setAttribute("aria-expanded", String(!el.hidden));
+  };
+  model.on("change:more", show);
+  show();
+  return { el, button };
+}
+
+/**
+ * Notebook shortcuts fire while a widget has the focus (`x` deletes the cell): keep plain keys inside. JupyterLab minds that a key
+ * goes no further; Notebook 7 listens earlier, and minds the mark on the element that has the focus.
+ */
 export function isolateKeys(root) {
   root.addEventListener("keydown", (event) => {
     if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
   });
+  root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
 }
 
 /** Draw once now and once a frame while the named traits change; returns what stops it. */
@@ -107,6 +145,3 @@ export function bounded(model, limits) {
       throw new RangeError(`${name}: a whole number from ${least} to ${most}, got ${value}`);
   }
 }
-
-/** true where the reader asked for no motion. */
-export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -187,14 +187,15 @@ export function handle(svg, { label, title, mark, moved, nudged }) {
     el.focus();
   });
   el.addEventListener("pointermove", (event) => {
-    if (el.hasPointerCapture(event.pointerId)) moved(...placeIn(svg, event));
+    const [x, y] = placeIn(svg, event);
+    if (el.hasPointerCapture(event.pointerId)) moved(x, y);
   });
   el.addEventListener("keydown", (event) => {
     const step = event.shiftKey ? 5 : 1;
     const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] }[event.key];
     if (!by) return;
     event.preventDefault();
-    nudged(...by);
+    nudged(by[0], by[1]);
   });
   return {
     el,

@@ -1,7 +1,12 @@
 // Controls: native elements, labels always visible, values with units beside them; and how keys move among many cells.
 import { h, uid } from "./elements.js";
 
-/** @returns {{ el, set(value, max?) }} a labelled range; `format` gives the text beside it. */
+/**
+ * A labelled range; `format` gives the text beside it.
+ * @param {{ label: string, min: number, max: number, step?: number, value: number, format?: (value: number) => string,
+ *   oninput: (value: number) => void }} options
+ * @returns {{ el: any, input: any, set(value: number, max?: number): void }}
+ */
 export function slider({ label, min, max, step = 1, value, format = String, oninput }) {
   const id = uid();
   const out = h("output", { for: id });
@@ -26,14 +31,20 @@ export function slider({ label, min, max, step = 1, value, format = String, onin
   };
 }
 
-/** @returns {{ el, set(value) }} a labelled select; options are strings or [value, text]. */
+/** What `options` of a choice or of tabs are: texts, or pairs [value, text]. */
+const pairsOf = (options) => options.map((option) => (Array.isArray(option) ? option : [option, option]));
+
+/**
+ * A labelled select; options are strings or [value, text].
+ * @param {{ label: string, options: (string | string[])[], value: string, onchange: (value: string) => void }} options
+ * @returns {{ el: any, select: any, set(value: string): void }}
+ */
 export function choice({ label, options, value, onchange }) {
   const id = uid();
-  const pairs = options.map((option) => (Array.isArray(option) ? option : [option, option]));
   const select = h(
     "select",
     { id, onchange: () => onchange(select.value) },
-    pairs.map(([key, text]) => h("option", { value: key }, text)),
+    pairsOf(options).map(([key, text]) => h("option", { value: key }, text)),
   );
   select.value = value;
   return {
@@ -45,7 +56,11 @@ export function choice({ label, options, value, onchange }) {
   };
 }
 
-/** @returns {{ el, set(value) }} a labelled checkbox. */
+/**
+ * A labelled checkbox.
+ * @param {{ label: string, value: boolean, onchange: (on: boolean) => void }} options
+ * @returns {{ el: any, box: any, set(value: boolean): void }}
+ */
 export function check({ label, value, onchange }) {
   const box = h("input", { type: "checkbox", onchange: () => onchange(box.checked) });
   box.checked = Boolean(value);
@@ -58,7 +73,11 @@ export function check({ label, value, onchange }) {
   };
 }
 
-/** @returns {{ el, set(value) }} a labelled text field, one line or several; `oninput` gets the text. */
+/**
+ * A labelled text field, one line or several; `oninput` gets the text.
+ * @param {{ label: string, value: string, lines?: number, placeholder?: string, oninput: (text: string) => void }} options
+ * @returns {{ el: any, input: any, set(value: string): void }}
+ */
 export function field({ label, value, lines = 1, oninput, placeholder }) {
   const id = uid();
   const input = h(lines > 1 ? "textarea" : "input", {
@@ -81,127 +100,51 @@ export function field({ label, value, lines = 1, oninput, placeholder }) {
 }
 
 /**
- * ⏮ ◀ play ▶ ⏭ and a scrubber, with ← → Home End and Space. A picture is a function of its step, so `go` may jump.
- * @returns {{ el, set(step, length), stop() }} `length` is the number of steps; steps run from 0 to length − 1.
+ * Named tabs: one tab stop, arrows choose. The chosen one is a trait of the widget, so that Share remembers it.
+ * @param {{ label: string, options: (string | string[])[], value: string, onchange: (value: string) => void }} options
+ * @returns {{ el: any, set(value: string): void }}
  */
-export function stepper({ label, go, every = 700 }) {
-  let step = 0,
-    last = 0,
-    timer = null;
-  const to = (next) => {
-    const k = Math.max(0, Math.min(last, next));
-    if (k !== step) go(k);
-  };
-  const button = (text, name, act) =>
-    h("button", { type: "button", "aria-label": name, title: name, onclick: act }, text);
-  const stop = () => {
-    clearInterval(timer);
-    timer = null;
-    play.textContent = "Play";
-  };
-  const toggle = () => {
-    if (timer !== null) return stop();
-    if (step === last) go(0);
-    play.textContent = "Pause";
-    timer = setInterval(() => {
-      if (step >= last || !el.isConnected) stop();
-      else to(step + 1);
-    }, every);
-  };
-  const play = h("button", { type: "button", onclick: toggle }, "Play");
-  const first = button("⏮", "first step", () => to(0));
-  const back = button("◀", "step back", () => to(step - 1));
-  const forth = button("▶", "step forward", () => to(step + 1));
-  const end = button("⏭", "last step", () => to(last));
-  const range = slider({
-    label,
-    min: 0,
-    max: 0,
-    value: 0,
-    format: (k) => `${k} of ${last}`,
-    oninput: (k) => {
-      stop();
-      to(k);
-    },
-  });
-  const el = h(
-    "div",
-    {
-      class: "lmc-stepper",
-      role: "group",
-      "aria-label": label,
-      onkeydown: (event) => {
-        const onButton = event.target.tagName === "BUTTON";
-        if (event.key === " " && !onButton) {
-          toggle();
-          event.preventDefault();
-        }
-        if (event.key === "ArrowLeft" && onButton) to(step - 1);
-        if (event.key === "ArrowRight" && onButton) to(step + 1);
-        if (event.key === "Home" && onButton) to(0);
-        if (event.key === "End" && onButton) to(last);
-      },
-    },
-    first,
-    back,
-    play,
-    forth,
-    end,
-    range.el,
+export function tabs({ label, options, value, onchange }) {
+  const pairs = pairsOf(options);
+  const buttons = pairs.map(([key, text]) =>
+    h("button", { type: "button", role: "tab", "data-tab": key, onclick: () => onchange(key) }, text),
   );
-  return {
-    el,
-    stop,
-    set(next, length) {
-      step = next;
-      last = Math.max(0, length - 1);
-      range.input.max = last;
-      range.set(step);
-      // aria-disabled, not disabled: a button that has the focus keeps it when the end is reached
-      for (const control of [first, back]) control.setAttribute("aria-disabled", String(step <= 0));
-      for (const control of [forth, end]) control.setAttribute("aria-disabled", String(step >= last));
-    },
+  const onkeydown = (event) => {
+    const at = buttons.indexOf(event.target),
+      last = buttons.length - 1;
+    const to = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at ? at - 1 : last, Home: 0, End: last }[event.key];
+    if (at < 0 || to === undefined) return;
+    event.preventDefault();
+    onchange(pairs[to][0]);
+    buttons[to].focus();
   };
+  const set = (next) => {
+    for (const button of buttons) {
+      const on = button.dataset.tab === next;
+      button.setAttribute("aria-selected", String(on));
+      button.tabIndex = on ? 0 : -1;
+    }
+    if (buttons.every((button) => button.tabIndex)) buttons[0].tabIndex = 0; // a state from elsewhere may name none
+  };
+  set(value);
+  return { el: h("div", { class: "lmc-tabs", role: "tablist", "aria-label": label, onkeydown }, buttons), set };
 }
 
 /**
- * One tab stop for many cells; arrows move between them. Cells are the elements that match `selector`, in document
- * order; `columns()` gives the row length (1 for a strip that ↑ ↓ should not cross).
+ * A word of jargon with help on demand: a click or Enter opens one or two plain sentences over the page, Esc closes them.
+ * It takes no room, so that nothing moves.
+ * @param {string} word
+ * @param {string} words
  */
-export function roving(container, selector, { columns = () => 1, onfocus = () => {} } = {}) {
-  const cells = () => [...container.querySelectorAll(selector)];
-  const tabStop = (cell) => {
-    for (const other of cells()) other.tabIndex = other === cell ? 0 : -1;
-  };
-  const onkey = (event) => {
-    const all = cells(),
-      at = all.indexOf(event.target.closest(selector)),
-      wide = columns();
-    const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -wide, ArrowDown: wide }[event.key];
-    let to = move === undefined ? at : at + move;
-    if (event.key === "Home") to = 0;
-    if (event.key === "End") to = all.length - 1;
-    if (at < 0 || to === at || !all[to]) return;
-    event.preventDefault();
-    all[to].focus();
-  };
-  const onin = (event) => {
-    const cell = event.target.closest?.(selector);
-    if (cell) {
-      tabStop(cell);
-      onfocus(cell, cells().indexOf(cell));
-    }
-  };
-  container.addEventListener("keydown", onkey);
-  container.addEventListener("focusin", onin);
-  return {
-    /** Call after the cells were drawn anew: keeps the tab stop at the same place, and the focus if it was here. */
-    refresh(index = 0, keepFocus = false) {
-      const all = cells(),
-        cell = all[Math.min(index, all.length - 1)];
-      if (!cell) return;
-      tabStop(cell);
-      if (keepFocus) cell.focus({ preventScroll: true });
-    },
-  };
+export function help(word, words) {
+  const id = uid();
+  const note = h("span", { id, popover: "auto", class: "lmc-help-note", role: "note" }, words);
+  const button = h("button", { type: "button", class: "lmc-help", popovertarget: id, title: words }, word);
+  note.addEventListener("toggle", () => {
+    const place = button.getBoundingClientRect(),
+      own = note.getBoundingClientRect();
+    note.style.left = `${Math.max(8, Math.min(innerWidth - own.width - 8, place.left))}px`;
+    note.style.top = `${place.bottom + own.height + 8 > innerHeight ? place.top - own.height - 4 : place.bottom + 4}px`;
+  });
+  return h("span", { class: "lmc-help-box" }, button, note);
 }

@@ -2,7 +2,10 @@
 
 let lastId = 0;
 /** An id that no other element of the page has: two copies of a widget must not disturb each other. */
-export const uid = () => `lmc-${(lastId += 1)}-${Math.random().toString(36).slice(2, 8)}`;
+export function uid() {
+  lastId += 1;
+  return `lmc-${lastId}-${Math.random().toString(36).slice(2, 8)}`;
+}
 
 function build(node, props, children) {
   for (const [key, value] of Object.entries(props ?? {})) {
@@ -17,10 +20,22 @@ function build(node, props, children) {
   return node;
 }
 
-/** An HTML element: h("button", { class: "x", onclick: f }, "text", child). */
+/**
+ * An HTML element: h("button", { class: "x", onclick: f }, "text", child).
+ * @param {string} tag
+ * @param {Record<string, any> | null} [props]
+ * @param {...any} children
+ * @returns {any}
+ */
 export const h = (tag, props, ...children) => build(document.createElement(tag), props, children);
 
-/** An SVG element, the same way. */
+/**
+ * An SVG element, the same way.
+ * @param {string} tag
+ * @param {Record<string, any> | null} [props]
+ * @param {...any} children
+ * @returns {any}
+ */
 export const s = (tag, props, ...children) =>
   build(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
 
@@ -46,19 +61,22 @@ export function fill(parent, nodes) {
 
 /**
  * Bring the children of `parent` in line with `items`: the node made for a key stays as long as an item has that key.
- * @param {{ key: (item) => string, make: (item) => HTMLElement, update?: (node, item) => void }} how
+ * @template Item
+ * @param {any} parent
+ * @param {Item[]} items
+ * @param {{ key: (item: Item) => string, make: (item: Item) => Element, update?: (node: any, item: Item) => void }} how
  */
-export function keyed(parent, items, { key: keyOf, make, update = () => {} }) {
+export function keyed(parent, items, { key: keyOf, make, update }) {
   const before = parent.keyed ?? new Map();
   parent.keyed = new Map(items.map((item) => [keyOf(item), before.get(keyOf(item)) ?? make(item)]));
   for (const [name, node] of before) if (!parent.keyed.has(name)) node.remove();
   const kept = new Set(before.values());
   let at = parent.firstChild;
   while (at && !kept.has(at)) at = at.nextSibling; // a label that stands before them stays there
-  items.forEach((item) => {
+  for (const item of items) {
     const node = parent.keyed.get(keyOf(item));
-    update(node, item);
+    update?.(node, item);
     if (node === at) at = at.nextSibling;
     else parent.insertBefore(node, at);
-  });
+  }
 }
