@@ -1,5 +1,6 @@
-// What every widget shares in the browser: the frame, its state, and what it says to the kernel. The rest of lib/: elements,
-// controls, numbers, charts, share (links), tokens. For a notebook base.py puts what a widget imports into one file.
+// What every widget shares in the browser: the frame, its state, and what it says to the kernel. The rest of lib/:
+// elements, controls, numbers, charts, share (links), tokens. For a notebook base.py puts what a widget imports into
+// one file.
 import { h, uid } from "./elements.js";
 import { share } from "./panel.js";
 
@@ -10,8 +11,8 @@ import { share } from "./panel.js";
 /**
  * The parts of LOOK: title line with actions, stage, controls, reading line, what is folded away, source line.
  * @param {{ model: Model, el: HTMLElement, python?: () => string, reset?: () => void }} options
- *   `python` gives the line that rebuilds this state, with `movedTo` (share.js) for what no argument sets; `reset` puts the first
- *   state back. What More shows is a trait of every widget, and both care for it here.
+ *   `python` gives the line that rebuilds this state, with `movedTo` (share.js) for what no argument sets; `reset`
+ *   puts the first state back. What More shows is a trait of every widget, and both care for it here.
  */
 export function frame({ model, el, python, reset }) {
   const heading = h("p", { class: "lmc-title" }),
@@ -99,8 +100,8 @@ function fold(model) {
 }
 
 /**
- * Notebook shortcuts fire while a widget has the focus (`x` deletes the cell): keep plain keys inside. JupyterLab minds that a key
- * goes no further; Notebook 7 listens earlier, and minds the mark on the element that has the focus.
+ * Notebook shortcuts fire while a widget has the focus (`x` deletes the cell): keep plain keys inside. JupyterLab
+ * minds that a key goes no further; Notebook 7 listens earlier, and minds the mark on the element that has the focus.
  */
 export function isolateKeys(root) {
   root.addEventListener("keydown", (event) => {

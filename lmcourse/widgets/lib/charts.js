@@ -1,9 +1,12 @@
-// Scales, ticks, axes and paths for every picture drawn in SVG. A scale is a function from a value to a place; `invert` goes
-// back. All but the axes and `handle` is pure, so node tests it.
+// Scales, ticks, axes and paths for every picture drawn in SVG. A scale is a function from a value to a place;
+// `invert` goes back. All but the axes and `handle` is pure, so node tests it.
 import { h, s } from "./elements.js";
 import { raised } from "./numbers.js";
 
-/** A scale from a value to a place. @typedef {((value: number) => number) & { invert: (place: number) => number }} Scale */
+/**
+ * A scale from a value to a place, and back.
+ * @typedef {((value: number) => number) & { invert: (place: number) => number }} Scale
+ */
 
 function scaleOf(forth, back, lo, hi, from, to) {
   const first = forth(lo),
@@ -127,7 +130,10 @@ export const legendLine = (kind, name) =>
     name,
   );
 
-/** Places near the wanted ones, in their order, at least `gap` apart, within lo … hi as far as they fit: labels of lines. */
+/**
+ * Places near the wanted ones, in their order, at least `gap` apart, within lo … hi as far as they fit: labels of
+ * lines.
+ */
 export function spread(wanted, gap, lo, hi) {
   const order = wanted.map((_, k) => k).sort((a, b) => wanted[a] - wanted[b]),
     out = [...wanted];

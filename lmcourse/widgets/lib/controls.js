@@ -75,7 +75,8 @@ export function check({ label, value, onchange }) {
 
 /**
  * A labelled text field, one line or several; `oninput` gets the text.
- * @param {{ label: string, value: string, lines?: number, placeholder?: string, oninput: (text: string) => void }} options
+ * @param {{ label: string, value: string, lines?: number, placeholder?: string, oninput: (text: string) => void }}
+ *   options
  * @returns {{ el: any, input: any, set(value: string): void }}
  */
 export function field({ label, value, lines = 1, oninput, placeholder }) {
@@ -131,8 +132,8 @@ export function tabs({ label, options, value, onchange }) {
 }
 
 /**
- * A word of jargon with help on demand: a click or Enter opens one or two plain sentences over the page, Esc closes them.
- * It takes no room, so that nothing moves.
+ * A word of jargon with help on demand: a click or Enter opens one or two plain sentences over the page, Esc closes
+ * them. It takes no room, so that nothing moves.
  * @param {string} word
  * @param {string} words
  */

@@ -39,8 +39,8 @@ export const h = (tag, props, ...children) => build(document.createElement(tag),
 export const s = (tag, props, ...children) =>
   build(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
 
-// Bringing nodes up to date. What stays the same is left alone: the browser lays out, and a screen reader hears, only what
-// did change.
+// Bringing nodes up to date. What stays the same is left alone: the browser lays out, and a screen reader hears, only
+// what did change.
 
 /** Set the attributes that differ. */
 export function change(node, attributes) {

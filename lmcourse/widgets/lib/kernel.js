@@ -1,16 +1,16 @@
-// What a widget says to Python (`CourseWidget.answer`), and hears back. There is one kind of message, { id, question }, and one
-// kind of reply, { id, answer } or { id, error }: questions and commands differ only in what waits.
+// What a widget says to Python (`CourseWidget.answer`), and hears back. There is one kind of message,
+// { id, question }, and one kind of reply, { id, answer } or { id, error }: questions and commands differ only in what waits.
 import { uid } from "./elements.js";
 
 /**
- * `ask` is for what a reader drags: one question is on its way at a time, and the newest waiting one replaces older ones, so
- * work never piles up. `tell` is for what a reader presses: each command is sent, three presses are three steps.
- * On a page without a kernel, `unanswered` is called at once for either.
+ * `ask` is for what a reader drags: one question is on its way at a time, and the newest waiting one replaces older
+ * ones, so work never piles up. `tell` is for what a reader presses: each command is sent, three presses are three
+ * steps. On a page without a kernel, `unanswered` is called at once for either.
  * @param {any} model
  * @param {{ answered?: (answer: any) => void, failed: (words: string) => void, unanswered?: (question: any) => void,
  *   obeyed?: (answer: any) => void, unheard?: () => void, patience?: number }} listeners
- *   `answered` is for `ask`, `obeyed` for `tell`; `failed` gets the error in words for either; `unheard` is called when a
- *   command had no reply after `patience` milliseconds.
+ *   `answered` is for `ask`, `obeyed` for `tell`; `failed` gets the error in words for either; `unheard` is called
+ *   when a command had no reply after `patience` milliseconds.
  * @returns {{ ask(question: any): void, tell(command: any): void, hasKernel: boolean, stop(): void }}
  */
 export function asker(model, listeners) {

@@ -1,4 +1,5 @@
-// What changes is seen to change: 200 to 300 ms, none where the reader asked for no motion. In CSS it is `var(--lmc-move)`.
+// What changes is seen to change: 200 to 300 ms, none where the reader asked for no motion. In CSS it is
+// `var(--lmc-move)`.
 
 /** How long a change takes, in milliseconds; the same as --lmc-move in theme.css. */
 export const MOVE = 240;
@@ -19,8 +20,9 @@ export function between(a, b, share) {
 }
 
 /**
- * A picture that moves to its next state. `to(state)` draws what lies between the last state and this one, frame by frame; a
- * new call goes on from where it is. The picture stays a function of the state: after the move it is `draw(state)`.
+ * A picture that moves to its next state. `to(state)` draws what lies between the last state and this one, frame by
+ * frame; a new call goes on from where it is. The picture stays a function of the state: after the move it is
+ * `draw(state)`.
  * @param {(state: any) => void} draw
  * @returns {{ to(state: any): void, jump(state: any): void, stop(): void }} `jump` moves nothing.
  */

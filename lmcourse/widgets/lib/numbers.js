@@ -1,5 +1,5 @@
-// Numbers as a reader wants them: grouped, with powers, prefixes and units. Every text of a number in a widget comes from here
-// (exact ones of a format from rules/floats.js). Pure, so node tests it.
+// Numbers as a reader wants them: grouped, with powers, prefixes and units. Every text of a number in a widget comes
+// from here (exact ones of a format from rules/floats.js). Pure, so node tests it.
 
 /** `value`, or the end of the range that it passed. */
 export const clamp = (value, least, most) => Math.max(least, Math.min(most, value));

@@ -5,7 +5,10 @@ import { h } from "./elements.js";
 /** A button with a sign for a face. */
 const signed = (sign, name, onclick) => h("button", { type: "button", "aria-label": name, title: name, onclick }, sign);
 
-/** A clock that calls `tick` every `every` milliseconds until it says true or is stopped; `shown` hears whether it runs. */
+/**
+ * A clock that calls `tick` every `every` milliseconds until it says true or is stopped; `shown` hears whether it
+ * runs.
+ */
 function clock(tick, every, shown) {
   let timer = null;
   const stop = () => {
@@ -25,7 +28,8 @@ function clock(tick, every, shown) {
 
 /**
  * ⏮ ◀ play ▶ ⏭ and a scrubber, with ← → Home End and Space. A picture is a function of its step, so `go` may jump.
- * @param {{ label: string, go: (step: number) => void, every?: number, format?: (step: number, last: number) => string }} options
+ * @param {{ label: string, go: (step: number) => void, every?: number, format?: (step: number, last: number) =>
+ *   string }} options
  * @returns {{ el: any, set(step: number, length: number): void, play(): void, stop(): void }}
  *   `length` is the number of steps; steps run from 0 to length − 1.
  */

@@ -19,15 +19,29 @@ export const hex = (byte) => byte.toString(16).toUpperCase().padStart(2, "0");
 const hexes = (bytes) => Array.from(bytes, (char) => hex(char.charCodeAt(0))).join(" ");
 
 // JavaScript has no possessive quantifiers, and its \s is not Unicode's White_Space: this cuts as GPT2_PATTERN does.
-const GPT2 =
-  /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+$|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}/gu;
+const GPT2 = new RegExp(
+  [
+    /'(?:[sdmt]|ll|ve|re)/,
+    / ?\p{L}+/u,
+    / ?\p{N}+/u,
+    / ?[^\p{White_Space}\p{L}\p{N}]+/u,
+    /\p{White_Space}+$/u,
+    /\p{White_Space}+(?!\P{White_Space})/u,
+    /\p{White_Space}/u,
+  ]
+    .map((part) => part.source)
+    .join("|"),
+  "gu",
+);
 
 /** The pieces that BPE never merges across, as `lmcourse.tokenization.pretokenize` cuts them. */
 export const pretokenize = (text) => text.match(GPT2) ?? [];
 
 const segmenter =
   typeof Intl !== "undefined" && Intl.Segmenter ? new Intl.Segmenter("en", { granularity: "grapheme" }) : null;
-/** What a reader calls a character: "e" and a combining accent are one, and so is a family emoji of seven code points. */
+/**
+ * What a reader calls a character: "e" and a combining accent are one, and so is a family emoji of seven code points.
+ */
 export const graphemes = (text) =>
   segmenter ? Array.from(segmenter.segment(text), (piece) => piece.segment) : [...text];
 
@@ -119,8 +133,9 @@ export const spell = (bytes) =>
     .join("");
 
 /**
- * The same as nodes: text set apart from the direction of what stands beside it, and a hex chip for a piece of a character.
- * Text alone stays bare: what holds it, `.lmc-tok` or `.tl-text`, isolates it, and most of several hundred tokens are that.
+ * The same as nodes: text set apart from the direction of what stands beside it, and a hex chip for a piece of a
+ * character. Text alone stays bare: what holds it, `.lmc-tok` or `.tl-text`, isolates it, and most of several hundred
+ * tokens are that.
  */
 export function drawn(bytes) {
   const all = parts(bytes);
@@ -138,7 +153,8 @@ export const COLUMN = 24,
   GAP = 8;
 
 /**
- * Break bytes `from` … into at most `most` lines of `width` pixels, at `cuts` (sorted, with 0 and the end) where possible.
+ * Break bytes `from` … into at most `most` lines of `width` pixels, at `cuts` (sorted, with 0 and the end) where
+ * possible.
  * @returns {{ from, to }[]}
  */
 export function lines(cuts, from, width, most, gap = GAP) {
@@ -315,7 +331,9 @@ export function pager(turn, ...more) {
   };
 }
 
-/** Light every cell that shares a byte with the one under the pointer or the focus; `point(from, to, node)` may speak. */
+/**
+ * Light every cell that shares a byte with the one under the pointer or the focus; `point(from, to, node)` may speak.
+ */
 export function linkSpans(container, point = (_from, _to, _at) => {}) {
   const light = (event) => {
     const at = event.target.closest?.("[data-from]");
