@@ -55,7 +55,7 @@ def npm_install(folder: str) -> None:
 
 def unit() -> None:
     """pytest with the doctests of the package; everything but notebooks and browser."""
-    apart = [f"--ignore=tests/{name}" for name in ("browser", "test_notebooks.py", "test_sections.py")]
+    apart = [f"--ignore=tests/{name}" for name in ("browser", "test_notebooks.py", "test_sections.py", "test_teaching.py")]
     run(*PYTEST, "tests", "lmcourse", *apart, "-n", "2")
 
 
@@ -69,7 +69,7 @@ def node() -> None:
 
 def rules() -> None:
     """Template, executed, clean metadata, links, stubs, mirrors."""
-    run(*PYTEST, "tests/test_notebooks.py")
+    run(*PYTEST, "tests/test_notebooks.py", "tests/test_teaching.py")
 
 
 def nbval() -> None:
