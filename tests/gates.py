@@ -55,7 +55,8 @@ def npm_install(folder: str) -> None:
 
 def unit() -> None:
     """pytest with the doctests of the package; everything but notebooks and browser."""
-    apart = [f"--ignore=tests/{name}" for name in ("browser", "test_notebooks.py", "test_sections.py", "test_teaching.py")]
+    names = ("browser", "test_notebooks.py", "test_sections.py", "test_teaching.py")
+    apart = [f"--ignore=tests/{name}" for name in names]
     run(*PYTEST, "tests", "lmcourse", *apart, "-n", "2")
 
 

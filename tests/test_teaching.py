@@ -234,4 +234,4 @@ def test_the_glossary_is_in_order_and_short():
     numbers = {path.stem[:2] for path in teaching.NOTEBOOKS}
     for term in terms:
         assert term.notebook in numbers
-        assert 1 <= len(re.findall(r"[.;:](?:\s|$)", term.meaning)) <= 3 and len(term.meaning.split()) <= 34, term
+        assert 1 <= len(re.findall(r"[.;](?:\s|$)", term.meaning)) <= 3 and len(term.meaning.split()) <= 34, term
