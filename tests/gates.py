@@ -134,7 +134,7 @@ def browser() -> None:
     if shutil.which("npm") is None:
         raise Skipped("npm is not installed, and axe-core comes from there")
     npm_install("tests/browser")
-    run(*PYTEST, "tests/browser", "-n", "2", "--dist", "loadscope")
+    run(*PYTEST, "tests/browser", "-n", "2", "--dist", "loadgroup")
 
 
 GATES = {

@@ -15,8 +15,10 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "docs"))
+import glossary  # noqa: E402
+
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-GLOSSARY = ROOT / "docs" / "glossary.md"
 LAST = "## For readers of the CS336 notes"
 MORE = "## More: "
 CORE_MINUTES = 45
@@ -154,38 +156,17 @@ def short_sentences(notebook, topic) -> list[str]:
 # Terms
 
 
-ENTRY = re.compile(r"- \*\*(.+?)\*\*(?:, (.+?))? \((\d\d)\): (\S.*)")
-
-
-@dataclass(frozen=True)
-class Term:
-    """A line of the glossary: `- **logit**, logits (09): A score …`."""
-
-    forms: tuple[str, ...]
-    notebook: str
-    meaning: str
-
-
-def glossary() -> list[Term]:
-    """All terms, in the order of the glossary."""
-    entries = filter(None, map(ENTRY.fullmatch, GLOSSARY.read_text(encoding="utf-8").split("\n")))
-    return [Term((m[1], *filter(None, (m[2] or "").split(", "))), m[3], m[4]) for m in entries]
-
-
 NO_TEXT = re.compile(r"```.*?```|`[^`]*`|^#.*?$|^text → .*?$|\$[^$]*\$", re.DOTALL | re.MULTILINE)
 
 
-def first_use(notebook, term: Term) -> tuple[str, bool] | None:
+def first_use(notebook, term: glossary.Term) -> tuple[str, bool] | None:
     """Where a term stands first in the text (headings and code aside), and whether it is bold or a link there."""
-    words = "|".join(re.escape(form) for form in sorted(term.forms, key=len, reverse=True))
-    flags = 0 if re.search("[A-Z]", term.forms[0]) else re.IGNORECASE
-    pattern = re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", flags)
     for cell in notebook.cells:
         if cell.cell_type != "markdown":
             continue
         text = NO_TEXT.sub("", cell.source)
         visible = re.sub(r"\]\([^)]*\)", lambda link: "]" + " " * (len(link[0]) - 1), text)
-        if match := pattern.search(visible):
+        if match := term.pattern.search(visible):
             marked = re.finditer(r"\*\*.+?\*\*|\[[^\]]*\]\([^)]*\)", text, re.DOTALL)
             inside = any(mark.start() <= match.start() and match.end() <= mark.end() for mark in marked)
             return text[max(0, match.start() - 30) : match.end() + 20].replace("\n", " "), inside
@@ -194,7 +175,7 @@ def first_use(notebook, term: Term) -> tuple[str, bool] | None:
 
 def terms_explained(notebook, topic) -> list[str]:
     """The first occurrence of each term of the glossary is bold or a link."""
-    uses = ((term, first_use(notebook, term)) for term in glossary())
+    uses = ((term, first_use(notebook, term)) for term in glossary.read())
     return [f"{term.forms[0]}: … {use[0]} …" for term, use in uses if use and not use[1]]
 
 

@@ -226,8 +226,8 @@ def test_quarrels_belong_to_the_end():
 
 def test_the_glossary_is_in_order_and_short():
     """Each term once, with one or two sentences and the number of a notebook."""
-    terms = teaching.glossary()
-    text = teaching.GLOSSARY.read_text(encoding="utf-8")
+    terms = teaching.glossary.read()
+    text = teaching.glossary.PATH.read_text(encoding="utf-8")
     assert len(terms) == text.count("\n- ") >= 140, "a line that is no entry"
     first = [term.forms[0].lower() for term in terms]
     assert first == sorted(first) and len(set(first)) == len(first)
