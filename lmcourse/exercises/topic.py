@@ -6,14 +6,14 @@ import platform
 import re
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from lmcourse import __version__
 from lmcourse.exercises import progress
 from lmcourse.exercises.cards import Card
-from lmcourse.exercises.judging import Case, Exercise, Outcome, difference, judge, shorten
+from lmcourse.exercises.judging import Call, Case, Exercise, Outcome, difference, judge, shorten
 
 
 class NotSolved(AssertionError):
@@ -45,21 +45,35 @@ class Topic:
         self,
         reference: Callable,
         *,
-        cases: list[Case] | Callable[[], list[Case]],
+        cases: Iterable[Case | Call] | Callable[[], Iterable[Case | Call]],
         hints: tuple[str, ...],
         wrong: dict[str, Callable],
         minutes: int,
         level: int,
         name: str | None = None,
         same: Callable[[Any, Any], str | None] | None = None,
+        show: Callable[..., str] | None = None,
+        of: str | None = None,
     ) -> None:
-        """Declare an exercise. `cases` go from the smallest to the largest (a function that makes them, where making
-        them costs an import); `wrong` names realistic wrong answers, each of which the cases must reject; `level` is
-        1 to 3; `name` is the learner's name for it where it differs from the reference's; `same(got, want)` replaces
-        `difference` and returns None or what differs, in words."""
+        """Declare an exercise.
+
+        `cases` go from the smallest to the largest: a list, or a function that makes or yields them, one by one as they
+        are needed. `wrong` gives realistic wrong answers by their names, in words for the reader; the cases reject each
+        of them. `level` is 1 to 3. `name` is the learner's name for it where it differs from the reference's.
+        `same(got, want)` replaces `difference` and returns None or what differs, in words. `show(result, *args)` is the
+        text of a result on the card, where its repr says little. `of` makes it a step (1.4a, 1.4b) on the way to an
+        exercise that is declared before it and keeps its name.
+        """
         name = name or reference.__name__
-        number = f"{self.number}.{len(self.exercises) + 1}"
-        self.exercises[name] = Exercise(name, number, reference, cases, tuple(hints), wrong, minutes, level, same)
+        if of is None:
+            number = f"{self.number}.{1 + sum(each.of is None for each in self.exercises.values())}"
+        else:
+            whole = self.exercises[of]
+            number = whole.number + "abcdefgh"[len(whole.steps)]
+            whole.steps.append(name)
+        self.exercises[name] = Exercise(
+            name, number, reference, cases, tuple(hints), wrong, minutes, level, same, show, of
+        )
 
     def prediction(self, key: str, *, answer, why: str, tolerance: float = 0.0, remarks: dict | None = None) -> None:
         """Declare a prediction. A number counts as right within the relative `tolerance`; `remarks` maps likely wrong
@@ -152,7 +166,10 @@ class Topic:
         rows, lines = (), ()
         if outcome.state == "wrong":
             rows = (("call", outcome.call), ("expected", outcome.expected), ("got", outcome.got))
-            lines = (f"{outcome.note[:1].upper()}{outcome.note[1:]}.",)
+            rows += (("your line", outcome.line),) if outcome.line else ()
+            rows += (("printed", outcome.printed),) if outcome.printed else ()
+            lines = (f"{outcome.note[:1].upper()}{outcome.note[1:]}.",) if outcome.note else ()
+            lines += (f"A known mistake gives the same: {outcome.known}.",) if outcome.known else ()
         hints = tuple((f"Hint {k}", text, False) for k, text in enumerate(exercise.hints, 1))
         folds = () if outcome.state == "correct" else hints
         title = "The reference, to compare with yours" if outcome.state == "correct" else "Solution"
