@@ -60,11 +60,8 @@ def next_windows(position: int, count: int, num_windows: int, seed: int = 0) -> 
     Place p of the stream lies in epoch p // num_windows, and every epoch is shuffled(..., (seed, epoch)). So one
     integer is the whole state, and nothing is skipped, repeated or replayed to find the place again.
 
-    >>> first = next_windows(0, 12, num_windows=5, seed=5)
-    >>> first[:5].tolist(), first[5:10].tolist()
-    ([4, 1, 0, 2, 3], [3, 1, 0, 4, 2])
-    >>> bool((next_windows(7, 5, num_windows=5, seed=5) == first[7:]).all())
-    True
+    >>> [shuffled(np.arange(5), 5, (7, epoch)).tolist() for epoch in (0, 1)]  # seed 7: the stream begins with these
+    [[3, 4, 2, 1, 0], [0, 3, 1, 2, 4]]
     """
     epochs, places = np.divmod(np.arange(position, position + count), num_windows)
     windows = np.empty(count, dtype=np.int64)
