@@ -113,7 +113,7 @@ class FloatBits(CourseWidget):
         if not self.pattern and exact is not None:
             entered = exact_value(self.entered, fmt)
             if isinstance(entered, Fraction):
-                rows.append(("error", f"{float(exact - entered):.4g}"))
+                rows.append(("error", f"{_as_float(exact - entered):.4g}"))
         cells = "".join(
             f"<tr><th>{html.escape(name)}</th><td><code>{html.escape(text)}</code></td></tr>" for name, text in rows
         )
@@ -146,7 +146,7 @@ class FloatBits(CourseWidget):
         fmt = next((FloatFormat(**each) for each in self.formats if each["name"] == question["format"]), None)
         if fmt is None or fmt.specials != "ieee":
             return {"text": "your encoder is for IEEE formats; this is none"}
-        x = float(Fraction(int(question["n"]), int(question["d"])))
+        x = _as_float(Fraction(int(question["n"]), int(question["d"])))
         if x == 0 and question.get("negative"):
             x = -0.0
         want = fmt.encode(x)
@@ -185,6 +185,14 @@ def _in_words(fmt: FloatFormat, bits: int, most: int = 60) -> str:
     return text if len(text) <= most else f"{float(exact):.10g}"
 
 
+def _as_float(exact: Fraction) -> float:
+    """The nearest float; infinity for what is past the largest."""
+    try:
+        return float(exact)
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf
+
+
 def _format(given: str | FloatFormat) -> FloatFormat:
     if isinstance(given, FloatFormat):
         return given
@@ -212,8 +220,10 @@ def as_text(value: float | Fraction | str) -> str:
     >>> as_text(0.1), as_text(0.5), as_text(Fraction(1, 3))
     ('float64(0.1)', '0.5', '1/3')
     """
-    if isinstance(value, str | Fraction):
-        return str(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, numbers.Rational):  # a whole number may be larger than any float
+        return str(Fraction(int(value.numerator), int(value.denominator)))
     if not isinstance(value, numbers.Real):
         raise TypeError(f"value: expected a number, text or a tensor of one element, got {type(value).__name__}")
     text = repr(float(value)).removesuffix(".0")
