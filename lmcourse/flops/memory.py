@@ -172,17 +172,17 @@ def memory_timeline(
     block_share = (params["attention"] + params["ffn"]) / layers / total  # of the gradients; embeddings come last
     moments: list[dict[str, float | str]] = []
 
-    def record(moment: str, activations: float, logits: float, gradients: float, stepped: bool = False) -> None:
+    def add(moment: str, activations: float, logits: float, gradients: float, stepped: bool = False) -> None:
         now = {name: parts[name] for name in ("parameters", "master_copy")}
         now["gradients"] = parts["gradients"] * (1 if accumulate else gradients)
         now["optimizer_state"] = parts["optimizer_state"] if stepped or not first_step else 0
         moments.append({"moment": moment, **now, "activations": activations, "logits": logits})
 
     for block in range(1, layers + 1):
-        record(f"forward {block}", block * kept, 0, 0)
-    record("loss", layers * kept + final_norm, parts["logits"], 0)
+        add(f"forward {block}", block * kept, 0, 0)
+    add("loss", layers * kept + final_norm, parts["logits"], 0)
     for block in range(layers, 0, -1):
-        record(f"backward {block}", block * kept + working, 0, head_share + (layers - block) * block_share)
-    record("gradients", 0, 0, 1)
-    record("step", 0, 0, 1, stepped=True)
+        add(f"backward {block}", block * kept + working, 0, head_share + (layers - block) * block_share)
+    add("gradients", 0, 0, 1)
+    add("step", 0, 0, 1, stepped=True)
     return moments
