@@ -12,7 +12,7 @@ from typing import Any
 import traitlets
 
 from lmcourse import flops
-from lmcourse.flops import CONVENTIONS, MOMENTS, PUBLISHED, RECIPES, SHARDING, TransformerShape
+from lmcourse.flops import BYTES_PER_NUMBER, CONVENTIONS, MOMENTS, PUBLISHED, SHARDING, TransformerShape
 from lmcourse.hardware import ACCELERATORS
 from lmcourse.widgets.base import CourseWidget
 
@@ -90,7 +90,7 @@ class TrainingBudget(CourseWidget):
         for name, given, allowed in [
             ("chip", chip, chips),
             ("convention", convention, CONVENTIONS),
-            ("recipe", recipe, RECIPES),
+            ("recipe", recipe, BYTES_PER_NUMBER),
             ("optimizer", optimizer, MOMENTS),
             ("sharding", sharding, SHARDING),
             ("picture", picture, PICTURES),
@@ -102,7 +102,8 @@ class TrainingBudget(CourseWidget):
         presets = {name: {"shape": asdict(each.shape), "source": each.source} for name, each in PUBLISHED.items()}
         if preset == YOURS:
             presets = {YOURS: {"shape": asdict(shape), "source": "the sizes you gave"}} | presets
-        tables = {"recipes": RECIPES, "moments": MOMENTS, "sharding": list(SHARDING), "conventions": CONVENTIONS}
+        tables = {"recipes": BYTES_PER_NUMBER, "moments": MOMENTS, "sharding": list(SHARDING)}
+        tables |= {"conventions": CONVENTIONS}
         super().__init__(
             preset=preset, shape=asdict(shape), presets=presets, chips=chips, tables=tables, chip=chip, devices=devices,
             tokens=float(tokens), mfu=float(mfu), price=float(price), convention=convention, batch=batch, seq=seq,

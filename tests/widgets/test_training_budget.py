@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lmcourse import flops
-from lmcourse.flops import PUBLISHED, RECIPES, SHARDING, TransformerShape
+from lmcourse.flops import BYTES_PER_NUMBER, PUBLISHED, SHARDING, TransformerShape
 from lmcourse.model import ModelConfig, TransformerLM
 from lmcourse.widgets import TrainingBudget
 
@@ -39,7 +39,7 @@ def test_golden_numbers(golden):
                 }
             )
     memory = []
-    switches = itertools.product(RECIPES, SHARDING, (False, True), (False, True))
+    switches = itertools.product(BYTES_PER_NUMBER, SHARDING, (False, True), (False, True))
     for k, (recipe, sharding, fused, checkpoint) in enumerate(switches):
         shape, first_step, accumulate = SHAPES[k % len(SHAPES)], k % 3 == 0, k % 2 == 0
         options = {"recipe": recipe, "optimizer": ("adamw", "sgd", "momentum")[k % 3], "sharding": sharding}
