@@ -19,7 +19,6 @@ import {
   minus,
   namesFor,
   neighbour,
-  parse,
   randomStream,
   ratio,
   ROUNDINGS,
@@ -33,6 +32,7 @@ import {
   width,
   withSign,
 } from "./rules/floats.js";
+import { parse } from "./rules/expressions.js";
 
 const SHORT_NAMES = { float64: "fp64", float32: "fp32", float16: "fp16", bfloat16: "bf16" };
 const nick = (f) => SHORT_NAMES[f.name] ?? f.name.replace(/^float\d_/, "");

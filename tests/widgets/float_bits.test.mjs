@@ -18,13 +18,13 @@ const {
   maxCode,
   namesFor,
   neighbour,
-  parse,
   randomStream,
   short,
   split,
   steps,
   width,
 } = await import("../../lmcourse/widgets/rules/floats.js");
+const { parse } = await import("../../lmcourse/widgets/rules/expressions.js");
 
 const golden = JSON.parse(read("../golden/float_bits.json"));
 const formats = golden.map((g) => g.format);
