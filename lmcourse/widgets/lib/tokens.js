@@ -14,48 +14,63 @@ export const byteString = (text) => {
 /** UTF-8 cannot hold half of a surrogate pair: it becomes U+FFFD, as in a browser's own encoder. */
 export const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "\ufffd");
 
+/**
+ * What was typed, as it can be used: well formed, and at most `most` characters; `done` says what happens to them.
+ * @returns {{ text: string, note: string }} `note` tells the reader what is not as typed
+ */
+export function cleaned(typed, most, done) {
+  let note = "";
+  if (wellFormed(typed) !== typed)
+    note = "Half of a surrogate pair was typed, which UTF-8 cannot hold: it became U+FFFD. ";
+  if (typed.length > most)
+    note = `Only the first ${grouped(most)} of ${grouped(typed.length)} characters are ${done}. `;
+  return { text: wellFormed(wellFormed(typed).slice(0, most)), note };
+}
+
 export const hex = (byte) => byte.toString(16).toUpperCase().padStart(2, "0");
-const hexes = (bytes) => Array.from(bytes, (char) => hex(char.charCodeAt(0))).join(" ");
+/** "E4 BD A0" */
+export const hexes = (bytes) => Array.from(bytes, (char) => hex(char.charCodeAt(0))).join(" ");
 
 // JavaScript has no possessive quantifiers, and its \s is not Unicode's White_Space: this cuts as GPT2_PATTERN does.
-const GPT2 =
-  /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+$|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}/gu;
+const WORDS = /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+/u;
+const SPACES = /\p{White_Space}+$|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}/u;
+const GPT2 = new RegExp(`${WORDS.source}|${SPACES.source}`, "gu");
 
 /** The pieces that BPE never merges across, as `lmcourse.tokenization.pretokenize` cuts them. */
 export const pretokenize = (text) => text.match(GPT2) ?? [];
 
 const segmenter =
   typeof Intl !== "undefined" && Intl.Segmenter ? new Intl.Segmenter("en", { granularity: "grapheme" }) : null;
-/** What a reader calls a character: "e" and a combining accent are one, and so is a family emoji of seven code points. */
+/** What a reader calls a character: "e" and an accent are one, and so is a family emoji of seven code points. */
 export const graphemes = (text) =>
   segmenter ? Array.from(segmenter.segment(text), (piece) => piece.segment) : [...text];
 
 // What is invisible gets a name or a sign, so that nothing in a text is hidden.
-const NAMES = {
-  0x20: "␣",
-  0x09: "⇥",
-  0x0a: "⏎",
-  0x0d: "␍",
-  0x7f: "␡",
-  0xa0: "NBSP",
-  0xad: "SHY",
-  0x200b: "ZWSP",
-  0x200c: "ZWNJ",
-  0x200d: "ZWJ",
-  0x200e: "LRM",
-  0x200f: "RLM",
-  0x202a: "LRE",
-  0x202b: "RLE",
-  0x202c: "PDF",
-  0x202d: "LRO",
-  0x202e: "RLO",
-  0x2066: "LRI",
-  0x2067: "RLI",
-  0x2068: "FSI",
-  0x2069: "PDI",
-  0xfe0f: "VS16",
-  0xfeff: "BOM",
-};
+const NAMES = new Map([
+  [0x20, "␣"],
+  [0x09, "⇥"],
+  [0x0a, "⏎"],
+  [0x0d, "␍"],
+  [0x7f, "␡"],
+  [0xa0, "NBSP"],
+  [0xad, "SHY"],
+  [0x200b, "ZWSP"],
+  [0x200c, "ZWNJ"],
+  [0x200d, "ZWJ"],
+  [0x200e, "LRM"],
+  [0x200f, "RLM"],
+  [0x202a, "LRE"],
+  [0x202b, "RLE"],
+  [0x202c, "PDF"],
+  [0x202d, "LRO"],
+  [0x202e, "RLO"],
+  [0x2066, "LRI"],
+  [0x2067, "RLI"],
+  [0x2068, "FSI"],
+  [0x2069, "PDI"],
+  [0xfe0f, "VS16"],
+  [0xfeff, "BOM"],
+]);
 const codePoint = (char) => `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 
 /** A grapheme as it is drawn: itself, or the sign of what cannot be seen. */
@@ -64,7 +79,7 @@ export function glyph(grapheme) {
     return [...grapheme]
       .map((char) => {
         const code = char.codePointAt(0);
-        return NAMES[code] ?? (code < 0x20 ? String.fromCodePoint(0x2400 + code) : codePoint(char));
+        return NAMES.get(code) ?? (code < 0x20 ? String.fromCodePoint(0x2400 + code) : codePoint(char));
       })
       .join("");
   }
@@ -116,8 +131,8 @@ export const spell = (bytes) =>
     .join("");
 
 /**
- * The same as nodes: text set apart from the direction of what stands beside it, and a hex chip for a piece of a character.
- * Text alone stays bare: what holds it, `.lmc-tok` or `.tl-text`, isolates it, and most of several hundred tokens are that.
+ * The same as nodes: text set apart from the direction of what stands beside it, a hex chip for a piece of a character.
+ * Text alone stays bare: what holds it, `.lmc-tok` or `.tl-text`, isolates it, and most of several hundred are that.
  */
 export function drawn(bytes) {
   const all = parts(bytes);
@@ -131,11 +146,11 @@ export const bytesPerToken = (bytes, tokens) => (tokens ? (bytes / tokens).toFix
 
 // Lines of byte columns. Everything on them is a span { from, to } of bytes, so what lies above what is never guessed.
 
-export const COLUMN = 24,
+const COLUMN = 24,
   GAP = 8;
 
 /**
- * Break bytes `from` … into at most `most` lines of `width` pixels, at `cuts` (sorted, with 0 and the end) where possible.
+ * Break bytes `from` … into at most `most` lines of `width` pixels, where possible at `cuts` (sorted, 0 and the end).
  * @returns {{ from, to }[]}
  */
 export function lines(cuts, from, width, most, gap = GAP) {
@@ -207,7 +222,9 @@ export function byteLine(line, rows, gaps = new Set()) {
       },
     );
   };
-  rows.forEach(({ spans, cell }, row) => whole.fill(row, spans, cell));
+  rows.forEach(({ spans, cell }, row) => {
+    whole.fill(row, spans, cell);
+  });
   return whole;
 }
 
@@ -311,7 +328,7 @@ export function pager(turn, ...more) {
   };
 }
 
-/** Light every cell that shares a byte with the one under the pointer or the focus; `point(from, to, node)` may speak. */
+/** Light every cell that shares a byte with the one under the pointer or the focus; `point(from, to)` may speak. */
 export function linkSpans(container, point = () => {}) {
   const light = (event) => {
     const at = event.target.closest?.("[data-from]");
@@ -321,7 +338,7 @@ export function linkSpans(container, point = () => {}) {
     for (const node of container.querySelectorAll("[data-from]")) {
       node.classList.toggle("lmc-lit", Number(node.dataset.from) < to && from < Number(node.dataset.to));
     }
-    point(from, to, at);
+    point(from, to);
   };
   const dark = () => {
     for (const node of container.querySelectorAll(".lmc-lit")) node.classList.remove("lmc-lit");
@@ -329,4 +346,18 @@ export function linkSpans(container, point = () => {}) {
   container.addEventListener("pointerover", light);
   container.addEventListener("focusin", light);
   container.addEventListener("pointerleave", dark);
+}
+
+/** Tell the width of a node whenever it changes; returns what stops it. */
+export function watchWidth(node, changed) {
+  if (typeof ResizeObserver === "undefined") return () => {};
+  let width = 0;
+  const watcher = new ResizeObserver(([entry]) => {
+    const now = Math.floor(entry.contentRect.width);
+    if (now <= 0 || now === width) return;
+    width = now;
+    changed(now);
+  });
+  watcher.observe(node);
+  return () => watcher.disconnect();
 }
