@@ -1,6 +1,11 @@
 // FormatHistogram: a tensor over the numbers that each format has, one row a format, all on one axis of powers of two.
 // What rounding does to the numbers is in rules/histogram.js; here it is drawn.
-import { asker, check, frame, grouped, h, put, raised, redraw, roving, s, slider } from "./lib/base.js";
+import { frame, put, redraw } from "./lib/base.js";
+import { check, slider } from "./lib/controls.js";
+import { h, s } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { grouped, percent, raised, short } from "./lib/numbers.js";
+import { roving } from "./lib/roving.js";
 import { nick } from "./rules/floats.js";
 import {
   BINS,
@@ -29,13 +34,7 @@ const SAID = ["lost", "large", "error", "noise"];
 const W = 416,
   H = 30;
 
-const percent = (share) => (share === 0 ? "0 %" : share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`);
-const errorText = (error) =>
-  error === null
-    ? "–"
-    : error === 0
-      ? "0 %"
-      : `${(100 * error).toPrecision(2)} %`.replace(/(\d)e-(\d+)/, (_, d, e) => `${d} × 10${raised(-Number(e))}`);
+const errorText = (error) => (error === null ? "–" : `${short(100 * error, 2)} %`);
 const noiseText = (decibel) => (decibel === null ? "no noise" : `${decibel.toFixed(1)} dB`);
 
 /** The numbers of the sample, what follows from them, and where a power of two lies in the picture. */

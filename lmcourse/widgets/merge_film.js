@@ -1,22 +1,14 @@
 // MergeFilm: byte-pair encoding, merge by merge: learned from a text, then applied to another. The algorithm is in
 // rules/bpe.js and runs here, so that the film needs no kernel; what is drawn of it is in parts/merge_film_*.js.
-import {
-  asker,
-  change,
-  check,
-  choice,
-  field,
-  fill,
-  frame,
-  grouped,
-  h,
-  put,
-  redraw,
-  slider,
-  stepper,
-} from "./lib/base.js";
+import { frame, put, redraw } from "./lib/base.js";
+import { check, choice, field, slider } from "./lib/controls.js";
+import { change, fill, h } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { grouped } from "./lib/numbers.js";
+import { stepper } from "./lib/player.js";
+import { watchWidth } from "./lib/width.js";
 import { movedTo } from "./lib/share.js";
-import { cleaned, watchWidth } from "./lib/tokens.js";
+import { cleaned } from "./lib/tokens.js";
 import { MOST, MOST_NEW, Projector } from "./parts/merge_film_projector.js";
 import { raceOf } from "./parts/merge_film_race.js";
 import { RULES, rulesOf, verdictOf } from "./parts/merge_film_rules.js";
@@ -91,7 +83,9 @@ function controlsOf(model, noted) {
     stop: player.stop,
     set(position, length) {
       player.set(position, length);
-      for (const [name, control] of Object.entries(settings)) control.set(model.get(name));
+      /** @type {[string, { set(value: any): void }][]} */
+      const each = Object.entries(settings);
+      for (const [name, control] of each) control.set(model.get(name));
       for (const [name, part] of Object.entries(texts))
         if (document.activeElement !== part.input) part.set(model.get(name));
     },

@@ -1,6 +1,10 @@
 // Roofline: operations as dots under the roof of a chip, and under the one measured on this machine. First the costs,
 // equal to lmcourse.flops on tests/golden/roofline.json; then the picture, a function of the state.
-import { asker, check, choice, frame, h, put, redraw, roving, s, slider } from "./lib/base.js";
+import { frame, put, redraw } from "./lib/base.js";
+import { check, choice, slider } from "./lib/controls.js";
+import { roving } from "./lib/roving.js";
+import { h, s } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
 import { movedTo } from "./lib/share.js";
 
 // --- the arithmetic ------------------------------------------------------------------------------------

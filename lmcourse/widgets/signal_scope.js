@@ -1,4 +1,8 @@
-import { bounded, h, s, frame, redraw, put, asker, slider, choice, check, field, raised } from "./lib/base.js";
+import { bounded, frame, put, redraw } from "./lib/base.js";
+import { check, choice, field, slider } from "./lib/controls.js";
+import { h, s } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { raised } from "./lib/numbers.js";
 import { movedTo } from "./lib/share.js";
 
 // --- pure: the formulas of lmcourse.initialization, equal to it on tests/golden/signal_scope.json ---

@@ -1,7 +1,13 @@
 // TokenizerLens: several tokenizers on one text. Python tokenizes, the page draws and links: the spans of bytes that
 // tokens are come from rules/lanes.js.
-import { asker, choice, field, frame, grouped, h, put, redraw, roving } from "./lib/base.js";
-import { bytesPerToken, cleaned, drawn, hexes, layOut, linkSpans, pager, watchWidth } from "./lib/tokens.js";
+import { frame, put, redraw } from "./lib/base.js";
+import { choice, field } from "./lib/controls.js";
+import { h } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { grouped, plural } from "./lib/numbers.js";
+import { roving } from "./lib/roving.js";
+import { watchWidth } from "./lib/width.js";
+import { bytesPerToken, cleaned, drawn, hexes, layOut, linkSpans, pager } from "./lib/tokens.js";
 import { byteLines, chipLanes, letter, pageOf } from "./parts/tokenizer_lens_lanes.js";
 import { overlapping, sharedCuts, spansOf } from "./rules/lanes.js";
 
@@ -15,7 +21,6 @@ const COLUMNS = {
   pieces: "pieces of characters",
 };
 
-const plural = (n, word) => `${grouped(n)} ${word}${n === 1 ? "" : "s"}`;
 const letterOf = (i) => h("span", { class: "tl-letter" }, letter(i));
 
 /** One row of the table of counts, its cells by the names of COLUMNS. */
@@ -151,7 +156,9 @@ function stageOf(f, model, turn) {
   linkSpans(tracks, (from, to) => detail.replaceChildren(...detailOf(now.layout, now.spans, names, from, to)));
 
   function drawTracks(page, width) {
-    const held = tracks.contains(document.activeElement) ? document.activeElement.dataset : null;
+    /** @type {any} */
+    const active = document.activeElement;
+    const held = tracks.contains(active) ? active.dataset : null;
     const wide = width > 560,
       label = wide ? 96 : 24,
       aligned = model.get("view") === "bytes",
@@ -161,6 +168,7 @@ function stageOf(f, model, turn) {
     if (!all.length) tracks.replaceChildren(h("p", { class: "lmc-muted" }, "There is no text."));
     else if (aligned) tracks.replaceChildren(...byteLines(all, now.layout, now.spans, names, wide));
     else tracks.replaceChildren(...chipLanes(all, now.spans, names, wide));
+    /** @type {(cell: any) => boolean} */
     const same = ({ dataset }) => dataset.lane === held?.lane && dataset.index === held?.index;
     stops.refresh(Math.max(0, [...tracks.querySelectorAll("button")].findIndex(same)), held !== null);
   }

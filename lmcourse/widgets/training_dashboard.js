@@ -1,4 +1,9 @@
-import { h, s, frame, redraw, asker, slider, choice, check, uid, grouped, raised, roving } from "./lib/base.js";
+import { frame, redraw } from "./lib/base.js";
+import { check, choice, slider } from "./lib/controls.js";
+import { roving } from "./lib/roving.js";
+import { h, s, uid } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { grouped, raised } from "./lib/numbers.js";
 
 // --- pure: numbers into places and words; tested by node on tests/golden/training_dashboard.json ---
 

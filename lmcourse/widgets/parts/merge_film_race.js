@@ -1,17 +1,27 @@
 // MergeFilm's race of the pairs: how often each is counted, the first merges next; or, while a text is encoded, which
 // pairs of the pre-token at hand can merge.
-import { change, fill, grouped, h, keyed, roving, still, write } from "../lib/base.js";
+import { change, fill, h, keyed, write } from "../lib/elements.js";
+import { still } from "../lib/motion.js";
+import { grouped, plural } from "../lib/numbers.js";
+import { roving } from "../lib/roving.js";
 import { byteString } from "../lib/tokens.js";
 import { TABLE, TIES, candidates, pairKey, piecesAt } from "../rules/bpe.js";
 import { named, once } from "../rules/film.js";
 import { token } from "./merge_film_tokens.js";
-import { takes, times } from "./merge_film_words.js";
+import { takes } from "./merge_film_words.js";
 
 const ROW = 28; // height of a row, in pixels
 const MOTION = { duration: 240, easing: "ease" };
 
+/**
+ * A row of the race: how often the pair is counted, and merged; what stands beside the bar.
+ * @typedef {{ key: string, pair: string[], count: number, merged: number, tied?: boolean, words: string, tags: any[] }}
+ *   Row
+ */
+
 const parts = new WeakMap(); // of a row: its bars, its count, its tags
 
+/** @param {Row} item */
 function makeRow({ pair: [left, right] }) {
   const part = {
     bar: h("span", { class: "mf-bar" }),
@@ -28,6 +38,7 @@ function makeRow({ pair: [left, right] }) {
   return row;
 }
 
+/** @type {(row: any, item: Row, most: number, place: number) => void} */
 function updateRow(row, { count, merged, tied, words, tags }, most, place) {
   const part = parts.get(row);
   change(row, { class: `mf-row${tied ? " mf-tied" : ""}${place === 0 ? " mf-first" : ""}` });
@@ -57,6 +68,7 @@ function raceList() {
   let places = new Map();
   return {
     el,
+    /** @type {(items: Row[], most: number) => void} */
     draw(items, most) {
       const before = places,
         moves = before.size > 0 && !still();
@@ -101,14 +113,14 @@ function trainingHead(run, k) {
 /** What is said of a guess: { right, words }. */
 export function judgeGuess(run, k, pair, count) {
   const { most, tied, wins } = run.tables[k],
-    counted = `${named(run, pair)} is counted ${times(count, "time")}`;
+    counted = `${named(run, pair)} is counted ${plural(count, "time")}`;
   if (pair === run.steps[k].pair) {
-    const alone = tied > 1 ? `, as ${times(tied - 1, "other")}, and the rule takes it` : ", more than any other";
+    const alone = tied > 1 ? `, as ${plural(tied - 1, "other")}, and the rule takes it` : ", more than any other";
     return { right: true, words: `Yes: ${counted}${alone}. ` };
   }
   const words =
     count < most
-      ? `${counted}; another pair is counted ${times(most, "time")}.`
+      ? `${counted}; another pair is counted ${plural(most, "time")}.`
       : `${counted}, as the one that the rule takes: ${takes(run, wins)}.`;
   return { right: false, words };
 }
@@ -138,7 +150,7 @@ function encodingRows(trace, done) {
 
 function nothingLeft(trace, total) {
   const fired = new Set(trace.steps.map(({ rank }) => rank)).size;
-  return `No neighbours are left that can merge: ${fired} of ${times(total, "merge")} fired`;
+  return `No neighbours are left that can merge: ${fired} of ${plural(total, "merge")} fired`;
 }
 
 /** @param {(verdict: { right: boolean, words: string }, step: number) => void} judged  what a guess does */

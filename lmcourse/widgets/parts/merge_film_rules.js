@@ -1,10 +1,10 @@
 // What MergeFilm compares: the three rules for a tie on one text, and the reader's own trainer with the reference.
-import { change, h, write } from "../lib/base.js";
+import { change, h, write } from "../lib/elements.js";
+import { plural } from "../lib/numbers.js";
 import { bytesPerToken } from "../lib/tokens.js";
 import { TIES, divergence } from "../rules/bpe.js";
 import { leavesAt, once } from "../rules/film.js";
 import { token } from "./merge_film_tokens.js";
-import { times } from "./merge_film_words.js";
 
 export const RULES = {
   greatest: "greatest bytes (CS336)",
@@ -58,8 +58,9 @@ export function rulesOf(take) {
   return { el, draw };
 }
 
-/** @param {{ hasKernel: boolean, go: (step: number) => void }} options */
-export function verdictOf(model, { hasKernel, go }) {
+/** @param {{ hasKernel: boolean, go: (step: number) => void }} on */
+export function verdictOf(model, on) {
+  const { hasKernel, go } = on;
   let at = 0;
   const el = h("p", { class: "mf-verdict", role: "status" }),
     show = h("button", { type: "button", onclick: () => go(at) }, "Show it");
@@ -93,7 +94,7 @@ export function verdictOf(model, { hasKernel, go }) {
       const { yours } = view.film.runs,
         tie = model.get("tie");
       const found = compare(yours, view.film.runs[tie], view.target, view.reached[tie], yours.steps.length);
-      const same = `✓ Your trainer and the reference make the same ${times(view.total, "merge")}.`,
+      const same = `✓ Your trainer and the reference make the same ${plural(view.total, "merge")}.`,
         says = found ? `✗ ${found.words} ` : same;
       if (found) at = found.at;
       if (el.firstChild?.textContent !== says) el.replaceChildren(says, ...(found ? [show] : []));

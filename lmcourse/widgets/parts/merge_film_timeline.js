@@ -1,10 +1,10 @@
 // MergeFilm's timeline: bytes per token while training, then while encoding; where rules break ties differently, and
 // where the reader's trainer leaves the reference. Drag it to scrub.
-import { change, s, write } from "../lib/base.js";
+import { change, s, write } from "../lib/elements.js";
+import { plural } from "../lib/numbers.js";
 import { bytesPerToken } from "../lib/tokens.js";
 import { TIES } from "../rules/bpe.js";
 import { once, splitTies } from "../rules/film.js";
-import { times } from "./merge_film_words.js";
 
 const HEIGHT = 118;
 const PLOT = { left: 44, right: 12, top: 22, bottom: 82 };
@@ -50,8 +50,8 @@ function ground({ turn, right, y, most }) {
 
 function headings({ total, steps, ties, finished, width, scale }) {
   const wide = width > 560,
-    differ = wide ? `, ${times(ties.length, "tie")} that the rules break differently` : "";
-  const left = `training: ${times(total, "merge")}${differ}${finished ? "" : " so far …"}`;
+    differ = wide ? `, ${plural(ties.length, "tie")} that the rules break differently` : "";
+  const left = `training: ${plural(total, "merge")}${differ}${finished ? "" : " so far …"}`;
   return [
     s("text", { x: PLOT.left, y: 12 }, left),
     s("text", { x: scale.turn + 8, y: 12 }, `encoding: ${steps}${wide ? " fire" : ""}`),

@@ -1,5 +1,5 @@
 // How MergeFilm draws a token, and keeps the tab stop among many of them while they change.
-import { change, h } from "../lib/base.js";
+import { change, h } from "../lib/elements.js";
 import { drawn, spell } from "../lib/tokens.js";
 
 /** A token to look at. */

@@ -1,6 +1,7 @@
 // MergeFilm's tracks: characters, bytes and tokens in columns of bytes, a page at a time; and while a text is encoded,
 // the pre-token at hand from its bytes to now.
-import { change, h, keyed, roving } from "../lib/base.js";
+import { change, h, keyed } from "../lib/elements.js";
+import { roving } from "../lib/roving.js";
 import { byteLine, byteRows, lines, linkSpans, pager } from "../lib/tokens.js";
 import { encodingSpans, ladderOf, once, trainingSpans } from "../rules/film.js";
 import { dressSpan, keepStop, pick, token } from "./merge_film_tokens.js";

@@ -1,10 +1,12 @@
 // MergeFilm's vocabulary: the tokens learned so far, and the life of the one that was clicked.
-import { fill, h, keyed, roving, write } from "../lib/base.js";
+import { fill, h, keyed, write } from "../lib/elements.js";
+import { roving } from "../lib/roving.js";
+import { plural } from "../lib/numbers.js";
 import { spell } from "../lib/tokens.js";
 import { TIES } from "../rules/bpe.js";
 import { heirsOf, once, treeOf } from "../rules/film.js";
 import { dress, keepStop, marks, pick, sameName, token } from "./merge_film_tokens.js";
-import { life, times } from "./merge_film_words.js";
+import { life } from "./merge_film_words.js";
 
 const NEWEST = 40; // tokens shown
 const KEY = "dotted: gone from the text · orange: not under every rule · click: its biography";
@@ -12,7 +14,7 @@ const KEY = "dotted: gone from the text · orange: not under every rule · click
 /** Look and name of a token in the vocabulary after k merges; `only`: not learned under every rule. */
 function dressChip(chip, { id, bytes }, { run, k }, only, chosen) {
   const there = run.occurrences(id, k);
-  const where = there ? `in the text ${times(there, "time")}` : "no longer in the text";
+  const where = there ? `in the text ${plural(there, "time")}` : "no longer in the text";
   const look = marks([!there, "mf-dead"], [only, "mf-only"], [bytes === chosen, "mf-chosen"]);
   dress(chip, `lmc-tok${look}`, `${spell(bytes)}, id ${id}, ${where}${only ? ", not learned under every rule" : ""}`);
 }
@@ -36,7 +38,7 @@ export function vocabularyOf(choose) {
       const shown = newest.map(({ id }) => ({ id, bytes: run.tokens[id] }));
       const some = k > shown.length ? `, the newest ${shown.length} shown` : "";
       const nothing = "Nothing learned yet: the vocabulary is the 256 bytes";
-      write(head, k ? `Learned so far: ${times(k, "token")}${some}` : nothing);
+      write(head, k ? `Learned so far: ${plural(k, "token")}${some}` : nothing);
       const bring = () =>
         keyed(chips, shown, {
           key: ({ id, bytes }) => `${id} ${bytes}`,
@@ -79,7 +81,7 @@ export function biographyOf(choose) {
     if (chosen === null) return [];
     const id = run.tokens.slice(0, 256 + total).indexOf(chosen);
     if (id < 0) {
-      const words = `“${spell(chosen)}” is not learned under this rule within ${times(total, "merge")}`;
+      const words = `“${spell(chosen)}” is not learned under this rule within ${plural(total, "merge")}`;
       return [h("p", { class: "mf-sub" }, words)];
     }
     const { head, body, story } = pieces(run, id);

@@ -1,11 +1,10 @@
 // What MergeFilm says: the headline above the stage, and the reading line below it.
-import { grouped, h } from "../lib/base.js";
+import { h } from "../lib/elements.js";
+import { grouped, plural } from "../lib/numbers.js";
 import { byteString, bytesPerToken, spell } from "../lib/tokens.js";
 import { TIES, candidates, piecesAt } from "../rules/bpe.js";
 import { named, unlikeLongest } from "../rules/film.js";
 import { token } from "./merge_film_tokens.js";
-
-export const times = (n, word) => `${grouped(n)} ${word}${n === 1 ? "" : "s"}`;
 
 const big = (...children) => h("span", { class: "mf-big" }, children);
 const small = (...children) => h("span", { class: "lmc-muted" }, children);
@@ -45,13 +44,13 @@ export function sayTraining({ run, k, total, guessing }) {
   const now = run.tokensAt(k),
     verb = k ? "are now" : "are";
   const ratio = bytesPerToken(run.bytes, now);
-  const is = `${times(run.bytes, "byte")} ${verb} ${times(now, "token")}, ${ratio} bytes a token.`;
+  const is = `${plural(run.bytes, "byte")} ${verb} ${plural(now, "token")}, ${ratio} bytes a token.`;
   if (!run.bytes) return EMPTY;
   if (!run.tables[k].most || (k === run.steps.length && run.done))
     return `${is} Every pre-token is one token: no pair is left to merge.`;
   if (guessing) return `${is} Count the pairs, and say which one is merged next.`;
   if (k < total) return `${is} ${sayNext(run, k)}`;
-  return `${is} The vocabulary is full: 256 bytes and ${times(total, "merge")}. Step on to encode a text with it.`;
+  return `${is} The vocabulary is full: 256 bytes and ${plural(total, "merge")}. Step on to encode a text with it.`;
 }
 
 function sayNext(run, k) {
@@ -59,11 +58,11 @@ function sayNext(run, k) {
     { pair, count } = run.steps[k];
   if (run.given) {
     const less = count < most ? `; the most frequent is counted ${most}` : "";
-    return `Yours merges ${named(run, pair)} next, counted ${times(count, "time")}${less}.`;
+    return `Yours merges ${named(run, pair)} next, counted ${plural(count, "time")}${less}.`;
   }
   const heart = most === 1 ? " Every pair is there once: from here on the text is only learned by heart." : "";
-  if (tied === 1) return `Next: ${named(run, pair)}, counted ${times(most, "time")}.${heart}`;
-  return `Next ${times(tied, "pair")} tie at ${most}: ${takes(run, wins)}.${heart}`;
+  if (tied === 1) return `Next: ${named(run, pair)}, counted ${plural(most, "time")}.${heart}`;
+  return `Next ${plural(tied, "pair")} tie at ${most}: ${takes(run, wins)}.${heart}`;
 }
 
 /** The reading line while encoding. */
@@ -72,14 +71,14 @@ export function sayEncoding({ trace, fresh, done }) {
     now = bytes - done,
     step = trace.steps[done];
   if (!bytes) return "Type a text to encode: the merges fire in the order they were learned.";
-  const became = `${times(bytes, "byte")} became ${times(now, "token")}, ${bytesPerToken(bytes, now)} bytes a token.`;
+  const became = `${plural(bytes, "byte")} became ${plural(now, "token")}, ${bytesPerToken(bytes, now)} bytes a token.`;
   if (!step) return `${became}${notLongest(trace, done)}`;
   const all = candidates(trace, piecesAt(trace, step.pretoken, done)),
     leftmost = Math.min(...all.map(({ at }) => at));
   const whole = spell(byteString(trace.pretokens[step.pretoken])),
     notFirst = step.at > leftmost ? ", though it is not the leftmost" : "";
   const fires = `rank ${step.rank} fires, the earliest learned${notFirst}`;
-  return `${times(all.length, "pair")} of “${whole}” can merge; ${fires}.`;
+  return `${plural(all.length, "pair")} of “${whole}” can merge; ${fires}.`;
 }
 
 function notLongest(trace, done) {
@@ -94,10 +93,10 @@ export function life(run, id, k, total, heirs) {
   const step = run.steps[id - 256],
     end = run.occurrences(id, total);
   const overlap = step && step.count > step.replaced ? ` (counted ${step.count}: it overlaps itself)` : "";
-  const born = step ? `merge ${id - 255}, made in ${times(step.replaced, "place")}${overlap}` : "one of the 256 bytes";
-  const now = k < id - 255 ? "not made yet" : `now in ${times(run.occurrences(id, k), "place")}`;
+  const born = step ? `merge ${id - 255}, made in ${plural(step.replaced, "place")}${overlap}` : "one of the 256 bytes";
+  const now = k < id - 255 ? "not made yet" : `now in ${plural(run.occurrences(id, k), "place")}`;
   const gone = step ? "at the end in none: scaffolding, with an id that this text never uses" : "gone at the end";
-  const fate = end ? `at the end in ${times(end, "place")}` : gone;
+  const fate = end ? `at the end in ${plural(end, "place")}` : gone;
   const names = heirs.slice(0, 4).map((bytes) => `“${spell(bytes)}”`);
   const later = heirs.length ? ` Later part of ${names.join(", ")}${heirs.length > 4 ? " …" : ""}.` : "";
   return `${born}; ${now}; ${fate}.${later}`;

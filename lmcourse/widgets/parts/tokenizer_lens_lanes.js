@@ -1,5 +1,5 @@
 // What TokenizerLens draws of the lanes: byte by byte below one another, or as chips with their ids.
-import { h } from "../lib/base.js";
+import { h } from "../lib/elements.js";
 import { byteLine, byteRows, drawn, lines, spell } from "../lib/tokens.js";
 import { overlapping } from "../rules/lanes.js";
 

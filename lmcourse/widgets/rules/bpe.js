@@ -7,7 +7,7 @@ export const TABLE = 8; // pairs kept of each table
 
 // GPT-2 numbers the bytes that have a visible character first.
 const visible = (b) => (b > 32 && b < 127) || (b > 160 && b !== 173);
-const ORDER = Array.from({ length: 256 }, (_, b) => b).sort((a, b) => visible(b) - visible(a) || a - b);
+const ORDER = Array.from({ length: 256 }, (_, b) => b).sort((a, b) => Number(visible(b)) - Number(visible(a)) || a - b);
 const BYTE_ID = new Map(ORDER.map((b, id) => [b, id]));
 const gpt2Id = (char) => BYTE_ID.get(char.charCodeAt(0)) ?? char.charCodeAt(0);
 
@@ -30,7 +30,7 @@ export class Trainer {
     this.index = new Map([...words.keys()].map((word, w) => [word, w]));
     this.times = [...words.values()];
     this.texts = [...words.keys()].map(byteString);
-    this.history = this.texts.map((text) => [[0, text]]); // per pre-token: [merges made, its tokens then]
+    this.history = this.texts.map((text) => [{ since: 0, text }]); // per pre-token: merges made, its tokens then
     this.bytes = this.texts.reduce((sum, text, w) => sum + text.length * this.times[w], 0);
     this.counts = new Map();
     this.where = new Map();
@@ -165,7 +165,7 @@ export class Trainer {
       if (!texts[w].includes(pair)) continue; // an earlier merge took it
       const text = texts[w].replaceAll(pair, made);
       texts[w] = text;
-      if (text.length < 200 || k % 16 === 0) this.history[w].push([k + 1, text]);
+      if (text.length < 200 || k % 16 === 0) this.history[w].push({ since: k + 1, text });
       for (let at = text.indexOf(made); at >= 0; at = text.indexOf(made, at + 1)) {
         replaced += times[w];
         const previous = text[at - 1],
@@ -190,7 +190,7 @@ export class Trainer {
 
   /** The tokens of a pre-token after k merges, one character a token. */
   textAt(w, k) {
-    const [since, text] = this.history[w].findLast(([merges]) => merges <= k);
+    const { since, text } = this.history[w].findLast((state) => state.since <= k);
     let now = text;
     if (now.length >= 200)
       for (let j = since; j < k; j += 1) now = now.replaceAll(this.steps[j].pair, String.fromCharCode(256 + j));
@@ -202,7 +202,7 @@ export class Trainer {
     const own = String.fromCharCode(id);
     let n = 0;
     if (id < 256)
-      this.history.forEach(([[, text]], w) => {
+      this.history.forEach(([{ text }], w) => {
         n += (text.split(own).length - 1) * this.times[w];
       });
     for (const step of this.steps.slice(0, k)) {

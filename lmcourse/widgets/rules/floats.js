@@ -1,26 +1,33 @@
 // Floating-point numbers in every format, exactly: node tests hold this against lmcourse.float_formats on golden
 // vectors. A bit pattern is a BigInt and a number a fraction of two BigInts from the first digit typed to the one
 // rounding: nothing passes through a JavaScript number, so no NaN loses its payload and nothing is rounded twice.
-import { raised } from "../lib/base.js";
+import { raised } from "../lib/numbers.js";
 
 export const ROUNDINGS = ["nearest_even", "toward_zero", "up", "down", "ties_away", "stochastic"];
 export const OVERFLOWS = ["inf", "saturate", "nan"];
 
-// Numbers: { kind: "finite", negative, n, d } with n >= 0 and d > 0, or { kind: "inf" | "nan", negative }
+/**
+ * A number: n/d with n >= 0 and d > 0 and a sign of its own, or an infinity or NaN.
+ * @typedef {{ kind: "finite" | "inf" | "nan", negative: boolean, n?: bigint, d?: bigint }} Exact
+ */
 
+/** @type {(x: bigint) => bigint} */
 const abs = (x) => (x < 0n ? -x : x);
 const bitLength = (x) => (x === 0n ? 0 : x.toString(2).length);
 export const two = (k) => 1n << BigInt(k);
+/** @type {(n: bigint, d: bigint, negative?: boolean) => Exact} */
 export const finite = (n, d, negative = n < 0n !== d < 0n && n !== 0n) => ({
   kind: "finite",
   negative,
   n: abs(n),
   d: abs(d),
 });
+/** @type {(x: Exact) => bigint} */
 export const signed = (x) => (x.negative ? -x.n : x.n);
 export const opposite = (x) => ({ ...x, negative: !x.negative });
 export const isZero = (x) => x.kind === "finite" && x.n === 0n;
 
+/** @type {(a: Exact, b: Exact) => Exact} */
 export function plus(a, b) {
   if (a.kind === "nan" || b.kind === "nan") return { kind: "nan", negative: false };
   if (a.kind === "inf" || b.kind === "inf") {
@@ -31,17 +38,20 @@ export function plus(a, b) {
 }
 export const minus = (a, b) => plus(a, opposite(b));
 export const sizeOf = (x) => bitLength(x.n) + bitLength(x.d);
+/** @type {(a: Exact, b: Exact) => Exact} */
 export function times(a, b) {
   const negative = a.negative !== b.negative;
   if (a.kind === "finite" && b.kind === "finite") return finite(signed(a) * signed(b), a.d * b.d);
   const undefinedProduct = a.kind === "nan" || b.kind === "nan" || isZero(a) || isZero(b);
   return undefinedProduct ? { kind: "nan", negative: false } : { kind: "inf", negative };
 }
+/** @type {(a: Exact, b: Exact) => Exact} */
 export function over(a, b) {
   if (isZero(b)) throw new Error("division by zero");
   if (b.kind === "finite") return times(a, finite(b.d, b.n, b.negative));
   return a.kind === "finite" && b.kind === "inf" ? finite(0n, 1n) : { kind: "nan", negative: false };
 }
+/** @type {(a: Exact, b: Exact) => Exact} */
 export function power(a, b) {
   if (a.kind !== "finite" || b.kind !== "finite") throw new Error("a power needs two finite numbers");
   const exponent = b.n / b.d;
