@@ -97,7 +97,7 @@ export function kindOf(f, bits) {
   return "normal";
 }
 
-/** The number that a pattern stands for. */
+/** The number that a pattern stands for. @type {(f: any, bits: bigint) => Exact} */
 export function decode(f, bits) {
   const kind = kindOf(f, bits),
     { negative, exponent, mantissa } = split(f, bits);
