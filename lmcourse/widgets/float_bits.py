@@ -19,7 +19,7 @@ import traitlets
 from lmcourse.float_formats import FORMATS, OVERFLOWS, ROUNDINGS, FloatFormat, exact_decimal
 from lmcourse.widgets.base import CourseWidget
 
-PICTURES = ("formats", "rounding", "plane")
+PICTURES = ("none", "formats", "ranges", "plane", "rounding")  # tabs: all formats, ranges, every code, rounding
 DTYPES = {getattr(torch, name): fmt for name, fmt in FORMATS.items() if hasattr(torch, name)}
 
 
@@ -28,6 +28,7 @@ class FloatBits(CourseWidget):
 
     `value`: text is read exactly ("0.1", "1/3", "1 + 2**-8 + 2**-40", "max", "nan"); a float is the float64 that it is;
     a tensor of one element brings its own format and its own bits, a NaN's payload too. `bits` gives a pattern instead.
+    `picture`: the tab that is open, "none", "formats", "ranges", "plane" (every code) or "rounding".
     `encode(x, exponent_bits, mantissa_bits)`: a function of yours, whose bits are compared with the reference's.
 
     >>> FloatBits("0.1", format="bfloat16")
@@ -39,7 +40,7 @@ class FloatBits(CourseWidget):
     format = traitlets.Unicode("bfloat16").tag(sync=True)
     rounding = traitlets.Unicode("nearest_even").tag(sync=True)
     overflow = traitlets.Unicode("inf").tag(sync=True)
-    picture = traitlets.Unicode("formats").tag(sync=True)
+    picture = traitlets.Unicode("none").tag(sync=True)
     predict = traitlets.Bool(False).tag(sync=True)
     has_encode = traitlets.Bool(False).tag(sync=True)
     formats = traitlets.List().tag(sync=True)
@@ -52,7 +53,7 @@ class FloatBits(CourseWidget):
         bits: int | None = None,
         rounding: str = "nearest_even",
         overflow: str = "inf",
-        picture: str = "formats",
+        picture: str = "none",
         predict: bool = False,
         encode: Callable[[float, int, int], int] | None = None,
     ):
