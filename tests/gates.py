@@ -35,9 +35,21 @@ def run(*command, **env: str) -> None:
 
 
 def lint() -> None:
-    """ruff over package, tests and notebooks."""
+    """ruff over package, tests and notebooks; Biome and TypeScript over the JavaScript of widgets and book."""
     run(sys.executable, "-m", "ruff", "check", ".")
     run(sys.executable, "-m", "ruff", "format", "--check", "lmcourse", "tests", "benchmarks", "conftest.py")
+    if shutil.which("npm") is None:
+        raise Skipped("npm is not installed, and Biome and TypeScript come from there; ruff has passed")
+    npm_install("tests/javascript")
+    tools = ROOT / "tests" / "javascript" / "node_modules" / ".bin"
+    run(tools / "biome", "ci", "--error-on-warnings")  # lint and format
+    run(tools / "tsc", "--project", "tests/javascript")
+
+
+def npm_install(folder: str) -> None:
+    """What the folder's package.json pins, into its node_modules."""
+    quiet = ("--no-package-lock", "--silent", "--no-fund", "--no-audit")
+    run(shutil.which("npm"), "install", "--prefix", folder, *quiet)
 
 
 def unit() -> None:
@@ -119,8 +131,7 @@ def browser() -> None:
         raise Skipped("Chromium is not installed")
     if shutil.which("npm") is None:
         raise Skipped("npm is not installed, and axe-core comes from there")
-    quiet = ("--no-package-lock", "--silent", "--no-fund", "--no-audit")
-    run(shutil.which("npm"), "install", "--prefix", "tests/browser", *quiet)
+    npm_install("tests/browser")
     run(*PYTEST, "tests/browser")
 
 

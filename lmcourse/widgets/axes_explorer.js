@@ -1,21 +1,12 @@
 // AxesExplorer: a pattern of named axes as chips, grids and a loop nest; hover an element to see what it meets. What a
 // pattern means is in axes.js and runs here, so that nothing waits for a kernel; this file draws it.
-import {
-  asker,
-  bounded,
-  choice,
-  field,
-  frame,
-  grouped,
-  h,
-  put,
-  redraw,
-  roving,
-  s,
-  slider,
-  stepper,
-  write,
-} from "./lib/base.js";
+import { bounded, frame, put, redraw } from "./lib/base.js";
+import { choice, field, slider } from "./lib/controls.js";
+import { stepper } from "./lib/player.js";
+import { roving } from "./lib/roving.js";
+import { h, s, write } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { grouped } from "./lib/numbers.js";
 import { movedTo } from "./lib/share.js";
 import {
   FIRST_SIZES,

@@ -1,5 +1,10 @@
 // FloatBits: every bit of a number, in every format. The arithmetic is in floats.js and runs here; this file draws.
-import { asker, check, choice, field, frame, h, put, raised, redraw, roving, s } from "./lib/base.js";
+import { frame, put, redraw } from "./lib/base.js";
+import { check, choice, field } from "./lib/controls.js";
+import { roving } from "./lib/roving.js";
+import { h, s } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { raised } from "./lib/numbers.js";
 import {
   againstHalf,
   asText,

@@ -1,6 +1,11 @@
 // FormatHistogram: a tensor over the numbers that each format has. First what rounding does to a list of numbers, which
 // node tests hold against lmcourse.float_formats; then the drawing: one row a format, all on one axis of powers of two.
-import { asker, check, frame, grouped, h, put, raised, redraw, roving, s, slider } from "./lib/base.js";
+import { frame, put, redraw } from "./lib/base.js";
+import { check, slider } from "./lib/controls.js";
+import { roving } from "./lib/roving.js";
+import { h, s } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { grouped, raised } from "./lib/numbers.js";
 
 const BINS = 2; // a binade
 const FATES = ["zero", "subnormal", "normal", "large"];

@@ -1,25 +1,13 @@
 // MergeFilm: byte-pair encoding, merge by merge: learned from a text, then applied to another. The algorithm is in
 // bpe.js and runs here, so that the film needs no kernel; this file draws it.
-import {
-  asker,
-  change,
-  check,
-  choice,
-  field,
-  fill,
-  frame,
-  grouped,
-  h,
-  keyed,
-  put,
-  redraw,
-  roving,
-  s,
-  slider,
-  stepper,
-  still,
-  write,
-} from "./lib/base.js";
+import { frame, put, redraw } from "./lib/base.js";
+import { still } from "./lib/motion.js";
+import { check, choice, field, slider } from "./lib/controls.js";
+import { stepper } from "./lib/player.js";
+import { roving } from "./lib/roving.js";
+import { change, fill, h, keyed, s, write } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { grouped } from "./lib/numbers.js";
 import {
   Film,
   TABLE,

@@ -1,20 +1,12 @@
 // PageMap: what a batch touches in a token file. The order of the windows, their pages and what was seen are computed
 // here, as in lmcourse.data_loading; faults, resident memory and the page cache are asked of the kernel.
-import {
-  bounded,
-  h,
-  s,
-  frame,
-  redraw,
-  put,
-  asker,
-  slider,
-  choice,
-  check,
-  stepper,
-  roving,
-  grouped,
-} from "./lib/base.js";
+import { bounded, frame, put, redraw } from "./lib/base.js";
+import { check, choice, slider } from "./lib/controls.js";
+import { stepper } from "./lib/player.js";
+import { roving } from "./lib/roving.js";
+import { h, s } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { grouped } from "./lib/numbers.js";
 import { movedTo } from "./lib/share.js";
 
 const BLOCKS = 480,

@@ -1,6 +1,12 @@
 // A tensor's storage as one strip, a lane a tensor over it, and what operations do to the record. The rules are in strides.js
 // and run here, so that nothing waits for a kernel; PyTorch is asked by Python (stride_view.py). This file draws.
-import { asker, choice, field, frame, grouped, h, put, redraw, roving, stepper, write } from "./lib/base.js";
+import { frame, put, redraw } from "./lib/base.js";
+import { choice, field } from "./lib/controls.js";
+import { stepper } from "./lib/player.js";
+import { roving } from "./lib/roving.js";
+import { h, write } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { grouped } from "./lib/numbers.js";
 import { movedTo } from "./lib/share.js";
 import {
   addressesOf,

@@ -1,6 +1,11 @@
 // TokenizerLens: several tokenizers on one text. Python tokenizes; here tokens become spans of bytes, so that what lies
 // above what, and which tokens share a byte, is a matter of numbers. The pure part is tested by node on golden vectors.
-import { asker, choice, field, frame, grouped, h, put, redraw, roving } from "./lib/base.js";
+import { frame, put, redraw } from "./lib/base.js";
+import { choice, field } from "./lib/controls.js";
+import { roving } from "./lib/roving.js";
+import { h } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { grouped } from "./lib/numbers.js";
 import {
   byteLine,
   byteRows,

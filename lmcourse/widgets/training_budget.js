@@ -1,7 +1,11 @@
 // TrainingBudget: what a training run costs. First the arithmetic, equal to lmcourse.flops on
 // tests/golden/training_budget.json; then how numbers are worded; then the picture, a function of the state.
 // Not here: communication between devices, mixture of experts.
-import { asker, check, choice, field, frame, h, put, redraw, s, slider, stepper } from "./lib/base.js";
+import { frame, put, redraw } from "./lib/base.js";
+import { check, choice, field, slider } from "./lib/controls.js";
+import { stepper } from "./lib/player.js";
+import { h, s } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
 import { movedTo } from "./lib/share.js";
 
 const SECONDS_PER_DAY = 86400;

@@ -1,7 +1,7 @@
 // Floating-point numbers in every format, exactly: node tests hold this against lmcourse.float_formats on golden vectors. A bit
 // pattern is a BigInt and a number a fraction of two BigInts from the first digit typed to the one rounding: nothing passes
 // through a JavaScript number, so no NaN loses its payload and nothing is rounded twice.
-import { raised } from "../lib/base.js";
+import { raised } from "../lib/numbers.js";
 
 export const ROUNDINGS = ["nearest_even", "toward_zero", "up", "down", "ties_away", "stochastic"];
 export const OVERFLOWS = ["inf", "saturate", "nan"];
