@@ -1,10 +1,11 @@
 // Roofline: operations as dots under the roof of a chip, and under the one measured on this machine. The costs are in
 // rules/flops.js, the picture in parts/roofline_picture.js; here are the state, its words, the table and the controls.
 import { frame, put, redraw } from "./lib/base.js";
-import { check, choice, roving, slider } from "./lib/controls.js";
+import { check, choice, slider } from "./lib/controls.js";
 import { h } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { bytes, percent, si, three } from "./lib/numbers.js";
+import { roving } from "./lib/roving.js";
 import { movedTo } from "./lib/share.js";
 import { roofPicture } from "./parts/roofline_picture.js";
 import {

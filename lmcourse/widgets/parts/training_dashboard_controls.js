@@ -106,8 +106,8 @@ function forkControl(kernel, button) {
   let times = 3;
   const factor = choice({
     label: "with the lr",
-    options: FACTORS.map((each) => [each, `× ${each}`]),
-    value: times,
+    options: FACTORS.map((each) => [String(each), `× ${each}`]),
+    value: String(times),
     onchange: (v) => {
       times = Number(v);
     },

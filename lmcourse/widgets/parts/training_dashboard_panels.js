@@ -1,8 +1,9 @@
 // TrainingDashboard's panels below the curves: what the model writes through time, what the batch of a step held, and
 // what each token of a fixed text costs. Each is { el, draw(scene) }.
-import { roving } from "../lib/controls.js";
+
 import { h } from "../lib/elements.js";
 import { grouped } from "../lib/numbers.js";
+import { roving } from "../lib/roving.js";
 import { before, heat } from "../rules/runs.js";
 import { spikeWords, words } from "./training_dashboard_words.js";
 
