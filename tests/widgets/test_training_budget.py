@@ -100,6 +100,16 @@ def test_it_takes_a_config_a_shape_or_a_model():
     assert TrainingBudget(model).has_model and not TrainingBudget(config).has_model
 
 
+def test_a_model_of_yours_can_be_weighed_while_another_is_shown():
+    config = ModelConfig(vocab_size=64, context_length=32, d_model=32, num_layers=2, num_heads=2, d_ff=64)
+    budget = TrainingBudget("Llama 3 70B", mine=TransformerLM(config))
+    assert budget.preset == "Llama 3 70B" and budget.has_model
+    assert next(iter(budget.presets)) == "your model" and budget.presets["your model"]["shape"]["d_model"] == 32
+    assert budget.answer({"weigh": {"batch": 2, "seq": 32}})["measured"] > 0
+    with pytest.raises(TypeError, match="mine: a TransformerLM"):
+        TrainingBudget("GPT-2", mine="a model")
+
+
 @pytest.mark.parametrize("options", [{}, {"fused_attention": True}, {"checkpoint_blocks": True}])
 def test_the_cross_check_weighs_a_real_step(options):
     config = ModelConfig(vocab_size=500, context_length=128, d_model=64, num_layers=4, num_heads=4, d_ff=172)
