@@ -41,10 +41,14 @@ export function frame({ model, el, python, reset }) {
     actions,
     /** What tabs show, below the reading line. */
     below,
-    /** Put controls behind More, whose button joins the controls in view. Call it once, after the others are there. */
+    /**
+     * Put controls behind More, whose button, returned, joins the controls in view. Call it after the others are
+     * there.
+     */
     more(...nodes) {
       more.el.append(...nodes);
       controls.append(more.button);
+      return more.button;
     },
     /** @param {string} text */
     title(text) {
