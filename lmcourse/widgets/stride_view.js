@@ -28,6 +28,12 @@ const STATE = [
   "puzzle",
   "answers",
 ];
+const WORDS = {
+  storage: "The memory of a tensor: one row of numbers, whatever its shape.",
+  stride: "How many elements of the storage one step along a dimension skips.",
+  contiguous: "The elements lie in the order in which they are read, one after the other.",
+  "cache line": "The piece in which a processor fetches memory, 64 bytes on most.",
+};
 const PREDICT = "Predict first: will it be a view, or an error?";
 
 /** The line of Python that makes this widget again. */
@@ -352,6 +358,7 @@ function render({ model, el }) {
   };
   const view = new View(model, frame({ model, el, reset, python: () => pythonOf(model, first) }));
   view.frame.root.classList.add("sv");
+  view.frame.words(WORDS);
   linkCells(view);
   const settle = controlsOf(view);
   const drawn = ["storages", "lanes", "selected", "mode", "new_shape", "puzzle", "answers", "theirs"];
