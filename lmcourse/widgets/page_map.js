@@ -38,7 +38,8 @@ const LIMITS = {
 };
 const WORDS = {
   page: "The piece in which the system moves a file to memory: 4,096 bytes on most machines.",
-  "page fault": "A read of a page that is not mapped yet: minor where memory has it, major where the disk must be asked.",
+  "page fault":
+    "A read of a page that is not mapped yet: minor where memory has it, major where the disk must be asked.",
   "page cache": "Pages of files that the system keeps in memory, for whoever reads them next.",
   epoch: "As many windows as the file holds, once.",
 };
