@@ -65,8 +65,8 @@ NOT_YET = {
 }  # fmt: skip
 calm_widget = pytest.mark.parametrize("name", [name for name in NAMES if name not in NOT_YET])
 
-# What a reader can operate, as the keyboard meets it: a tab stop each. A player is one, tabs are one, and so is a row of
-# choices with one tab stop. Cells of the picture, words of help, Share and Reset are not counted.
+# What a reader can operate, as the keyboard meets it: a tab stop each. A player is one, tabs are one, and a row of
+# choices with one tab stop is. Cells of the picture, words of help, Share and Reset are not counted.
 CONTROLS = """() => {
   const apart = '.lmc-actions, .lmc-share, .lmc-words, .lmc-help-box';
   const stops = [...document.querySelectorAll(

@@ -96,8 +96,8 @@ export function sayLane(state, lane) {
     lane === state.lanes[0] ? "the first tensor here" : lane.given && lane.copy ? "in a storage of its own" : kind;
   const kept = !lane.copy && size > 4 * prod(lane.shape) ? ` It keeps ${elements} alive.` : "";
   const proof = lane.confirmed ? "" : " By the page's rules; the kernel has not confirmed it.";
-  const strides = `strides ${stridesInWords(lane, itemsize)}`;
-  return `${lane.name} has shape ${tuple(lane.shape)} and ${strides}, ${whyContiguous(lane)}; ${origin}.${kept}${proof}`;
+  const record = `shape ${tuple(lane.shape)} and strides ${stridesInWords(lane, itemsize)}`;
+  return `${lane.name} has ${record}, ${whyContiguous(lane)}; ${origin}.${kept}${proof}`;
 }
 
 export const cutWords = (size) => (size > DRAWN ? `, the first ${grouped(DRAWN)} drawn` : "");
