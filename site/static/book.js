@@ -53,8 +53,8 @@
       words.setAttribute("role", "note");
       words.textContent =
         "This page was opened from a file: its widgets are still pictures and the search is off, because a " +
-        "browser runs neither from a file. Serve the folder instead (python -m http.server, in it) and open the address " +
-        "that it prints.";
+        "browser runs neither from a file. Serve the folder instead (python -m http.server, in it) and open the " +
+        "address that it prints.";
       document.querySelector("article")?.prepend(words);
     }
   });
