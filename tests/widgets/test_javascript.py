@@ -9,11 +9,7 @@ MODULES = sorted([*(ROOT / "lmcourse" / "widgets").rglob("*.js"), *(ROOT / "site
 every_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 
 # Not yet cut into parts or broken into lines. Nothing is added here.
-NOT_YET = {
-    "optimizer_paths", "roofline", "signal_scope",
-    "training_budget", "training_dashboard",
-    "book", "present",
-}  # fmt: skip
+NOT_YET = {"optimizer_paths"}
 
 
 @every_module
