@@ -253,7 +253,7 @@ function render({ model, el }) {
       kernel.ask({ text, special });
       return "";
     }
-    const answer = known ?? answerHere(get("names"), get("local"), text, special);
+    const answer = known ?? answerHere(get("names"), get("local") ?? [], text, special);
     if (answer) put(model, { shown: answer });
     return answer ? "" : ASK_PYTHON;
   }
