@@ -25,9 +25,7 @@ export function ordinalOf(f, bits) {
   return (bits & signBit(f)) !== 0n ? -magnitude : magnitude;
 }
 
-/**
- * The code of the `n`-th number from 0; null where the format ends. An infinity counts as the number after the last.
- */
+/** The code of the `n`-th number from 0; null where the format ends. An infinity is the number after the last. */
 export function codeAt(f, n) {
   if (n < 0n && !f.signed) return null;
   const magnitude = n < 0n ? -n : n,
