@@ -10,8 +10,6 @@ every_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(pat
 
 # Not yet cut into parts or broken into lines. Nothing is added here.
 NOT_YET = {
-    "optimizer_paths", "roofline", "signal_scope",
-    "training_budget", "training_dashboard",
     "book", "present",
 }  # fmt: skip
 
