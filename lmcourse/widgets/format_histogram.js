@@ -4,6 +4,7 @@ import { frame, put, redraw } from "./lib/base.js";
 import { check, slider } from "./lib/controls.js";
 import { h, s } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
+import { MOVE, still } from "./lib/motion.js";
 import { grouped, percent, raised, short } from "./lib/numbers.js";
 import { roving } from "./lib/roving.js";
 import { nick } from "./rules/floats.js";
@@ -64,12 +65,21 @@ function ground(f, { at }) {
   ];
 }
 
+/** Let bars be seen to come from where they were; a slider's own small steps need no help. */
+function slide(bars, from) {
+  if (Math.abs(from) < W / 20 || Math.abs(from) > W || still()) return;
+  const start = { transform: `translateX(${from.toFixed(1)}px)` };
+  bars.animate([start, { transform: "none" }], { duration: MOVE, easing: "ease-in-out" });
+}
+
 /** One row of the table: its button, its picture and its cells by name; `draw` fills them. */
 function formatRow(name, f, sample, choose) {
   const bars = FATES.map((fate) => s("path", { class: `lmc-fh-bar lmc-fh-${fate}` }));
   const height = f ? H + 6 : H + 16; // below the bars: ticks, or words
   const size = { viewBox: `0 0 ${W} ${height}`, width: W, height, role: "img" };
-  const picture = s("svg", size, ground(f, sample), bars);
+  const moved = s("g", {}, bars),
+    picture = s("svg", size, ground(f, sample), moved);
+  let before = null; // the scale that was drawn last
   const button = h("button", { type: "button", class: "lmc-fh-name", tabindex: -1, onclick: choose }, nick(name));
   const cells = Object.fromEntries(SAID.map((each) => [each, h("td")]));
   const head = h("th", { scope: "row" }, button);
@@ -77,8 +87,10 @@ function formatRow(name, f, sample, choose) {
   return {
     name,
     row,
-    draw(result, bins, chosen) {
+    draw(result, bins, chosen, scale) {
       drawBars(bars, bins, sample.axis);
+      if (before !== null) slide(moved, (before - scale) * (W / (sample.axis.high - sample.axis.low)));
+      before = scale;
       const words = saidOf(result);
       for (const each of SAID) cells[each].textContent = words[each];
       cells.lost.dataset.bad = String(result.underflow >= 0.005);
@@ -258,7 +270,7 @@ function render({ model, el }) {
         chosen = row.name === model.get("format");
       const scaled = sample.values.map((x) => x * factor);
       const result = report(scaled, row.name, formats, sample.largest * factor);
-      row.draw(result, binned(result.fates, sample.logs, k, sample.axis), chosen);
+      row.draw(result, binned(result.fates, sample.logs, k, sample.axis), chosen, k);
       if (!chosen) continue;
       view.say(sentence(model, row.name, k, result));
       whole.ask(row.name, k);

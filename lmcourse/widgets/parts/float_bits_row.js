@@ -87,14 +87,21 @@ function paint(el, flip) {
 
 /**
  * The row of bits.
- * @param {{ flip: (at: number, on: boolean) => void, step: (direction: number) => void, say: (words: string) => void }}
- *   on  what a bit set, Page Up or Page Down, and a bit that gets the focus do
+ * @param {{ flip: (at: number, on: boolean) => void, step: (direction: number) => void, say: (words: string) => void,
+ *   light: (at: number | null) => void }} on
+ *   what a bit set, Page Up or Page Down, a bit that gets the focus, and one that is pointed at do
  */
 export function bitsRow(on) {
   const el = h("div", { class: "lmc-fb-bits", role: "group", "aria-label": "bits" });
   const rover = roving(el, ".lmc-fb-bit", { onfocus: (cell) => on.say(cell.getAttribute("aria-label")) });
   const flip = (cell, to) => on.flip(Number(cell.dataset.at), to);
+  const light = (event) => {
+    const cell = event.target.closest?.(".lmc-fb-bit");
+    on.light(cell ? Number(cell.dataset.at) : null);
+  };
   let laid = "";
+  for (const name of ["pointerover", "focusin"]) el.addEventListener(name, light);
+  for (const name of ["pointerleave", "focusout"]) el.addEventListener(name, () => on.light(null));
   paint(el, flip);
   el.addEventListener("keydown", (event) => {
     const cell = event.target.closest(".lmc-fb-bit");
