@@ -1,7 +1,7 @@
 // FormatHistogram: a tensor over the numbers that each format has, one row a format, all on one axis of powers of two.
 // What rounding does to the numbers is in rules/histogram.js; here it is drawn.
 import { frame, put, redraw } from "./lib/base.js";
-import { check, slider } from "./lib/controls.js";
+import { check, help, slider } from "./lib/controls.js";
 import { h, s } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { MOVE, still } from "./lib/motion.js";
@@ -30,6 +30,12 @@ const HEADINGS = {
   large: "too large",
   error: "error",
   noise: "signal to noise",
+};
+const HELP = {
+  error:
+    "How far a stored number is from the true one, as a share of it: a mean over what is neither lost nor too large.",
+  "signal to noise":
+    "The energy of the tensor over the energy of what rounding changed. 10 dB more is a tenth of the noise.",
 };
 const SAID = ["lost", "large", "error", "noise"];
 const FIRST = ["float16", "bfloat16", "float8_e5m2", "float8_e4m3fn"]; // in view at first
@@ -139,7 +145,9 @@ function drawAxis({ axis, at }) {
 }
 
 function tableOf(rows, sample) {
-  const head = Object.values(HEADINGS).map((text) => h("th", { scope: "col" }, text));
+  const head = Object.values(HEADINGS).map((text) =>
+    h("th", { scope: "col" }, HELP[text] ? help(text, HELP[text]) : text),
+  );
   const foot = [
     h("td"),
     h("td", { class: "lmc-fh-plot" }, drawAxis(sample)),

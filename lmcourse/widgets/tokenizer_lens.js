@@ -1,7 +1,7 @@
 // TokenizerLens: several tokenizers on one text. Python tokenizes, the page draws and links: the spans of bytes that
 // tokens are come from rules/lanes.js.
 import { frame, put, redraw } from "./lib/base.js";
-import { choice, field } from "./lib/controls.js";
+import { choice, field, help } from "./lib/controls.js";
 import { h, write } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { grouped, plural } from "./lib/numbers.js";
@@ -48,9 +48,11 @@ function countRow(about, i) {
 function countTable(names) {
   const rows = names.map(countRow),
     body = rows.map(({ row }) => row);
-  const head = Object.entries(COLUMNS).map(([key, text]) =>
-    h("th", { scope: "col" }, key === "bar" ? h("span", { class: "lmc-sr" }, text) : text),
-  );
+  const special = {
+    bar: (text) => h("span", { class: "lmc-sr" }, text),
+    pieces: (text) => help(text, "Tokens that begin or end inside a character: its bytes are in more than one token."),
+  };
+  const head = Object.entries(COLUMNS).map(([key, text]) => h("th", { scope: "col" }, special[key]?.(text) ?? text));
   return {
     el: h("table", { class: "tl-summary" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)),
     draw({ lanes, spans, layout }) {
@@ -169,8 +171,8 @@ function controlsOf(model, { picked, typed }) {
   };
 }
 
-const KEY =
-  "A thick edge: a new pre-token. Dashed hex: a token that ends inside a character. ⏎ ⇥ ␣ stand for what is invisible.";
+const PRETOKEN = "A pre-token is a piece that the text is cut into before any merge: no token reaches beyond it.";
+const KEY = ". Dashed hex: a token that ends inside a character. ⏎ ⇥ ␣ stand for what is invisible.";
 const HINT = "Point at a token, or move to it with the arrow keys: every lane shows what it makes of the same bytes.";
 
 /** The parts of the stage; `show` draws what there is. */
@@ -182,7 +184,11 @@ function stageOf(f, model, turn) {
     pages = pager(turn),
     detail = h("div", { class: "tl-detail", style: `height: ${28 * (names.length + 1)}px` });
   f.stage.append(tracks, pages.el);
-  f.below.append(detail, summary, h("p", { class: "tl-key" }, KEY));
+  f.below.append(
+    detail,
+    summary,
+    h("p", { class: "tl-key" }, "A thick edge: a new ", help("pre-token", PRETOKEN), KEY),
+  );
   const stops = roving(tracks, "button"),
     longest = Math.max(...model.get("samples").map(({ text }) => byteString(text).length));
   let now = { layout: null, spans: [] };

@@ -193,6 +193,26 @@ def test_the_height_stays_while_it_plays(width, kernel_free):
         assert height() == before
 
 
+def test_a_finger_swipes_over_the_timeline_and_drags_its_hand(kernel_free):
+    page = shown(kernel_free, MergeFilm(HANDOUT, vocab_size=270, step=7))
+    touch = """([x, move]) => {
+      const svg = document.querySelector('.mf-time'), box = svg.getBoundingClientRect();
+      svg.setPointerCapture = () => { svg.held = true; };
+      svg.hasPointerCapture = () => Boolean(svg.held);
+      const hand = Number(document.querySelector('.mf-dot').getAttribute('cx'));
+      const at = (px) => ({ pointerType: 'touch', pointerId: 1, bubbles: true, clientX: box.left + px });
+      svg.dispatchEvent(new PointerEvent('pointerdown', at(hand + x)));
+      svg.dispatchEvent(new PointerEvent('pointermove', at(hand + x + move)));
+      svg.held = false;
+    }"""
+    page.evaluate(touch, [120, 40])
+    page.wait_for_timeout(60)
+    assert "Merge 7" in page.locator(".mf-headline").inner_text()
+    page.evaluate(touch, [4, 60])
+    page.wait_for_timeout(60)
+    assert "Merge 7" not in page.locator(".mf-headline").inner_text()
+
+
 def test_an_empty_text_has_no_dot(kernel_free):
     page = shown(kernel_free, MergeFilm("", vocab_size=260))
     assert page.locator(".mf-dot").is_hidden() and page.locator(".mf-value").is_hidden()
