@@ -84,7 +84,7 @@ def _changes(node: ast.AST, holder: ast.AST, field: str) -> Iterator[ast.AST | l
             yield from (ast.Constant(value + 1), ast.Constant(value - 1))
         case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
             yield operand
-        case ast.If(test=test) | ast.IfExp(test=test):
+        case ast.If() | ast.IfExp():
             for value in (True, False):
                 changed = copy.copy(node)
                 changed.test = ast.Constant(value)
@@ -181,17 +181,10 @@ def report(name: str) -> tuple[int, int, int]:
         unlisted, stale = [m for m in alive if m not in known], [m for m in known if m not in alive]
         every, refused = every + len(all_of_them), refused + len(all_of_them) - len(alive)
         untrue += len(unlisted) + len(stale)
-        print(
-            f"{declared.number:5} {exercise:22} {len(all_of_them):4} mutants, {len(all_of_them) - len(alive):4} refused, "
-            f"{len(alive) - len(unlisted):2} equivalent, {len(unlisted):2} survive   ({time.monotonic() - begun:.0f} s)"
-        )
-        print(
-            *[f"          survives: {m}" for m in unlisted],
-            *[f"          not true: {m}" for m in stale],
-            sep="\n",
-            end="",
-        )
-        print(flush=True) if unlisted or stale else None
+        counts = f"{len(all_of_them):4} mutants, {len(all_of_them) - len(alive):4} refused, {len(alive):2} alike"
+        print(f"{declared.number:5} {exercise:22} {counts}   ({time.monotonic() - begun:.0f} s)", flush=True)
+        for words, which in [("survives", unlisted), ("not true", stale)]:
+            print("".join(f"      {words}: {m}\n" for m in which), end="", flush=True)
     return every, refused, untrue
 
 
