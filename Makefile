@@ -1,5 +1,5 @@
-# Two commands: `make lab` opens the course, `make test` runs every gate. On Windows use the lines that README gives;
-# each target prints what it runs, and runs nothing else.
+# Two commands: `make lab` opens the course, `make test` runs every gate (`make quick` the first five). On Windows use the
+# lines that README gives; each target prints what it runs, and runs nothing else.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,13 +8,16 @@ BIN := $(VENV)/bin
 LAB_FLAGS := --ServerApp.ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
 	$(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 
-.PHONY: lab test site clean-notebooks bench test-cuda pictures
+.PHONY: lab test quick site clean-notebooks bench test-cuda pictures
 
 lab: $(VENV)/lab-ready
 	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks
 
 test: $(VENV)/test-ready
 	$(BIN)/python tests/gates.py
+
+quick: $(VENV)/test-ready
+	$(BIN)/python tests/gates.py quick
 
 test-cuda: $(VENV)/test-ready
 	$(BIN)/python tests/gates.py cuda

@@ -1,6 +1,7 @@
 """Set-up that every test shares, the notebooks under nbval included."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,10 @@ _DATA = ROOT.parent / "shared" / "data"
 for variable, folder in {"TIKTOKEN_CACHE_DIR": "tiktoken", "LMCOURSE_CACHE": "corpora"}.items():
     if variable not in os.environ and (_DATA / folder).is_dir():
         os.environ[variable] = str(_DATA / folder)
+
+# A shell leaves SIGINT ignored in what it starts in the background, and every kernel inherits that; tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests never touch a learner's own progress.
 os.environ.setdefault("LMCOURSE_DATA", tempfile.mkdtemp(prefix="lmcourse-tests-"))

@@ -3,7 +3,6 @@
 Not here: the drawing of the course (course_map.py) and what has been solved so far (exercises/progress.py).
 """
 
-import json
 import os
 import platform
 import tempfile
@@ -11,6 +10,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 LIBRARIES = ("torch", "numpy", "jupyterlab", "ipykernel", "anywidget", "lmcourse")
+NOTEBOOKS = (
+    "00_start_here",
+    "01_tokenization",
+    "02_float_formats",
+    "03_strides",
+    "04_einops",
+    "05_flops_and_mfu",
+    "06_initialization",
+    "07_data_loading",
+    "08_optimizers",
+    "09_training",
+)
+GPU_CELLS = {"02": 1, "03": 1, "05": 1, "09": 1}  # by notebook: the cells that only a GPU can run
 ENOUGH_MEMORY = 2 * 2**30  # bytes: no notebook takes more
 
 
@@ -23,12 +35,12 @@ def shift_by_one(ids: list[int]) -> tuple[list[int], list[int]]:
     ([7, 8], [8, 9])
     """
     if len(ids) < 2:
-        raise ValueError(f"ids: two or more are needed, got {len(ids)}")
+        raise ValueError(f"ids: two or more, got {len(ids)}")
     return list(ids[:-1]), list(ids[1:])
 
 
-def environment(notebooks: str | os.PathLike = ".") -> dict[str, str]:
-    """What this machine has, and what the notebooks in the folder `notebooks` will skip on it, in words.
+def environment() -> dict[str, str]:
+    """What this machine has, and what the notebooks will skip on it, in words.
 
     Takes about two seconds, for the peak is measured. Sends nothing anywhere, and asks no network.
     """
@@ -45,15 +57,16 @@ def environment(notebooks: str | os.PathLike = ".") -> dict[str, str]:
         "CUDA": cuda_status(),
         "memory": _memory(),
         "measured peak": f"{si(peak.flop_per_s, 'FLOP/s')} in float32 matmul, {si(peak.bytes_per_s, 'B/s')} in copying",
-        "will be skipped": "; ".join(skipped(notebooks)) or "nothing",
+        "will be skipped": "; ".join(skipped()) or "nothing",
+        "not beside this": ", ".join(missing()) or "nothing is missing",
     }
 
 
-def show_environment(notebooks: str | os.PathLike = ".") -> None:
+def show_environment() -> None:
     """Show `environment` as a card, in a notebook or a terminal."""
     from lmcourse.exercises.cards import Card
 
-    facts = environment(notebooks)
+    facts = environment()
     Card("correct", "The course runs here; this is what it runs on", rows=tuple(facts.items())).show()
 
 
@@ -75,31 +88,32 @@ def cuda_status() -> str:
     return f"yes: CUDA {torch.version.cuda}, {torch.cuda.get_device_name(0)}, {memory / 2**30:.0f} GiB"
 
 
-def skipped(notebooks: str | os.PathLike = ".") -> list[str]:
-    """What the notebooks of a folder will leave out on this machine, each with its reason; empty where nothing is.
-
-    Cells that need a GPU are those with the tag `needs-cuda`. Raises TypeError for what is no path.
+def skipped() -> list[str]:
+    """What the notebooks will leave out on this machine, each with its reason; empty where nothing is.
 
     >>> from unittest import mock
-    >>> cell = {"metadata": {"tags": ["needs-cuda"]}}
-    >>> with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, LMCOURSE_DEVICE="cpu"):
-    ...     _ = Path(folder, "02_bits.ipynb").write_text(json.dumps({"cells": [cell, cell]}), encoding="utf-8")
-    ...     skipped(folder)[0]
-    'what only a GPU can show (2 cells, in 02), for there is none'
+    >>> with mock.patch.dict(os.environ, LMCOURSE_DEVICE="cpu"):
+    ...     skipped()[0]
+    'what only a GPU can show (4 cells, in 02, 03, 05, 09), for there is none'
     """
-    if not isinstance(notebooks, str | os.PathLike):
-        raise TypeError(f"notebooks: the path of a folder, got {type(notebooks).__name__}")
     found = []
     if not cuda_status().startswith("yes"):
-        counts = _tagged(Path(notebooks), "needs-cuda")
-        if counts:
-            where = ", ".join(sorted(counts))
-            found.append(f"what only a GPU can show ({sum(counts.values())} cells, in {where}), for there is none")
+        cells, where = sum(GPU_CELLS.values()), ", ".join(GPU_CELLS)
+        found.append(f"what only a GPU can show ({cells} cells, in {where}), for there is none")
     if not any(_tiktoken_folder().glob("*")):
         found.append("the comparison with real vocabularies (01), unless a network is there to fetch them once")
     if _memory_bytes() < ENOUGH_MEMORY:
         found.append("whatever needs more memory than is free: close other kernels first")
     return found
+
+
+def missing(folder: str | os.PathLike = ".") -> list[str]:
+    """The notebooks of the course that are not in a folder: links to them lead nowhere.
+
+    >>> missing("/nowhere")[:2]
+    ['00_start_here.ipynb', '01_tokenization.ipynb']
+    """
+    return [f"{name}.ipynb" for name in NOTEBOOKS if not Path(folder, f"{name}.ipynb").is_file()]
 
 
 def _version(library: str) -> str:
@@ -128,13 +142,3 @@ def _memory() -> str:
 def _tiktoken_folder() -> Path:
     """Where tiktoken keeps the vocabularies that it fetched."""
     return Path(os.environ.get("TIKTOKEN_CACHE_DIR") or Path(tempfile.gettempdir(), "data-gym-cache"))
-
-
-def _tagged(folder: Path, tag: str) -> dict[str, int]:
-    """How many cells carry a tag, by the number of their notebook."""
-    counts = {}
-    for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        if number := sum(tag in cell["metadata"].get("tags", []) for cell in cells):
-            counts[path.stem[:2]] = number
-    return counts

@@ -23,6 +23,9 @@ from sphinx.cmd.build import main as sphinx
 
 SITE = Path(__file__).resolve().parent
 ROOT = SITE.parent
+sys.path.append(str(ROOT / "docs"))
+import glossary  # noqa: E402
+
 BOOK = ROOT / "build" / "book"
 TRY = "FloatBits"  # the widget on the first page
 FENCE = "`" * 8  # longer than any that a snapshot holds
@@ -92,6 +95,25 @@ def journey(strip: str, here: Page | None, notebooks: list[Page]) -> str:
     return f'<ol class="journey" aria-label="The way from a text to a training step">{"".join(items)}</ol>'
 
 
+def with_meanings(cells: list) -> None:
+    """The bold first use of each term becomes a link to the glossary that shows the term's sentence on hover."""
+    for term in glossary.read():
+        bold = re.compile(rf"\*\*({term.pattern.pattern})\*\*", term.pattern.flags)
+        cell = next((cell for cell in cells if cell.cell_type == "markdown" and bold.search(cell.source)), None)
+        if cell is not None:
+            meaning = html.escape(term.meaning)
+            link = f'<a class="term" href="glossary.html#{term.anchor}" title="{meaning}">\\1</a>'
+            cell.source = bold.sub(link, cell.source, count=1)
+
+
+def glossary_page(text: str) -> str:
+    """The glossary with a place to link to at each term."""
+    for term in glossary.read():
+        start = f"- **{term.forms[0]}**"
+        text = text.replace(f"{start}", f'- <span id="{term.anchor}"></span>**{term.forms[0]}**', 1)
+    return text
+
+
 def gather_notebook(page: Page, notebooks: list[Page], names: dict[Path, str]) -> None:
     """Copy a notebook as the book shows it: its set-up and the answers to its predictions are folded."""
     notebook = nbformat.read(page.path, as_version=4)
@@ -105,6 +127,7 @@ def gather_notebook(page: Page, notebooks: list[Page], names: dict[Path, str]) -
         elif cell.metadata.get("jupyter", {}).get("outputs_hidden"):
             tags.append("hide-output")
             cell.metadata["mystnb"] = {"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+    with_meanings(notebook.cells)
     first = notebook.cells[0]
     strip = lambda match: journey(match[0], page, notebooks)  # noqa: E731
     first.source = STAGES.sub(strip, first.source, count=1)
@@ -258,6 +281,7 @@ def build(out: Path) -> int:
             gather_notebook(page, notebooks, names)
         else:
             text = relink(page.path.read_text(encoding="utf-8"), page.path.parent, names)
+            text = glossary_page(text) if page.path == glossary.PATH else text
             (BOOK / f"{page.name}.md").write_text(text, encoding="utf-8")
     (BOOK / "index.md").write_text(index(found, names), encoding="utf-8")
     (BOOK / "widgets.md").write_text(widgets_page(notebooks), encoding="utf-8")

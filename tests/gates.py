@@ -1,7 +1,8 @@
 """All gates in rising cost, and one summary: `python tests/gates.py [NAME ...]` (what `make test` and CI run).
 
-A gate that fails does not stop the others; the exit status is 1 if any failed. What the machine lacks (node, Chromium,
-CUDA) is skipped by name and with the reason.
+`quick` stands for the first five, which tell in four minutes what an upgrade broke. A gate that fails does not stop the
+others; the exit status is 1 if any failed. What the machine lacks (node, Chromium, CUDA) is skipped by name and with
+the reason.
 """
 
 import os
@@ -35,14 +36,27 @@ def run(*command, **env: str) -> None:
 
 
 def lint() -> None:
-    """ruff over package, tests and notebooks."""
+    """ruff over package, tests and notebooks; Biome and TypeScript over the JavaScript of widgets and book."""
     run(sys.executable, "-m", "ruff", "check", ".")
     run(sys.executable, "-m", "ruff", "format", "--check", "lmcourse", "tests", "benchmarks", "conftest.py")
+    if shutil.which("npm") is None:
+        raise Skipped("npm is not installed, and Biome and TypeScript come from there; ruff has passed")
+    npm_install("tests/javascript")
+    tools = ROOT / "tests" / "javascript" / "node_modules" / ".bin"
+    run(tools / "biome", "ci", "--error-on-warnings")  # lint and format
+    run(tools / "tsc", "--project", "tests/javascript")
+
+
+def npm_install(folder: str) -> None:
+    """What the folder's package.json pins, into its node_modules."""
+    quiet = ("--no-package-lock", "--silent", "--no-fund", "--no-audit")
+    run(shutil.which("npm"), "install", "--prefix", folder, *quiet)
 
 
 def unit() -> None:
     """pytest with the doctests of the package; everything but notebooks and browser."""
-    apart = [f"--ignore=tests/{name}" for name in ("browser", "test_notebooks.py", "test_sections.py")]
+    names = ("browser", "test_notebooks.py", "test_sections.py", "test_teaching.py")
+    apart = [f"--ignore=tests/{name}" for name in names]
     run(*PYTEST, "tests", "lmcourse", *apart, "-n", "2")
 
 
@@ -56,7 +70,7 @@ def node() -> None:
 
 def rules() -> None:
     """Template, executed, clean metadata, links, stubs, mirrors."""
-    run(*PYTEST, "tests/test_notebooks.py")
+    run(*PYTEST, "tests/test_notebooks.py", "tests/test_teaching.py")
 
 
 def nbval() -> None:
@@ -125,9 +139,8 @@ def browser() -> None:
         raise Skipped("Chromium is not installed")
     if shutil.which("npm") is None:
         raise Skipped("npm is not installed, and axe-core comes from there")
-    quiet = ("--no-package-lock", "--silent", "--no-fund", "--no-audit")
-    run(shutil.which("npm"), "install", "--prefix", "tests/browser", *quiet)
-    run(*PYTEST, "tests/browser")
+    npm_install("tests/browser")
+    run(*PYTEST, "tests/browser", "-n", "2", "--dist", "loadgroup")
 
 
 GATES = {
@@ -135,6 +148,7 @@ GATES = {
     "solved": solved, "sections": sections, "wheel": wheel, "browser": browser,
 }  # fmt: skip
 BY_NAME = {"thorough": thorough, "mutants": mutants}  # not part of CI
+QUICK = ["lint", "pytest", "node", "notebooks", "nbval"]
 
 
 def outcomes(names: list[str]) -> Iterator[tuple[str, str, float]]:
@@ -155,9 +169,10 @@ def outcomes(names: list[str]) -> Iterator[tuple[str, str, float]]:
 
 
 def main(names: list[str]) -> int:
+    names = QUICK if names == ["quick"] else names
     unknown = [name for name in names if name not in GATES | BY_NAME]
     if unknown:
-        print(f"unknown gate {unknown[0]!r}; there are: {', '.join(GATES | BY_NAME)}", file=sys.stderr)
+        print(f"unknown gate {unknown[0]!r}; there are: quick, {', '.join(GATES | BY_NAME)}", file=sys.stderr)
         return 2
     rows = list(outcomes(names or list(GATES)))
     print("\n" + "=" * 72)

@@ -11,6 +11,7 @@ import torch
 from lmcourse import data_loading as dl
 from lmcourse.exercises.judging import call, probe
 from lmcourse.exercises.topic import Topic
+from lmcourse.support.files import replacing
 
 topic = Topic("data_loading", 7)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
@@ -99,7 +100,7 @@ def _in_place(path, ids, vocab_size):
 def _one_header(path, ids, vocab_size):
     """Never comes back to the header, which goes on promising no ids."""
     length = 0
-    with dl.replacing(path) as file:
+    with replacing(path) as file:
         dl.write_header(file, dl.token_dtype(vocab_size), 0)
         for chunk in dl.checked_chunks(ids, vocab_size):
             file.write(chunk.tobytes())
@@ -310,7 +311,7 @@ topic.exercise(
 
 def _starts_over(position, count, num_windows, seed=0):
     """Forgets the place: begins a fresh epoch after every stop."""
-    return dl.resume(0, count, num_windows, seed)
+    return dl.next_windows(0, count, num_windows, seed)
 
 
 def _one_order(position, count, num_windows, seed=0):
@@ -326,11 +327,12 @@ def _epoch_of_the_first(position, count, num_windows, seed=0):
 
 def _next_epoch(position, count, num_windows, seed=0):
     """Leaves out what was left of the epoch."""
-    return dl.resume(-(-position // num_windows) * num_windows, count, num_windows, seed)
+    return dl.next_windows(-(-position // num_windows) * num_windows, count, num_windows, seed)
 
 
 topic.exercise(
-    dl.resume,
+    dl.next_windows,
+    name="resume",
     cases=[
         call(0, 5, 5),
         call(2, 3, 5),

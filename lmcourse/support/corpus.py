@@ -21,7 +21,7 @@ def load(name_or_path: str | os.PathLike = "python-docs") -> str:
     and the docstrings of the standard library. It differs a little between Python versions.
     `"tinyshakespeare"`: 1.1 MB, fetched once (SHA-256 checked) into the folder `cache_folder()`.
     Anything else is the path of a UTF-8 text file.
-    Raises: TypeError; FileNotFoundError; ValueError (not UTF-8); ConnectionError (offline and not cached).
+    Raises: FileNotFoundError; ValueError (not UTF-8); ConnectionError (offline and not cached).
 
     >>> text = load("python-docs")
     >>> 1_000_000 < len(text) < 10_000_000, "docstring" in text
@@ -31,25 +31,23 @@ def load(name_or_path: str | os.PathLike = "python-docs") -> str:
         return _python_docs()
     if name_or_path == "tinyshakespeare":
         return _read(_fetch_shakespeare())
-    if not isinstance(name_or_path, str | os.PathLike):
-        raise TypeError(f"name_or_path must be a str or an os.PathLike, got {type(name_or_path).__name__}")
     path = Path(name_or_path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"name_or_path is {os.fspath(path)!r}: neither 'python-docs' nor 'tinyshakespeare' nor a file that exists"
+            f"name_or_path: 'python-docs', 'tinyshakespeare' or a file that exists, got {os.fspath(path)!r}"
         )
     return _read(path)
 
 
 def cache_folder() -> Path:
-    """Where fetched corpora are kept: `LMCOURSE_CACHE` if set, else the user's cache folder.
+    """Where fetched corpora are kept: `LMCOURSE_CACHE` if set (`~` is your home), else the user's cache folder.
 
     >>> cache_folder().is_absolute() or "LMCOURSE_CACHE" in os.environ
     True
     """
     import platformdirs
 
-    return Path(os.environ.get("LMCOURSE_CACHE") or platformdirs.user_cache_dir("lmcourse"))
+    return Path(os.environ.get("LMCOURSE_CACHE") or platformdirs.user_cache_dir("lmcourse")).expanduser()
 
 
 def _read(path: Path) -> str:
@@ -57,7 +55,7 @@ def _read(path: Path) -> str:
         with path.open(encoding="utf-8", newline="") as file:  # newline="": keep \r\n as it is
             return file.read()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{os.fspath(path)!r} is not UTF-8: {error}") from None
+        raise ValueError(f"name_or_path: UTF-8, got {os.fspath(path)!r} ({error})") from None
 
 
 def _fetch_shakespeare() -> Path:

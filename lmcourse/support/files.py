@@ -14,7 +14,8 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
     Whoever reads `path` sees the old file or the new one, never half of one, even where the writer is killed.
     An exception inside the block removes the temporary file and leaves `path` as it was. Only a kill leaves the
-    temporary file behind; its name begins with a dot and ends in ".part".
+    temporary file behind; its name begins with a dot and ends in ".part". Where `path` is a symbolic link, the file
+    that it points to is replaced, and the link stays.
 
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
@@ -23,9 +24,9 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     >>> Path(folder, "a.txt").read_text(encoding="utf-8"), len(os.listdir(folder))
     ('whole', 1)
     """
-    target = Path(path)
-    # Not tempfile: what it makes, only its owner may read.
-    temporary = target.with_name(f".{target.name}-{secrets.token_hex(8)}.part")
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    # Not tempfile: what it makes, only its owner may read. A part of the name, for a name has at most 255 bytes.
+    temporary = target.with_name(f".{target.name[:40]}-{secrets.token_hex(8)}.part")
     try:
         with temporary.open("x+b") as file:
             yield file
@@ -39,11 +40,10 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name itself last through a power cut, where the system can (Windows cannot open a folder)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Make the new name itself last through a power cut, where the system can: Windows and some network drives cannot."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

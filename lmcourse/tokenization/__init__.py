@@ -17,7 +17,6 @@ from lmcourse.tokenization.bpe import (
     check_training,
     count_pairs,
     encode,
-    encode_trace,
     merge_pair,
     train_bpe_naive,
 )
@@ -58,7 +57,6 @@ __all__ = [
     "count_pairs",
     "count_pretokens",
     "encode",
-    "encode_trace",
     "merge_pair",
     "pretokenize",
     "real_encoding",

@@ -12,18 +12,12 @@ Sources: Gage 1994 (the compression algorithm), Sennrich et al. 2016 (subwords),
 [b's', b'low', b' low']
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
-from lmcourse.tokenization.pretokens import (
-    GPT2_PATTERN,
-    Source,
-    check_special_tokens,
-    count_pretokens,
-    pretokenize,
-    utf8,
-)
+from lmcourse.support.checks import one_of, whole
+from lmcourse.tokenization.pretokens import GPT2_PATTERN, Source, check_special_tokens, count_pretokens, pretokenize
 
 Pair = tuple[bytes, bytes]
 
@@ -82,9 +76,8 @@ def best_pair(
         return max(counts, key=counts.get)
     if tie == "greatest":
         return max(counts, key=lambda pair: (counts[pair], vocab[pair[0]], vocab[pair[1]]))
-    if tie == "smallest":
-        return min(counts, key=lambda pair: (-counts[pair], [GPT2_BYTE_ID.get(i, i) for i in pair]))
-    raise ValueError(f"tie must be one of {', '.join(map(repr, TIES))}, got {tie!r}")
+    one_of("tie", tie, TIES)
+    return min(counts, key=lambda pair: (-counts[pair], [GPT2_BYTE_ID.get(i, i) for i in pair]))
 
 
 def train_bpe_naive(
@@ -102,27 +95,36 @@ def train_bpe_naive(
     of each id, and the pairs merged, as bytes. Ids are the bytes, then the merges, then the special tokens.
     """
     check_training(vocab_size, special_tokens, tie)
-    words = count_pretokens(source, special_tokens, pattern=pattern)  # each distinct pre-token once, with its count
+    words = count_pretokens(source, special_tokens, pattern=pattern)  # each distinct pre-token, with its count
     word_ids = [list(word.encode("utf-8")) for word in words]
-    vocab = {i: bytes([i]) for i in range(256)}
-    merges = []
-
+    vocab, merges = {i: bytes([i]) for i in range(256)}, []
     while len(vocab) < vocab_size - len(special_tokens):
-        counts = {}
+        counts = Counter()
         for ids, times in zip(word_ids, words.values()):
-            for pair, n in count_pairs(ids).items():
-                counts[pair] = counts.get(pair, 0) + n * times
+            counts.update({pair: n * times for pair, n in count_pairs(ids).items()})
         if not counts:  # every pre-token is one token: nothing is left to merge
             break
-        left, right = best_pair(counts, vocab, tie)
-        new_id = len(vocab)
-        vocab[new_id] = vocab[left] + vocab[right]
+        left, right = pair = best_pair(counts, vocab, tie)
+        word_ids = [merge_pair(ids, pair, len(vocab)) for ids in word_ids]
         merges.append((vocab[left], vocab[right]))
-        word_ids = [merge_pair(ids, (left, right), new_id) for ids in word_ids]
-
+        vocab[len(vocab)] = vocab[left] + vocab[right]
     for token in special_tokens:
         vocab[len(vocab)] = token.encode("utf-8")
     return vocab, merges
+
+
+class Vocabulary(dict[int, bytes]):
+    """Ids to bytes, an ordinary dict, that knows the `pattern` by which the text was cut when it was learned.
+
+    `BPETokenizer` cuts by it again: with another pattern the same merges would give other ids.
+
+    >>> Vocabulary({0: b"a"}, r"\\w+").pattern, Vocabulary({0: b"a"}, r"\\w+") == {0: b"a"}
+    ('\\\\w+', True)
+    """
+
+    def __init__(self, tokens: Mapping[int, bytes], pattern: str):
+        super().__init__(tokens)
+        self.pattern = pattern
 
 
 def check_training(vocab_size: int, special_tokens: Sequence[str], tie: str) -> None:
@@ -130,20 +132,12 @@ def check_training(vocab_size: int, special_tokens: Sequence[str], tie: str) -> 
 
     >>> check_training(256, ["<|endoftext|>"], "greatest")
     Traceback (most recent call last):
-    ValueError: vocab_size must be at least 257 (256 bytes and 1 special tokens), got 256
+    ValueError: vocab_size: a whole number from 257 to 1114112, got 256
     """
     check_special_tokens(special_tokens)
-    if not isinstance(vocab_size, int) or isinstance(vocab_size, bool):
-        raise TypeError(f"vocab_size must be an int, got {vocab_size!r}")
-    if vocab_size < 256 + len(special_tokens):
-        raise ValueError(
-            f"vocab_size must be at least {256 + len(special_tokens)} (256 bytes and {len(special_tokens)} special "
-            f"tokens), got {vocab_size}"
-        )
-    if vocab_size > 0x110000:
-        raise ValueError(f"vocab_size must be at most {0x110000}, got {vocab_size}")
-    if tie not in TIES:
-        raise ValueError(f"tie must be one of {', '.join(map(repr, TIES))}, got {tie!r}")
+    # 256 bytes and the special tokens at the least; the fast trainer writes a token as one character.
+    whole("vocab_size", vocab_size, least=256 + len(special_tokens), most=0x110000)
+    one_of("tie", tie, TIES)
 
 
 def encode(text: str, merges: Sequence[Pair], *, pattern: str = GPT2_PATTERN) -> list[int]:
@@ -169,31 +163,3 @@ def encode(text: str, merges: Sequence[Pair], *, pattern: str = GPT2_PATTERN) ->
             parts[i : i + 2] = [parts[i] + parts[i + 1]]
         encoded += [ids[part] for part in parts]
     return encoded
-
-
-def encode_trace(text: str, merges: Sequence[Pair], *, pattern: str = GPT2_PATTERN) -> Iterator[dict[str, Any]]:
-    """What `encode` does, one plain dict a merge, for drawing it.
-
-    pretoken: which pre-token, by its number · at: the position of the left part in it · rank, pair: the merge that
-    fires · candidates: all (position, rank) that could · parts: the byte strings of the pre-token afterwards.
-
-    >>> for step in encode_trace("the", [(b"h", b"e"), (b"t", b"h"), (b"t", b"he")]):
-    ...     print(step["at"], step["rank"], step["candidates"], step["parts"])
-    1 0 [(0, 1), (1, 0)] [b't', b'he']
-    0 2 [(0, 2)] [b'the']
-    """
-    ranks = {pair: rank for rank, pair in enumerate(merges)}
-    for number, pretoken in enumerate(pretokenize(text, pattern)):
-        parts = [bytes([byte]) for byte in utf8(pretoken, "text")]
-        while candidates := [(i, ranks[pair]) for i, pair in enumerate(pairwise(parts)) if pair in ranks]:
-            at, rank = min(candidates, key=lambda candidate: candidate[::-1])
-            pair = (parts[at], parts[at + 1])
-            parts[at : at + 2] = [parts[at] + parts[at + 1]]
-            yield {
-                "pretoken": number,
-                "at": at,
-                "rank": rank,
-                "pair": pair,
-                "candidates": candidates,
-                "parts": list(parts),
-            }

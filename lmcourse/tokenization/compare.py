@@ -6,10 +6,10 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from functools import cache
 from operator import index
 from typing import TYPE_CHECKING
 
+from lmcourse.support.checks import one_of
 from lmcourse.tokenization.bpe import GPT2_BYTE_ORDER, Pair
 from lmcourse.tokenization.pretokens import utf8
 
@@ -30,11 +30,7 @@ class CharacterTokenizer:
         return list(map(ord, text))
 
     def decode(self, ids: Iterable[int]) -> str:
-        ids = list(ids)
-        for position, i in enumerate(ids):
-            if not 0 <= index(i) < self.vocab_size:
-                raise ValueError(f"ids[{position}] is {i}; code points go from 0 to {self.vocab_size - 1}")
-        return "".join(map(chr, ids))
+        return "".join(map(chr, _in_range(ids, self.vocab_size)))
 
 
 class ByteTokenizer:
@@ -50,11 +46,7 @@ class ByteTokenizer:
         return list(utf8(text, "text"))
 
     def decode(self, ids: Iterable[int]) -> str:
-        ids = list(ids)
-        for position, i in enumerate(ids):
-            if not 0 <= index(i) < 256:
-                raise ValueError(f"ids[{position}] is {i}; a byte takes one of the 256 values 0 to 255")
-        return bytes(ids).decode("utf-8", errors="replace")
+        return bytes(_in_range(ids, self.vocab_size)).decode("utf-8", errors="replace")
 
 
 class WordTokenizer:
@@ -70,8 +62,6 @@ class WordTokenizer:
     unknown = "<unk>"
 
     def __init__(self, text: str, max_words: int | None = None):
-        if not isinstance(text, str):
-            raise TypeError(f"text must be a str, got {type(text).__name__}")
         words = Counter(self._split(text)).most_common(max_words)
         self.words = [self.unknown, *(word for word, _ in words)]
         self._ids = {word: i for i, word in enumerate(self.words)}
@@ -85,11 +75,15 @@ class WordTokenizer:
         return [self._ids.get(word, 0) for word in self._split(text)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        ids = list(ids)
-        for position, i in enumerate(ids):
-            if not 0 <= index(i) < self.vocab_size:
-                raise ValueError(f"ids[{position}] is {i}; this tokenizer has ids 0 to {self.vocab_size - 1}")
-        return "".join(self.words[i] for i in ids)
+        return "".join(self.words[i] for i in _in_range(ids, self.vocab_size))
+
+
+def _in_range(ids: Iterable[int], vocab_size: int) -> list[int]:
+    ids = list(map(index, ids))
+    for position, i in enumerate(ids):
+        if not 0 <= i < vocab_size:
+            raise ValueError(f"ids[{position}]: 0 to {vocab_size - 1}, got {i}")
+    return ids
 
 
 def compression_ratio(text: str, ids: Sequence[int]) -> float:
@@ -101,7 +95,7 @@ def compression_ratio(text: str, ids: Sequence[int]) -> float:
     2.0
     """
     if len(ids) == 0:
-        raise ValueError("ids is empty: bytes per token needs at least one token")
+        raise ValueError("ids: one or more, got none")
     return len(text.encode("utf-8")) / len(ids)
 
 
@@ -110,22 +104,21 @@ def compression_ratio(text: str, ids: Sequence[int]) -> float:
 # --------------------------------------------------------------------------------------------------------------
 
 
-@cache
 def real_encoding(name: str, timeout: float = 20.0) -> "tiktoken.Encoding | None":
     """tiktoken's `"gpt2"`, `"cl100k_base"` or `"o200k_base"`; `None` where it is neither cached nor reachable.
 
-    tiktoken downloads a vocabulary once and keeps it in the folder `TIKTOKEN_CACHE_DIR`, or in a temporary one.
+    tiktoken downloads a vocabulary once and keeps it in the folder `TIKTOKEN_CACHE_DIR`, or in a temporary one. What
+    could not be had is asked for again at the next call.
     timeout: seconds to wait for it.
     Raises: ValueError for a name that tiktoken does not know.
 
     >>> real_encoding("gpt5")
     Traceback (most recent call last):
-    ValueError: name must be one of gpt2, r50k_base, ..., got 'gpt5'
+    ValueError: name: gpt2, r50k_base, ..., got 'gpt5'
     """
     import tiktoken
 
-    if name not in tiktoken.list_encoding_names():
-        raise ValueError(f"name must be one of {', '.join(tiktoken.list_encoding_names())}, got {name!r}")
+    one_of("name", name, tiktoken.list_encoding_names())
     loaded = []
 
     def load() -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import regex
 
+from lmcourse.support.checks import got
+
 Source = str | os.PathLike | Iterable[str]
 
 # As tiktoken writes them (tiktoken_ext/openai_public.py). `++` and `?+` are possessive: they never give back.
@@ -48,7 +50,7 @@ def pretokenize(text: str, pattern: str = GPT2_PATTERN) -> list[str]:
 
     For the three patterns above nothing is lost: the pieces join to `text` again. With a pattern of your own,
     whatever it does not match is dropped.
-    Raises: TypeError (not str), ValueError (a pattern that does not compile).
+    Raises: ValueError (a pattern that does not compile).
     Source: Radford et al. 2019, section 2.2, and tiktoken.
 
     >>> pretokenize("HOW'S it, 12345?")
@@ -56,24 +58,20 @@ def pretokenize(text: str, pattern: str = GPT2_PATTERN) -> list[str]:
     >>> pretokenize("HOW'S it, 12345?", CL100K_PATTERN)
     ['HOW', "'S", ' it', ',', ' ', '123', '45', '?']
     """
-    if not isinstance(text, str):
-        raise TypeError(f"text must be a str, got {type(text).__name__}")
     return splitter(pattern)(text)
 
 
 @lru_cache(maxsize=64)
 def splitter(pattern: str) -> Callable[[str], list[str]]:
-    """The function that cuts a text by `pattern`. Raises: TypeError (not str), ValueError (no regular expression).
+    """The function that cuts a text by `pattern`. Raises: ValueError (no regular expression).
 
     >>> splitter(GPT2_PATTERN)("don't  stop")
     ['don', "'t", ' ', ' stop']
     """
-    if not isinstance(pattern, str):
-        raise TypeError(f"pattern must be a str, got {type(pattern).__name__}")
     try:
         compiled = regex.compile(pattern)
-    except (regex.error, RecursionError) as error:  # the latter for brackets in thousands
-        raise ValueError(f"pattern {pattern[:200]!r} is not a valid regular expression: {error}") from None
+    except regex.error as error:
+        raise ValueError(f"pattern: a regular expression, got {got(pattern)} ({error})") from None
     if pattern not in (GPT2_PATTERN, CL100K_PATTERN, O200K_PATTERN):
         return lambda text: [match.group() for match in compiled.finditer(text) if match.group()]
     spelled_out = re.compile(_spelled_out(pattern))
@@ -163,7 +161,7 @@ def batches(
     held, fresh, size = "", [], 0
     for piece in pieces:
         if not isinstance(piece, str):
-            raise TypeError(f"an iterable of text must hold str, got {type(piece).__name__}")
+            raise TypeError(f"source: pieces of text, each a str, got {got(piece)}")
         for start in range(0, len(piece), _BLOCK):
             fresh.append(piece[start : start + _BLOCK])
             size += len(fresh[-1])
@@ -186,13 +184,13 @@ def utf8(text: str, name: str) -> bytes:
     b'\xc3\xa9'
     >>> utf8("a\ud800", "text")
     Traceback (most recent call last):
-    ValueError: text has the lone surrogate '\ud800', which UTF-8 cannot hold: 'a\ud800'
+    ValueError: text: what UTF-8 can hold, got the lone surrogate '\ud800' in 'a\ud800'
     """
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
-        bad = text[error.start]
-        raise ValueError(f"{name} has the lone surrogate {bad!a}, which UTF-8 cannot hold: {text[:40]!a}") from None
+        bad, near = text[error.start], text[max(0, error.start - 20) : error.start + 20]
+        raise ValueError(f"{name}: what UTF-8 can hold, got the lone surrogate {bad!a} in {near!a}") from None
 
 
 def count_pretokens(source: Source, special_tokens: Sequence[str] = (), *, pattern: str = GPT2_PATTERN) -> Counter[str]:
@@ -223,11 +221,11 @@ def _pieces(source: Source) -> Iterator[str]:
                 while block := file.read(_BLOCK):
                     yield block
             except UnicodeDecodeError as error:
-                raise ValueError(f"source {os.fspath(source)!r} is not UTF-8: {error}") from None
+                raise ValueError(f"source: UTF-8, got {os.fspath(source)!r} ({error})") from None
     elif isinstance(source, Iterable) and not isinstance(source, bytes | bytearray):
         yield from source
     else:
-        raise TypeError(f"source must be a str, an os.PathLike or an iterable of str, got {type(source).__name__}")
+        raise TypeError(f"source: a str, an os.PathLike or an iterable of str, got {got(source)}")
 
 
 def check_special_tokens(special_tokens: Sequence[str]) -> None:
@@ -235,16 +233,15 @@ def check_special_tokens(special_tokens: Sequence[str]) -> None:
 
     >>> check_special_tokens(["<|end|>", "<|end|>"])
     Traceback (most recent call last):
-    ValueError: special_tokens holds '<|end|>' more than once
+    ValueError: special_tokens: each once, got '<|end|>' 2 times
     """
     if isinstance(special_tokens, str) or not isinstance(special_tokens, Collection):
-        raise TypeError(f"special_tokens must be a list of str, got {special_tokens!r}")
-    for token in special_tokens:
+        raise TypeError(f"special_tokens: a list of str, got {got(special_tokens)}")
+    for token, times in Counter(special_tokens).items():
         if not isinstance(token, str):
-            raise TypeError(f"special_tokens must hold str, got {token!r}")
+            raise TypeError(f"special_tokens: a list of str, got one that holds {got(token)}")
         if not token:
-            raise ValueError("special_tokens holds an empty string, which would match everywhere")
+            raise ValueError("special_tokens: strings that are not empty, got '', which would match everywhere")
+        if times > 1:
+            raise ValueError(f"special_tokens: each once, got {token!r} {times} times")
         utf8(token, "special_tokens")
-    repeated = [token for token, times in Counter(special_tokens).items() if times > 1]
-    if repeated:
-        raise ValueError(f"special_tokens holds {repeated[0]!r} more than once")

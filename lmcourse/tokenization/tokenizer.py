@@ -16,8 +16,9 @@ from operator import add, index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lmcourse.support.checks import got, one_of, whole
 from lmcourse.support.files import replacing
-from lmcourse.tokenization.bpe import Pair
+from lmcourse.tokenization.bpe import Pair, Vocabulary
 from lmcourse.tokenization.pretokens import GPT2_PATTERN, batches, check_special_tokens, splitter, utf8
 from lmcourse.tokenization.trainer import collector_paused
 
@@ -33,6 +34,8 @@ class BPETokenizer:
         its rank (tiktoken's): any neighbours whose joined bytes are a token can merge, the lowest id first, and a
         pre-token that is a token as a whole is taken as it is.
     special_tokens: given the id they have in `vocab`, otherwise new ids after the largest.
+    pattern: what cuts the text; `None` for the one that `vocab` was trained with, where it comes from `train_bpe` or
+        another tokenizer, and GPT-2's for a plain dict.
     Raises: TypeError or ValueError naming the argument.
 
     >>> from lmcourse.tokenization import train_bpe
@@ -49,12 +52,12 @@ class BPETokenizer:
         merges: Sequence[Pair] | None,
         special_tokens: Sequence[str] = (),
         *,
-        pattern: str = GPT2_PATTERN,
+        pattern: str | None = None,
     ):
         check_special_tokens(special_tokens)
-        splitter(pattern)
-        self.pattern = pattern
-        self.vocab = _checked_vocab(vocab)
+        self.pattern = pattern if pattern is not None else getattr(vocab, "pattern", GPT2_PATTERN)
+        splitter(self.pattern)
+        self.vocab = Vocabulary(_checked_vocab(vocab), self.pattern)
         self._ranks = None if merges is None else _checked_merges(merges, set(self.vocab.values()))
         self.special_tokens = self._special_ids(special_tokens)
         special = set(self.special_tokens.values())
@@ -96,7 +99,7 @@ class BPETokenizer:
         Raises: TypeError (not str), ValueError (a lone surrogate, an unknown special token).
         """
         if not isinstance(text, str):
-            raise TypeError(f"text must be a str, got {type(text).__name__}")
+            raise TypeError(f"text: a str, got {got(text)}")
         ids = []
         with collector_paused():
             for batch in self._encode_batches([text], self._allowed(allowed_special)):
@@ -117,11 +120,7 @@ class BPETokenizer:
         >>> list(tokenizer.encode_iterable(["lo", "west<|e", "nd|>"])) == tokenizer.encode("lowest<|end|>")
         True
         """
-        try:
-            pieces = iter(iterable)
-        except TypeError:
-            raise TypeError(f"iterable must hold pieces of text, got {type(iterable).__name__}") from None
-        return chain.from_iterable(self._encode_batches(pieces, self._allowed(allowed_special)))
+        return chain.from_iterable(self._encode_batches(iter(iterable), self._allowed(allowed_special)))
 
     def _encode_batches(self, pieces: Iterable[str], allowed: Collection[str]) -> Iterator[list[int]]:
         for pretokens, special in batches(pieces, self.pattern, allowed):
@@ -135,11 +134,11 @@ class BPETokenizer:
         if allowed_special == "none":
             return ()
         if isinstance(allowed_special, str) or not isinstance(allowed_special, Collection):
-            raise ValueError(f"allowed_special must be 'all', 'none' or a set, got {allowed_special!r}")
+            raise ValueError(f"allowed_special: 'all', 'none' or a set, got {got(allowed_special)}")
         for token in allowed_special:
             if token not in self.special_tokens:
                 known = ", ".join(map(repr, self.special_tokens)) or "none"
-                raise ValueError(f"allowed_special names {token!r}; this tokenizer's special tokens: {known}")
+                raise ValueError(f"allowed_special: of this tokenizer's special tokens {known}, got {token!r}")
         return allowed_special
 
     def _encode_pretoken(self, pretoken: str) -> list[int]:
@@ -158,8 +157,7 @@ class BPETokenizer:
         errors: what to do with bytes that are not UTF-8: "strict" (raise UnicodeDecodeError), "replace" (with
         U+FFFD), "ignore" or "backslashreplace".
         """
-        if errors not in ("strict", "replace", "ignore", "backslashreplace"):
-            raise ValueError(f"errors must be 'strict', 'replace', 'ignore' or 'backslashreplace', got {errors!r}")
+        one_of("errors", errors, ("strict", "replace", "ignore", "backslashreplace"))
         return self.decode_bytes(ids).decode("utf-8", errors=errors)
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
@@ -172,19 +170,14 @@ class BPETokenizer:
         ids = list(ids)
         try:
             return b"".join(map(self.vocab.__getitem__, map(index, ids)))
-        except TypeError:
-            position, wrong = next(((p, i) for p, i in enumerate(ids) if not hasattr(i, "__index__")), (0, ids[0]))
-            raise TypeError(f"ids must hold integers, got {wrong!r} at position {position}") from None
         except KeyError:
             position, wrong = next((p, i) for p, i in enumerate(ids) if index(i) not in self.vocab)
-            raise ValueError(
-                f"ids[{position}] is {wrong}, which is not in the vocabulary (ids up to {self.vocab_size - 1})"
-            ) from None
+            raise ValueError(f"ids[{position}]: an id of the vocabulary, 0 to {max(self.vocab)}, got {wrong}") from None
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the tokenizer as JSON (byte strings as Latin-1), whole or not at all: a crash leaves the old file.
 
-        Raises: TypeError for what is no path, OSError where the file cannot be written.
+        Raises: OSError where the file cannot be written.
 
         >>> import tempfile
         >>> from lmcourse.tokenization import train_bpe
@@ -203,14 +196,14 @@ class BPETokenizer:
             "vocab": {str(i): token.decode("latin-1") for i, token in self.vocab.items()},
             "merges": merges,
         }
-        with replacing(_checked_path(path)) as file:
+        with replacing(path) as file:
             file.write(json.dumps(content).encode("utf-8"))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "BPETokenizer":
         """Read what `save` wrote.
 
-        Raises: TypeError for what is no path, OSError where there is no file, ValueError for any other file.
+        Raises: OSError where there is no file, ValueError for any other file.
 
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp(), "other.json")
@@ -218,11 +211,10 @@ class BPETokenizer:
         25
         >>> BPETokenizer.load(path)
         Traceback (most recent call last):
-        ValueError: ...other.json' was not written by BPETokenizer.save: ...
+        ValueError: path: a file that BPETokenizer.save wrote, got '...other.json' (...
         """
-        path = _checked_path(path)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
             if content["format"] != _FORMAT:
                 raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
             vocab = {int(i): token.encode("latin-1") for i, token in content["vocab"].items()}
@@ -231,7 +223,9 @@ class BPETokenizer:
                 merges = [(left.encode("latin-1"), right.encode("latin-1")) for left, right in merges]
             return cls(vocab, merges, content["special_tokens"], pattern=content["pattern"])
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"{os.fspath(path)!r} was not written by BPETokenizer.save: {error!r}") from None
+            raise ValueError(
+                f"path: a file that BPETokenizer.save wrote, got {os.fspath(path)!r} ({error!r})"
+            ) from None
 
     def to_tiktoken(self) -> "tiktoken.Encoding":
         """The same tokenizer as a `tiktoken.Encoding`. There a token's id is its rank, so it must be so here.
@@ -250,7 +244,7 @@ class BPETokenizer:
         if self._ranks is not None:
             learned = [self._ids[left + right] for left, right in self._ranks]
             if learned != sorted(learned) or len(ranks) != 256 + len(learned):
-                raise ValueError("vocab cannot be a tiktoken.Encoding: its ids are not in the order of the merges")
+                raise ValueError("vocab: ids in the order of the merges for a tiktoken.Encoding, got another order")
         return tiktoken.Encoding(
             "lmcourse", pat_str=self.pattern, mergeable_ranks=ranks, special_tokens=self.special_tokens
         )
@@ -259,18 +253,12 @@ class BPETokenizer:
     def from_tiktoken(cls, encoding: "tiktoken.Encoding") -> "BPETokenizer":
         """A published vocabulary (GPT-2, GPT-4, GPT-4o) in this class, with equal ids for every text.
 
-        Raises: TypeError for what is no `tiktoken.Encoding`.
-
         >>> from lmcourse.tokenization import train_bpe
         >>> tokenizer = BPETokenizer(*train_bpe("low low low lower lowest", 260, ["<|end|>"]), ["<|end|>"])
         >>> back = BPETokenizer.from_tiktoken(tokenizer.to_tiktoken())
         >>> back.merges == tokenizer.merges, back.special_tokens
         (True, {'<|end|>': 259})
         """
-        import tiktoken
-
-        if not isinstance(encoding, tiktoken.Encoding):
-            raise TypeError(f"encoding must be a tiktoken.Encoding, got {type(encoding).__name__}")
         special = encoding._special_tokens
         vocab = {i: token for token, i in encoding._mergeable_ranks.items()}
         vocab |= {i: token.encode("utf-8") for token, i in special.items()}
@@ -349,35 +337,23 @@ def _merge_long(data: bytes, rank: Callable[[Any, float], float], join: Callable
     return [token for token in part if token]
 
 
-def _checked_path(path: str | os.PathLike) -> Path:
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path must be a str or an os.PathLike, got {type(path).__name__}")
-    return Path(path)
-
-
 def _checked_vocab(vocab: Mapping[int, bytes]) -> dict[int, bytes]:
-    if not isinstance(vocab, Mapping):
-        raise TypeError(f"vocab must map ids to bytes, got {type(vocab).__name__}")
     for i, token in vocab.items():
-        if not isinstance(i, int) or isinstance(i, bool) or not isinstance(token, bytes):
-            raise TypeError(f"vocab must map int to bytes, got {i!r}: {token!r}")
-        if i < 0 or not token:
-            raise ValueError(f"vocab holds {i}: {token!r}; ids start at 0 and no token is empty")
+        whole("vocab", i, least=0)
+        if not isinstance(token, bytes) or not token:
+            raise TypeError(f"vocab[{i}]: bytes, one or more, got {got(token)}")
     missing = {bytes([i]) for i in range(256)} - set(vocab.values())
     if missing:
-        raise ValueError(f"vocab lacks {len(missing)} of the 256 single bytes, {min(missing)!r} for one")
-    return dict(vocab)
+        raise ValueError(f"vocab: all 256 single bytes, got {256 - len(missing)}; {min(missing)!r} is missing")
+    return {index(i): token for i, token in vocab.items()}
 
 
 def _checked_merges(merges: Sequence[Pair], tokens: set[bytes]) -> dict[Pair, int]:
     ranks = {}
-    for rank, pair in enumerate(merges):
-        if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(isinstance(part, bytes) for part in pair):
-            raise TypeError(f"merges must hold pairs of bytes, got {pair!r} at position {rank}")
-        left, right = pair
+    for rank, (left, right) in enumerate(merges):
         for token in (left, right, left + right):
             if token not in tokens:
-                raise ValueError(f"merges[{rank}] is {pair!r}, but vocab has no {token!r}")
+                raise ValueError(f"merges[{rank}]: tokens of the vocabulary, got {(left, right)!r}; {token!r} is none")
         ranks.setdefault((left, right), rank)
     return ranks
 
@@ -394,6 +370,6 @@ def _recover_merges(ranks: Mapping[bytes, int]) -> list[Pair]:
 
             parts = _merge(token, earlier, add)
             if len(parts) != 2:
-                raise ValueError(f"the token {token!r} is not a merge of two earlier ones, but of {parts}")
+                raise ValueError(f"vocab: tokens that two earlier ones make, got {token!r}, which is made of {parts}")
             merges.append((parts[0], parts[1]))
     return merges

@@ -9,12 +9,14 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import accumulate, islice
 from operator import add
 from typing import Any, NamedTuple
 
-from lmcourse.tokenization.bpe import GPT2_BYTE_ID, Pair, check_training
+from lmcourse.tokenization.bpe import GPT2_BYTE_ID, Pair, Vocabulary, check_training
 from lmcourse.tokenization.pretokens import GPT2_PATTERN, Source, count_pretokens
+
+LONG = 256  # tokens: longer pre-tokens are indexed where the first of equals is wanted
 
 
 @contextmanager
@@ -42,14 +44,15 @@ def train_bpe(
     *,
     pattern: str = GPT2_PATTERN,
     tie: str = "greatest",
-) -> tuple[dict[int, bytes], list[Pair]]:
+) -> tuple[Vocabulary, list[Pair]]:
     """Learn a byte-pair encoding of `vocab_size` tokens: the 256 bytes, the merges, then the special tokens.
 
     source: the text as a `str`, an `os.PathLike` to a UTF-8 file, or an iterable of `str` pieces of one text; the
         latter two are streamed, and memory grows with the number of distinct pre-tokens, not with the text.
     special_tokens: cut out of the text first, the longest first; never merged, neither inside nor across.
     tie: which of several equally frequent pairs wins, see `best_pair`.
-    Returns `vocab` (id to bytes) and `merges` in the order learned; fewer than asked if the text has no more pairs.
+    Returns `vocab` (a dict, id to bytes, that knows the pattern) and `merges` in the order learned; fewer than asked
+        if the text has no more pairs.
     Raises: TypeError or ValueError naming the argument; ValueError for a file that is not UTF-8.
 
     >>> vocab, merges = train_bpe("low low low lower lowest", 260, ["<|endoftext|>"])
@@ -62,7 +65,7 @@ def train_bpe(
     trainer = Trainer(count_pretokens(source, special_tokens, pattern=pattern), tie)
     merges = [step.pair for step in islice(trainer, vocab_size - 256 - len(special_tokens))]
     tokens = trainer.tokens + [token.encode("utf-8") for token in special_tokens]
-    return dict(enumerate(tokens)), merges
+    return Vocabulary(dict(enumerate(tokens)), pattern), merges
 
 
 class MergeStep(NamedTuple):
@@ -97,13 +100,15 @@ class Trainer:
         self.texts = [word.encode("utf-8").decode("latin-1") for word in words]  # byte b becomes chr(b)
         self.order = {"greatest": self._greatest, "first": self._first, "smallest": self._smallest}[tie]
 
-        self.where = defaultdict(list)
+        found = defaultdict(list)
         for w, text in enumerate(self.texts):
             for pair in map(add, text, text[1:]):
-                self.where[pair].append(w)
-        self.counts = {pair: self._times(words) for pair, words in self.where.items()}
+                found[pair].append(w)
+        self.counts = {pair: self._times(words) for pair, words in found.items()}
+        self.where = {pair: list(dict.fromkeys(words)) for pair, words in found.items()}  # each word once
         self.recount = sum(len(text) - 1 for text in self.texts)
 
+        self.begins: dict[int, dict[str, int]] = {}  # of long words: the byte at which each pair begins first
         self.most = 0  # the count that the merges have come down to
         self.equals: list[tuple] = []  # a heap of the pairs that have it, the one that wins on top
         self.waiting: dict[int, list[str]] = {}  # other pairs, by a count that may have fallen since
@@ -143,6 +148,7 @@ class Trainer:
     def merge(self, pair: str) -> MergeStep:
         """Replace `pair` by a new token in the words that hold it, and bring the counts up to date."""
         texts, times = self.texts, self.times
+        self.begins.clear()
         left, right = pair
         new = chr(len(self.tokens))
         self.tokens.append(self.tokens[ord(left)] + self.tokens[ord(right)])
@@ -150,10 +156,10 @@ class Trainer:
         count, replaced, examined, merged = self.counts[pair], 0, 0, 0
 
         for w in self.where.pop(pair):
+            examined += len(texts[w]) - 1
             if pair not in texts[w]:  # an earlier merge took it
                 continue
             parts = texts[w].split(pair)
-            examined += len(texts[w]) - 1
             merged += len(parts) - 1
             replaced += (len(parts) - 1) * times[w]
             texts[w] = new.join(parts)
@@ -185,7 +191,7 @@ class Trainer:
         count = self._times(words)
         self.counts[instead_of] -= count
         self.counts[pair] = count
-        self.where[pair] = words
+        self.where[pair] = list(dict.fromkeys(words))
         self.file(pair)
 
     # For each tie rule a key that is smallest for the pair that wins.
@@ -195,8 +201,19 @@ class Trainer:
 
     def _first(self, pair: str) -> tuple[int, int]:
         # The word it is in, then the byte it begins at: merges move tokens, but neither of these.
-        w = next(w for w in self.where[pair] if pair in self.texts[w])
-        return w, sum(len(self.tokens[ord(token)]) for token in self.texts[w][: self.texts[w].find(pair)])
+        found = ((w, self._begin(w, pair)) for w in self.where[pair])
+        return next((w, begin) for w, begin in found if begin is not None)
+
+    def _begin(self, w: int, pair: str) -> int | None:
+        """The byte of a word at which a pair begins first; None where it is not in it any more."""
+        text = self.texts[w]
+        if len(text) < LONG:
+            at = text.find(pair)
+            return None if at < 0 else sum(len(self.tokens[ord(token)]) for token in text[:at])
+        if w not in self.begins:  # for all its pairs at once: they are asked for by the thousand
+            bytes_before = accumulate((len(self.tokens[ord(token)]) for token in text), initial=0)
+            self.begins[w] = dict(reversed(list(zip(map(add, text, text[1:]), bytes_before))))
+        return self.begins[w].get(pair)
 
     def _smallest(self, pair: str) -> str:
         return pair.translate(GPT2_BYTE_ID)

@@ -1,47 +1,33 @@
 // AxesExplorer: a pattern of named axes as chips, grids and a loop nest; hover an element to see what it meets. What a
 // pattern means is in axes.js and runs here, so that nothing waits for a kernel; this file draws it.
-import {
-  asker,
-  bounded,
-  choice,
-  field,
-  frame,
-  grouped,
-  h,
-  put,
-  redraw,
-  roving,
-  s,
-  slider,
-  stepper,
-  write,
-} from "./lib/base.js";
+import { bounded, frame, put, redraw } from "./lib/base.js";
+import { choice, field, slider } from "./lib/controls.js";
+import { stepper } from "./lib/player.js";
+import { roving } from "./lib/roving.js";
+import { h, s, write } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { grouped } from "./lib/numbers.js";
 import { movedTo } from "./lib/share.js";
 import {
-  FIRST_SIZES,
-  PatternError,
   UPDATES,
   agree,
   assignment,
-  axisNames,
-  chainField,
-  chainNests,
   code,
   flops,
   fold,
-  freeShapes,
   letter,
-  loopNest,
   pairwiseFlops,
-  product,
   roles,
   signature,
   sources,
   steps,
-  toldNames,
   unravel,
   viewOf,
 } from "./rules/axes.js";
+import { chainField, chainNests } from "./rules/axes_chain.js";
+import { FIRST_SIZES, axisNames, freeShapes, toldNames } from "./rules/axes_sizes.js";
+import { loopNest } from "./rules/loop_nest.js";
+import { PatternError, product } from "./rules/pattern.js";
 
 const DRAWN = 320; // cells of one tensor that are drawn
 const WORK = 400_000; // terms that one drawing may add up

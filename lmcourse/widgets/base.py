@@ -64,6 +64,7 @@ class CourseWidget(anywidget.AnyWidget):
 
     title = traitlets.Unicode("").tag(sync=True)
     source = traitlets.Unicode("").tag(sync=True)
+    more = traitlets.Bool(False).tag(sync=True)  # whether the controls behind More are shown
     _share = traitlets.Dict().tag(sync=True)  # what the Share panel must know to make a link
 
     @traitlets.default("_share")
@@ -122,7 +123,7 @@ class CourseWidget(anywidget.AnyWidget):
         return self
 
     def answer(self, question: dict) -> dict:
-        """Answer what `ask` in base.js sent. What is raised here reaches the reader as words, not as a traceback."""
+        """Answer what `ask` or `tell` in kernel.js sent. What is raised here reaches the reader as words, not as a traceback."""
         raise ValueError(f"{type(self).__name__} answers no questions, got {question!r}")
 
     # What follows from it

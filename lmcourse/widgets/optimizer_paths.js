@@ -1,6 +1,11 @@
 // Optimizers walking over a landscape of two weights. The arithmetic is in optimizers.js and runs here; a class of the reader's
 // own is run by Python (optimizer_paths.py). This file draws.
-import { asker, check, choice, frame, h, put, raised, redraw, s, slider, stepper, uid } from "./lib/base.js";
+import { frame, put, redraw } from "./lib/base.js";
+import { check, choice, slider } from "./lib/controls.js";
+import { stepper } from "./lib/player.js";
+import { h, s, uid } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { raised } from "./lib/numbers.js";
 import { best, both, contours, corrected, LANDSCAPES, phase, run, stableRate, turn } from "./rules/optimizers.js";
 import { asPython, movedTo } from "./lib/share.js";
 

@@ -1,27 +1,29 @@
 // A tensor's storage as one strip, a lane a tensor over it, and what operations do to the record. The rules are in strides.js
 // and run here, so that nothing waits for a kernel; PyTorch is asked by Python (stride_view.py). This file draws.
-import { asker, choice, field, frame, grouped, h, put, redraw, roving, stepper, write } from "./lib/base.js";
+import { frame, put, redraw } from "./lib/base.js";
+import { choice, field } from "./lib/controls.js";
+import { stepper } from "./lib/player.js";
+import { roving } from "./lib/roving.js";
+import { h, write } from "./lib/elements.js";
+import { asker } from "./lib/kernel.js";
+import { grouped } from "./lib/numbers.js";
 import { movedTo } from "./lib/share.js";
 import {
   addressesOf,
-  applySteps,
   blocksOf,
   canView,
   contiguousStrides,
   indexAt,
-  inferSizes,
   isContiguous,
   lineFetches,
   offsetOf,
-  operations,
-  parse,
   prod,
   range,
   same,
-  TensorError,
-  VIEW_WORDS,
   viewConflict,
 } from "./rules/strides.js";
+import { applySteps, inferSizes, operations, TensorError, VIEW_WORDS } from "./rules/tensor_operations.js";
+import { parse } from "./rules/tensor_text.js";
 
 const DRAWN = 256; // elements of a storage, and of a grid, that are drawn
 const WALKED = 4096; // elements that are walked through, or looked up as aliases

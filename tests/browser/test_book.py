@@ -43,6 +43,9 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+pytestmark = pytest.mark.xdist_group("book")  # one process builds it, and opens it
+
+
 @pytest.fixture(scope="session")
 def book(tmp_path_factory):
     """`(folder, address)` of the built book."""
@@ -236,4 +239,17 @@ def test_prepared_states_are_shown_and_can_be_linked(open_page):
     page.goto(prepared.first.evaluate("a => a.href"))
     page.wait_for_selector("dialog.stage .lmc-note")
     assert page.locator("dialog.stage .lmc-note").inner_text() == "This is the state that the link holds."
+    assert watched.wrong == []
+
+
+def test_a_word_of_the_glossary_says_what_it_means(open_page):
+    """Where a notebook uses a term first, its sentence shows on hover, and the link leads to its place."""
+    watched = open_page("00_start_here.html")
+    terms = watched.page.locator("article a.term")
+    assert terms.count() >= 5
+    for term in terms.all():
+        assert len(term.get_attribute("title")) > 20, term.inner_text()
+    terms.first.click()
+    place = watched.page.url.split("#")[1]
+    assert watched.page.locator(f"#{place}").count() == 1
     assert watched.wrong == []

@@ -45,12 +45,17 @@ def test_a_file_of_ones_own_keeps_its_line_ends(tmp_path):
 
 def test_what_cannot_be_loaded_is_named(tmp_path):
     (tmp_path / "latin.txt").write_bytes(b"\xe9")
-    with pytest.raises(ValueError, match=r"latin.txt' is not UTF-8"):
+    with pytest.raises(ValueError, match=r"name_or_path: UTF-8, got '.*latin.txt'"):
         corpus.load(tmp_path / "latin.txt")
-    with pytest.raises(FileNotFoundError, match="'python-doc': neither 'python-docs' nor 'tinyshakespeare' nor a file"):
+    with pytest.raises(FileNotFoundError, match="a file that exists, got 'python-doc'"):
         corpus.load("python-doc")
-    with pytest.raises(TypeError, match=r"must be a str or an os\.PathLike, got int"):
-        corpus.load(3)
+
+
+def test_the_home_folder_may_be_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("LMCOURSE_CACHE", "~/texts")
+    assert corpus.cache_folder() == tmp_path / "texts"
 
 
 def test_samples_cover_scripts_and_traps():

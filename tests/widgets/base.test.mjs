@@ -1,7 +1,9 @@
 // What base.js and hydrate.js do without a page. Run: node --test tests/widgets/base.test.mjs
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { asker, grouped, put, raised, uid } from "../../lmcourse/widgets/lib/base.js";
+import { put } from "../../lmcourse/widgets/lib/base.js";
+import { uid } from "../../lmcourse/widgets/lib/elements.js";
+import { asker } from "../../lmcourse/widgets/lib/kernel.js";
 import { Model } from "../../lmcourse/widgets/lib/hydrate.js";
 
 /** A model with a kernel at the other end that answers when the test says so. */
@@ -21,12 +23,6 @@ function kernel() {
     listeners,
   };
 }
-
-test("numbers are grouped by thin spaces, powers are raised", () => {
-  assert.equal(grouped(1234567), "1\u2009234\u2009567");
-  assert.equal(grouped(999), "999");
-  assert.equal(raised(-126), "⁻¹²⁶");
-});
 
 test("ids differ", () => assert.equal(new Set(Array.from({ length: 1000 }, uid)).size, 1000));
 
@@ -62,12 +58,47 @@ test("answers to another view are not ours, errors come as words", () => {
   assert.equal(k.listeners.size, 0);
 });
 
+test("every press is sent, beside the question that is on its way", () => {
+  const k = kernel(),
+    heard = [];
+  const q = asker(k.model, {
+    answered: (a) => heard.push(`answer ${a}`),
+    obeyed: (a) => heard.push(`done ${a}`),
+    failed: (words) => heard.push(words),
+  });
+  q.ask("how many?");
+  for (const step of [1, 2, 3]) q.tell({ do: "step", step });
+  assert.equal(k.sent.length, 4);
+  k.reply({ id: k.sent[2].id, answer: 2 });
+  k.reply({ id: k.sent[1].id, error: "ValueError: no run" });
+  k.reply({ id: k.sent[0].id, answer: 7 });
+  k.reply({ id: k.sent[2].id, answer: "again" });
+  assert.deepEqual(heard, ["done 2", "ValueError: no run", "answer 7"]);
+  q.stop();
+});
+
+test("a command without a reply is told of once; one with a reply, or after stop, is not", async () => {
+  const k = kernel();
+  let unheard = 0;
+  const q = asker(k.model, { failed: assert.fail, unheard: () => (unheard += 1), patience: 5 });
+  q.tell("lost");
+  q.tell("heard");
+  k.reply({ id: k.sent[1].id, answer: null });
+  await new Promise((done) => setTimeout(done, 40));
+  assert.equal(unheard, 1);
+  q.tell("then the page closes");
+  q.stop();
+  await new Promise((done) => setTimeout(done, 40));
+  assert.equal(unheard, 1);
+});
+
 test("without a kernel the question comes back at once", () => {
   const asked = [];
   const q = asker(new Model({}), { answered: assert.fail, failed: assert.fail, unanswered: (x) => asked.push(x) });
   q.ask(7);
+  q.tell(8);
   assert.equal(q.hasKernel, false);
-  assert.deepEqual(asked, [7]);
+  assert.deepEqual(asked, [7, 8]);
 });
 
 test("the page's model tells of changes, and only of changes", () => {

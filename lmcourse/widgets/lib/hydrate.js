@@ -34,6 +34,7 @@ const here = new URL("..", import.meta.url); // the folder of the widgets
 
 /** Add a stylesheet once; resolves when it is there, so that no widget is drawn without its look. */
 function addStyle(name) {
+  /** @type {any} */
   let link = document.querySelector(`link[data-lmc="${name}"]`);
   if (!link) {
     link = document.createElement("link");
@@ -53,7 +54,7 @@ export async function hydrate(place, name = place.dataset.lmWidget) {
   const stem = place.dataset.lmWidget;
   if (!/^[a-z_]+$/.test(stem)) return;
   const first = JSON.parse(place.dataset.lmState);
-  const widget = await import(new URL(`${stem}.js`, here));
+  const widget = await import(String(new URL(`${stem}.js`, here)));
   await addStyle("lib/theme"); // before the widget's own, which builds on it
   await addStyle(stem);
   let stop;
@@ -118,7 +119,7 @@ async function follow(named) {
 if (typeof document !== "undefined") {
   const named = new Map(),
     count = {};
-  for (const place of document.querySelectorAll("[data-lm-widget]")) {
+  for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-lm-widget]"))) {
     const name = place.dataset.lmWidget
       .split("_")
       .map((word) => word.slice(0, 1).toUpperCase() + word.slice(1))

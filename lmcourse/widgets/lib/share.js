@@ -62,7 +62,8 @@ export function misfit(value, known, name) {
   const kind = jsonKind(known);
   if (jsonKind(value) !== kind) return `${name} is ${jsonKind(value)}, where ${kind} is wanted`;
   if (kind === "number" && !Number.isFinite(value)) return `${name} is not a finite number`;
-  const inner = (each, like, key) => (each === null ? "" : misfit(each, like, `${name}.${key}`)); // null: unknown, not finite
+  // null: unknown, not finite
+  const inner = (each, like, key) => (each === null ? "" : misfit(each, like, `${name}.${key}`));
   if (kind === "list" && known.length)
     return value.reduce((found, each, k) => found || inner(each, known[Math.min(k, known.length - 1)], k), "");
   if (kind === "object" && Object.keys(known).length) {
@@ -97,7 +98,9 @@ export function movedTo(model, usual) {
   return moved.length ? `.at(${moved.map(([name]) => `${name}=${asPython(model.get(name))}`).join(", ")})` : "";
 }
 
-/** The names in a line of Python that only the reader's own notebook knows: not texts, keywords, calls or attributes. */
+/**
+ * The names in a line of Python that only the reader's own notebook knows: not texts, keywords, calls or attributes.
+ */
 export function ownNames(line) {
   const bare = line.replace(/"(?:[^"\\]|\\.)*"/g, '""');
   const names = [...bare.matchAll(/(?<![\w.])[A-Za-z_]\w*(?!\w)(?!\s*[(])(?!=(?!=))/g)].map(([name]) => name);

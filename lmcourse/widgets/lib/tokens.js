@@ -1,6 +1,7 @@
 // Text, bytes and tokens, for the widgets that draw them: what a byte string looks like, GPT-2's pre-tokens, and lines
 // of byte columns that carry graphemes, bytes and tokens one above the other.
-import { change, grouped, h, keyed, write } from "./base.js";
+import { change, h, keyed, write } from "./elements.js";
+import { grouped } from "./numbers.js";
 
 // Bytes are kept as strings with one character a byte, so that they compare, join and serve as keys as bytes do.
 
@@ -14,48 +15,78 @@ export const byteString = (text) => {
 /** UTF-8 cannot hold half of a surrogate pair: it becomes U+FFFD, as in a browser's own encoder. */
 export const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "\ufffd");
 
+/**
+ * What was typed, as it can be used: well formed, and at most `most` characters; `done` says what happens to them.
+ * @returns {{ text: string, note: string }} `note` tells the reader what is not as typed
+ */
+export function cleaned(typed, most, done) {
+  let note = "";
+  if (wellFormed(typed) !== typed)
+    note = "Half of a surrogate pair was typed, which UTF-8 cannot hold: it became U+FFFD. ";
+  if (typed.length > most)
+    note = `Only the first ${grouped(most)} of ${grouped(typed.length)} characters are ${done}. `;
+  return { text: wellFormed(wellFormed(typed).slice(0, most)), note };
+}
+
 export const hex = (byte) => byte.toString(16).toUpperCase().padStart(2, "0");
-const hexes = (bytes) => Array.from(bytes, (char) => hex(char.charCodeAt(0))).join(" ");
+/** "E4 BD A0" */
+export const hexes = (bytes) => Array.from(bytes, (char) => hex(char.charCodeAt(0))).join(" ");
 
 // JavaScript has no possessive quantifiers, and its \s is not Unicode's White_Space: this cuts as GPT2_PATTERN does.
-const GPT2 =
-  /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+$|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}/gu;
+const GPT2 = new RegExp(
+  [
+    /'(?:[sdmt]|ll|ve|re)/,
+    / ?\p{L}+/u,
+    / ?\p{N}+/u,
+    / ?[^\p{White_Space}\p{L}\p{N}]+/u,
+    /\p{White_Space}+$/u,
+    /\p{White_Space}+(?!\P{White_Space})/u,
+    /\p{White_Space}/u,
+  ]
+    .map((part) => part.source)
+    .join("|"),
+  "gu",
+);
 
 /** The pieces that BPE never merges across, as `lmcourse.tokenization.pretokenize` cuts them. */
 export const pretokenize = (text) => text.match(GPT2) ?? [];
 
 const segmenter =
   typeof Intl !== "undefined" && Intl.Segmenter ? new Intl.Segmenter("en", { granularity: "grapheme" }) : null;
-/** What a reader calls a character: "e" and a combining accent are one, and so is a family emoji of seven code points. */
+/**
+ * What a reader calls a character: "e" and a combining accent are one, and so is a family emoji of seven code points.
+ */
 export const graphemes = (text) =>
   segmenter ? Array.from(segmenter.segment(text), (piece) => piece.segment) : [...text];
 
 // What is invisible gets a name or a sign, so that nothing in a text is hidden.
-const NAMES = {
-  0x20: "␣",
-  0x09: "⇥",
-  0x0a: "⏎",
-  0x0d: "␍",
-  0x7f: "␡",
-  0xa0: "NBSP",
-  0xad: "SHY",
-  0x200b: "ZWSP",
-  0x200c: "ZWNJ",
-  0x200d: "ZWJ",
-  0x200e: "LRM",
-  0x200f: "RLM",
-  0x202a: "LRE",
-  0x202b: "RLE",
-  0x202c: "PDF",
-  0x202d: "LRO",
-  0x202e: "RLO",
-  0x2066: "LRI",
-  0x2067: "RLI",
-  0x2068: "FSI",
-  0x2069: "PDI",
-  0xfe0f: "VS16",
-  0xfeff: "BOM",
-};
+const NAMES = new Map(
+  Object.entries({
+    " ": "␣",
+    "\t": "⇥",
+    "\n": "⏎",
+    "\r": "␍",
+    "\u007f": "␡",
+    "\u00a0": "NBSP",
+    "\u00ad": "SHY",
+    "\u200b": "ZWSP",
+    "\u200c": "ZWNJ",
+    "\u200d": "ZWJ",
+    "\u200e": "LRM",
+    "\u200f": "RLM",
+    "\u202a": "LRE",
+    "\u202b": "RLE",
+    "\u202c": "PDF",
+    "\u202d": "LRO",
+    "\u202e": "RLO",
+    "\u2066": "LRI",
+    "\u2067": "RLI",
+    "\u2068": "FSI",
+    "\u2069": "PDI",
+    "\ufe0f": "VS16",
+    "\ufeff": "BOM",
+  }).map(([char, name]) => [char.codePointAt(0), name]),
+);
 const codePoint = (char) => `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 
 /** A grapheme as it is drawn: itself, or the sign of what cannot be seen. */
@@ -64,7 +95,7 @@ export function glyph(grapheme) {
     return [...grapheme]
       .map((char) => {
         const code = char.codePointAt(0);
-        return NAMES[code] ?? (code < 0x20 ? String.fromCodePoint(0x2400 + code) : codePoint(char));
+        return NAMES.get(code) ?? (code < 0x20 ? String.fromCodePoint(0x2400 + code) : codePoint(char));
       })
       .join("");
   }
@@ -116,8 +147,9 @@ export const spell = (bytes) =>
     .join("");
 
 /**
- * The same as nodes: text set apart from the direction of what stands beside it, and a hex chip for a piece of a character.
- * Text alone stays bare: what holds it, `.lmc-tok` or `.tl-text`, isolates it, and most of several hundred tokens are that.
+ * The same as nodes: text set apart from the direction of what stands beside it, and a hex chip for a piece of a
+ * character. Text alone stays bare: what holds it, `.lmc-tok` or `.tl-text`, isolates it, and most of several hundred
+ * tokens are that.
  */
 export function drawn(bytes) {
   const all = parts(bytes);
@@ -135,7 +167,8 @@ export const COLUMN = 24,
   GAP = 8;
 
 /**
- * Break bytes `from` … into at most `most` lines of `width` pixels, at `cuts` (sorted, with 0 and the end) where possible.
+ * Break bytes `from` … into at most `most` lines of `width` pixels, at `cuts` (sorted, with 0 and the end) where
+ * possible.
  * @returns {{ from, to }[]}
  */
 export function lines(cuts, from, width, most, gap = GAP) {
@@ -184,7 +217,8 @@ export function byteLine(line, rows, gaps = new Set()) {
     ),
   );
   const whole = h("div", { class: "lmc-line" }, tracks);
-  whole.fill = (row, spans, cell, update = () => {}) => {
+  /** @type {(row: number, spans: any[], cell: (span: any) => any, update?: (node: any, span: any) => void) => void} */
+  whole.fill = (row, spans, cell, update) => {
     keyed(
       tracks[row],
       spans.filter((span) => span.to > line.from && span.from < line.to),
@@ -200,14 +234,14 @@ export function byteLine(line, rows, gaps = new Set()) {
           return node;
         },
         update: (node, span) => {
-          update(node, span);
+          update?.(node, span);
           node.classList.toggle("lmc-cut-left", span.from < line.from);
           node.classList.toggle("lmc-cut-right", span.to > line.to);
         },
       },
     );
   };
-  rows.forEach(({ spans, cell }, row) => whole.fill(row, spans, cell));
+  for (const [row, { spans, cell }] of rows.entries()) whole.fill(row, spans, cell);
   return whole;
 }
 
@@ -311,8 +345,10 @@ export function pager(turn, ...more) {
   };
 }
 
-/** Light every cell that shares a byte with the one under the pointer or the focus; `point(from, to, node)` may speak. */
-export function linkSpans(container, point = () => {}) {
+/**
+ * Light every cell that shares a byte with the one under the pointer or the focus; `point(from, to, node)` may speak.
+ */
+export function linkSpans(container, point = (_from, _to, _at) => {}) {
   const light = (event) => {
     const at = event.target.closest?.("[data-from]");
     if (!at || !container.contains(at)) return;
