@@ -6,6 +6,7 @@ with the reason, in tests/exercises/equivalents/TOPIC.toml:
     "i < len(ids) → i <= len(ids)" = "the last step finds no pair"
 """
 
+import __future__
 import ast
 import contextlib
 import copy
@@ -129,7 +130,8 @@ def _first_difference(before: list[str], after: list[str]) -> tuple[str, str]:
 def make(exercise: judging.Exercise, source: str) -> Callable:
     """The function or class that a source defines, in the namespace of the reference."""
     namespace = dict(vars(inspect.getmodule(exercise.reference)))
-    exec(compile(source, f"<mutant of {exercise.name}>", "exec"), namespace)  # our own source, changed
+    lazily = __future__.annotations.compiler_flag  # a module may import what it annotates with for type checkers only
+    exec(compile(source, f"<mutant of {exercise.name}>", "exec", lazily), namespace)  # our own source, changed
     return namespace[exercise.reference.__name__]
 
 
