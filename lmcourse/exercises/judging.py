@@ -270,6 +270,8 @@ def _same(exercise, case):
 def _known_mistake(exercise, attempt, case, got, limits) -> str:
     """The name of the declared wrong answer that gives what this attempt gives, here and wherever else one looks."""
     alike = {name: w for name, w in exercise.wrong.items() if _agrees(exercise, case, w, got, limits)}
+    if not alike:
+        return ""
     begun = time.process_time()
     for other in itertools.islice(exercise.all_cases(), _ALIKE):
         if not alike or time.process_time() - begun > 1.0:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from lmcourse import __version__
-from lmcourse.exercises import progress
+from lmcourse.exercises import progress, restart
 from lmcourse.exercises.cards import Card
 from lmcourse.exercises.comparing import shorten
 from lmcourse.exercises.judging import Call, Case, Exercise, Interrupted, Outcome, judge
@@ -84,6 +84,8 @@ class Topic:
 
     def ready(self) -> None:
         """Print the versions and the device: the sign that the setup cell has run."""
+        if shell := _shell():
+            restart.load_ipython_extension(shell)
         words = [f"python {platform.python_version()}", f"lmcourse {__version__}"]
         if "torch" in sys.modules:
             from lmcourse.support import device
