@@ -14,7 +14,7 @@ import linecache
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lmcourse.exercises.comparing import Note, Within, difference, exactly, shorten, size_of
@@ -39,6 +39,7 @@ class YourTurn(Exception):
 
 
 _THE_REFERENCE = object()
+_IT_RAISED = "your code raised this"
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,21 @@ class Call:
     kwargs: dict[str, Any]
     want: Any = _THE_REFERENCE
     same: Callable[[Any, Any], str | None] | None = None
+    shown: str = ""
+
+    def said(self, shown: str) -> "Call":
+        """The same case, whose arguments are shown like this: where their repr is long.
+
+        >>> call(list(range(1000))).said("(list(range(1000)))").label
+        '(list(range(1000)))'
+        """
+        return replace(self, shown=shown)
 
     @property
     def label(self) -> str:
         """`([1, 2], n=3)`, made only where it is shown: there may be thousands of cases."""
+        if self.shown:
+            return self.shown
         shown = [shorten(a) for a in self.args] + [f"{k}={shorten(v)}" for k, v in self.kwargs.items()]
         return f"({', '.join(shown)})"
 
@@ -133,6 +145,15 @@ class Outcome:
     line: str = ""
     printed: str = ""
     known: str = ""
+
+    def is_in_sight(self) -> bool:
+        """Whether `note` says no more than `expected` and `got` do."""
+        note = self.note
+        if not isinstance(note, Note):
+            return note == _IT_RAISED
+        where = f"{note.where}: " if note.where else ""
+        same = (self.expected, self.got) == (where + note.want, where + note.got)
+        return same and note.endswith(f"{note.got}, where {note.want} is wanted")
 
 
 @dataclass
@@ -200,7 +221,7 @@ def _judge_case(exercise, attempt, case, limits: Limits) -> Outcome | None:
     known = _known_mistake(exercise, attempt, case, got, limits)
     line = got.line if isinstance(got, Raised) else ""
     expected, found = _what_differs(want, got, note, case, exercise)
-    return Outcome("wrong", exercise.said(case), expected, found, str(note), line, printed.text(), known)
+    return Outcome("wrong", exercise.said(case), expected, found, note, line, printed.text(), known)
 
 
 def _wanted(case, reference):
@@ -245,7 +266,7 @@ def _compare(got, want, same) -> str | None:
                 f"Python knows no `{got.error.name}` here. If the kernel was restarted: "
                 "run the notebook's first cell, then this one"
             )
-        return "your code raised this"
+        return _IT_RAISED
     try:
         note = same(_value(got), _value(want))
         if note is None and isinstance(want, Called) and difference(got.arguments, want.arguments) is not None:
