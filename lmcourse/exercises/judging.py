@@ -40,6 +40,7 @@ class YourTurn(Exception):
 
 _THE_REFERENCE = object()
 _IT_RAISED = "your code raised this"
+_ARGUMENTS = "the result is right, but the call leaves its arguments changed otherwise than it should"
 
 
 @dataclass(frozen=True)
@@ -270,7 +271,7 @@ def _compare(got, want, same) -> str | None:
     try:
         note = same(_value(got), _value(want))
         if note is None and isinstance(want, Called) and difference(got.arguments, want.arguments) is not None:
-            note = "the result is right, but the call leaves its arguments changed otherwise than it should"
+            note = _ARGUMENTS
     except (Stopped, KeyboardInterrupt):
         raise
     except Exception as error:  # an object of the reader's that cannot even be compared
@@ -321,12 +322,18 @@ def _alike(got, result, same) -> bool:
         return isinstance(got, Raised) and isinstance(result, Raised) and type(got.error) is type(result.error)
     if isinstance(got, Called) and difference(got.arguments, result.arguments) is not None:
         return False
-    return same(_value(got), _value(result)) is None
+    pair = _value(got), _value(result)
+    return same(*pair) is None or exactly(*pair) is None  # an own `same` may look at `got` alone
 
 
 def _what_differs(want, got, note, case, exercise) -> tuple[str, str]:
     """The two texts for the card: the whole results where they are short, else the two parts that differ."""
     expected, found = _show(want, case, exercise), _show(got, case, exercise)
+    if note == _ARGUMENTS:
+        return tuple(
+            f"{text}; afterwards the arguments are {shorten(result.arguments)}"
+            for text, result in [(expected, want), (found, got)]
+        )
     if isinstance(note, Note) and note.got != note.want:
         if isinstance(want, Within):
             return note.want, note.got
