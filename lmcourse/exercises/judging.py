@@ -9,14 +9,15 @@ import copy
 import functools
 import inspect
 import io
+import itertools
 import linecache
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lmcourse.exercises.comparing import Note, Within, difference, exactly, shorten
+from lmcourse.exercises.comparing import Note, Within, difference, exactly, shorten, size_of
 from lmcourse.exercises.limits import Limits, Stopped, same_dice, undisturbed
 
 __all__ = [
@@ -26,8 +27,8 @@ __all__ = [
 
 # Past so many seconds of work the cases that are left are not looked at: a slow answer is not a wrong one.
 ENOUGH = 10.0
-# So many further cases are looked at to tell which known mistake an answer makes.
-_ALIKE = 24
+# So many cases, the smallest, are looked at to tell which known mistake an answer makes.
+_ALIKE = 60
 
 
 class YourTurn(Exception):
@@ -38,6 +39,8 @@ class YourTurn(Exception):
 
 
 _THE_REFERENCE = object()
+_IT_RAISED = "your code raised this"
+_ARGUMENTS = "the result is right, but the call leaves its arguments changed otherwise than it should"
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,14 @@ class Case:
     """One thing to try: `run(function)` gives a value to compare, `label` says to the reader what was tried.
 
     It is compared with what the reference gives, or with `want` where that is given, as the exercise's `same` does it
-    or as the case's own.
+    or as the case's own. `scale` is the size of the numbers that take part, which rounding depends on.
     """
 
     label: str
     run: Callable[[Callable], Any]
     want: Any = _THE_REFERENCE
     same: Callable[[Any, Any], str | None] | None = None
+    scale: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,21 @@ class Call:
     kwargs: dict[str, Any]
     want: Any = _THE_REFERENCE
     same: Callable[[Any, Any], str | None] | None = None
+    shown: str = ""
+
+    def said(self, shown: str) -> "Call":
+        """The same case, whose arguments are shown like this: where their repr is long.
+
+        >>> call(list(range(1000))).said("(list(range(1000)))").label
+        '(list(range(1000)))'
+        """
+        return replace(self, shown=shown)
 
     @property
     def label(self) -> str:
         """`([1, 2], n=3)`, made only where it is shown: there may be thousands of cases."""
+        if self.shown:
+            return self.shown
         shown = [shorten(a) for a in self.args] + [f"{k}={shorten(v)}" for k, v in self.kwargs.items()]
         return f"({', '.join(shown)})"
 
@@ -85,12 +100,14 @@ def call(*args, **kwargs) -> Call:
     return Call(args, kwargs)
 
 
-def probe(label: str, run: Callable[[Callable], Any], want: Any = _THE_REFERENCE, same=None) -> Case:
+def probe(
+    label: str, run: Callable[[Callable], Any], want: Any = _THE_REFERENCE, same=None, scale: float = 0.0
+) -> Case:
     """Any other case: `run` uses the function (or class) and returns what is to be compared.
 
     With `want=Within(0.025, 0.0012, "std")` it returns a number that is measured, and the card shows both.
     """
-    return Case(f" in {label}", run, want, same)
+    return Case(label, run, want, same, scale)
 
 
 @dataclass(frozen=True)
@@ -130,6 +147,15 @@ class Outcome:
     printed: str = ""
     known: str = ""
 
+    def is_in_sight(self) -> bool:
+        """Whether `note` says no more than `expected` and `got` do."""
+        note = self.note
+        if not isinstance(note, Note):
+            return note == _IT_RAISED
+        where = f"{note.where}: " if note.where else ""
+        same = (self.expected, self.got) == (where + note.want, where + note.got)
+        return same and note.endswith(f"{note.got}, where {note.want} is wanted")
+
 
 @dataclass
 class Exercise:
@@ -152,6 +178,10 @@ class Exercise:
         """The cases in their order, each made when its turn comes."""
         return iter(self.cases() if callable(self.cases) else self.cases)
 
+    def said(self, case: Case | Call) -> str:
+        """What a case tries, for the reader: the call, or in words what is done."""
+        return self.name + case.label if isinstance(case, Call) else case.label
+
 
 class Interrupted(KeyboardInterrupt):
     """The reader stopped a check; its text says at which input."""
@@ -161,9 +191,8 @@ def judge(exercise: Exercise, attempt: Callable) -> Outcome:
     """Run the cases, smallest first; the first that fails is the counterexample. Never raises but on Ctrl-C."""
     begun = time.process_time()
     with undisturbed(), Limits() as limits:
-        cases = exercise.all_cases()
-        for case in cases:
-            outcome = _judge_case(exercise, attempt, case, cases, limits)
+        for case in exercise.all_cases():
+            outcome = _judge_case(exercise, attempt, case, limits)
             if outcome is not None:
                 return outcome
             if time.process_time() - begun > ENOUGH:
@@ -171,7 +200,7 @@ def judge(exercise: Exercise, attempt: Callable) -> Outcome:
     return Outcome("correct")
 
 
-def _judge_case(exercise, attempt, case, following, limits: Limits) -> Outcome | None:
+def _judge_case(exercise, attempt, case, limits: Limits) -> Outcome | None:
     """None where the attempt passes this case."""
     same_dice()
     want = limits.measure(lambda: _wanted(case, exercise.reference))
@@ -182,18 +211,18 @@ def _judge_case(exercise, attempt, case, following, limits: Limits) -> Outcome |
             got = limits.run(lambda: _run(case, attempt))
         if isinstance(got, Raised) and isinstance(got.error, YourTurn):
             return Outcome("todo")
-        note = limits.run(lambda: _compare(got, want, case.same or exercise.same or difference))
+        note = limits.run(lambda: _compare(got, want, _same(exercise, case)))
     except Stopped as stopped:
-        shown = functools.partial(Outcome, "wrong", exercise.name + case.label, _show(want, case, exercise))
+        shown = functools.partial(Outcome, "wrong", exercise.said(case), _show(want, case, exercise))
         return shown("no result", f"stopped: {stopped}", printed=printed.text())
     except KeyboardInterrupt:
-        raise Interrupted(f"stopped at {exercise.name}{case.label}") from None
+        raise Interrupted(f"stopped at {exercise.said(case)}") from None
     if note is None:
         return None
-    known = _known_mistakes(exercise, attempt, case, got, following, limits)
+    known = _known_mistake(exercise, attempt, case, got, limits)
     line = got.line if isinstance(got, Raised) else ""
     expected, found = _what_differs(want, got, note, case, exercise)
-    return Outcome("wrong", exercise.name + case.label, expected, found, str(note), line, printed.text(), known)
+    return Outcome("wrong", exercise.said(case), expected, found, note, line, printed.text(), known)
 
 
 def _wanted(case, reference):
@@ -238,11 +267,11 @@ def _compare(got, want, same) -> str | None:
                 f"Python knows no `{got.error.name}` here. If the kernel was restarted: "
                 "run the notebook's first cell, then this one"
             )
-        return "your code raised this"
+        return _IT_RAISED
     try:
         note = same(_value(got), _value(want))
         if note is None and isinstance(want, Called) and difference(got.arguments, want.arguments) is not None:
-            note = "the result is right, but the call leaves its arguments changed otherwise than it should"
+            note = _ARGUMENTS
     except (Stopped, KeyboardInterrupt):
         raise
     except Exception as error:  # an object of the reader's that cannot even be compared
@@ -254,28 +283,36 @@ def _article(kind: str) -> str:
     return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 
 
-def _known_mistakes(exercise, attempt, case, got, following, limits) -> str:
-    """The names of the declared wrong answers that give what this attempt gives, here and in the cases after it."""
-    if isinstance(got, Raised):
+def _same(exercise, case):
+    """How a case is compared: its own way, the exercise's, or by meaning, as exact as arguments of this size allow."""
+    scale = size_of(case.args) if isinstance(case, Call) else case.scale
+    return case.same or exercise.same or functools.partial(difference, scale=scale)
+
+
+def _known_mistake(exercise, attempt, case, got, limits) -> str:
+    """The name of the declared wrong answer that gives what this attempt gives, here and wherever else one looks."""
+    alike = {name: w for name, w in exercise.wrong.items() if _agrees(exercise, case, w, got, limits)}
+    if not alike:
         return ""
-    same = case.same or exercise.same or difference
-    alike = {name: wrong for name, wrong in exercise.wrong.items() if _agrees(case, wrong, got, same, limits)}
-    for _, later in zip(range(_ALIKE), following):
-        if len(alike) < 2:
+    begun = time.process_time()
+    for other in itertools.islice(exercise.all_cases(), _ALIKE):
+        if not alike or time.process_time() - begun > 1.0:
             break
-        with contextlib.suppress(Stopped), contextlib.redirect_stdout(_Printed()):
+        try:
             same_dice()
-            result = limits.run(functools.partial(_run, later, attempt))
-            same = later.same or exercise.same or difference
-            alike = {name: w for name, w in alike.items() if _agrees(later, w, result, same, limits)} or alike
+            with contextlib.redirect_stdout(_Printed()):
+                result = limits.run(functools.partial(_run, other, attempt))
+        except Stopped:
+            break
+        alike = {name: w for name, w in alike.items() if _agrees(exercise, other, w, result, limits)}
     return " or: ".join(list(alike)[:2])
 
 
-def _agrees(case, wrong, got, same, limits) -> bool:
+def _agrees(exercise, case, wrong, got, limits) -> bool:
     try:
         same_dice()
         with contextlib.redirect_stdout(_Printed()):
-            return limits.run(lambda: _alike(got, _run(case, wrong), same))
+            return limits.run(lambda: _alike(got, _run(case, wrong), _same(exercise, case)))
     except Stopped:
         return False
 
@@ -283,13 +320,20 @@ def _agrees(case, wrong, got, same, limits) -> bool:
 def _alike(got, result, same) -> bool:
     if isinstance(got, Raised) or isinstance(result, Raised):
         return isinstance(got, Raised) and isinstance(result, Raised) and type(got.error) is type(result.error)
-    arguments = isinstance(got, Called) and difference(got.arguments, result.arguments)
-    return not arguments and same(_value(got), _value(result)) is None
+    if isinstance(got, Called) and difference(got.arguments, result.arguments) is not None:
+        return False
+    pair = _value(got), _value(result)
+    return same(*pair) is None or exactly(*pair) is None  # an own `same` may look at `got` alone
 
 
 def _what_differs(want, got, note, case, exercise) -> tuple[str, str]:
     """The two texts for the card: the whole results where they are short, else the two parts that differ."""
     expected, found = _show(want, case, exercise), _show(got, case, exercise)
+    if note == _ARGUMENTS:
+        return tuple(
+            f"{text}; afterwards the arguments are {shorten(result.arguments)}"
+            for text, result in [(expected, want), (found, got)]
+        )
     if isinstance(note, Note) and note.got != note.want:
         if isinstance(want, Within):
             return note.want, note.got
