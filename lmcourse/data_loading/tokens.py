@@ -149,11 +149,11 @@ def open_tokens(path: str | os.PathLike, *, vocab_size: int | None = None) -> UI
         raise FileNotFoundError(f"path: there is no token file {path}; write_tokens makes one")
     try:
         tokens = np.lib.format.open_memmap(path, mode="r")
-    except ValueError as error:
-        raise ValueError(
-            f"path: a whole .npy file, got {path} ({error}). Is it a raw file? np.memmap(path, dtype) reads one if you "
-            "know its dtype, and write_tokens stores that"
-        ) from None
+    except (ValueError, OSError) as error:
+        with path.open("rb") as file:
+            cut = file.read(6) == np.lib.format.MAGIC_PREFIX
+        what = "is cut off or damaged" if cut else "has no header: np.memmap reads it if you know its dtype"
+        raise ValueError(f"path: a whole .npy file, got {path}, which {what}") from error
     if tokens.dtype not in TOKEN_DTYPES or tokens.ndim != 1 or len(tokens) == 0:
         raise ValueError(
             f"path: one dimension of one or more ids, of uint8, uint16 or uint32, got {path} of shape "
