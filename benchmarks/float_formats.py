@@ -12,7 +12,8 @@ import statistics
 
 import torch
 
-from lmcourse.float_formats import FORMATS, quantize
+from lmcourse.float_formats import FORMATS
+from lmcourse.quantization import quantize
 from lmcourse.support import timing
 
 NAMES = ("bfloat16", "float8_e5m2")

@@ -26,7 +26,7 @@ from lmcourse.recorded import RECORDED, describe_record
 from lmcourse.support.timing import live_bytes, synchronize, time
 
 
-def record(device: torch.device | str = "cpu", *, command: str = "") -> dict[str, Any]:
+def describe_machine(device: torch.device | str = "cpu", *, command: str = "") -> dict[str, Any]:
     """Everything that the course wants to know of one machine, with its provenance, as JSON-ready values.
 
     Ceilings by format (on CUDA bfloat16, tf32 and float32), and a training step of the course's model in each: tokens
@@ -47,11 +47,11 @@ def record(device: torch.device | str = "cpu", *, command: str = "") -> dict[str
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "cuda": torch.version.cuda},
         "datasheet": None if chip is None else {"name": chip.name, "source": chip.source, "read": chip.date},
         "ceilings": [asdict(ceiling) | {"datasheet": chip and chip.peak.get(n)} for n, ceiling in ceilings.items()],
-        "steps": [_record_step(device, name, ceiling.flop_per_s) for name, ceiling in ceilings.items()],
+        "steps": [_one_step(device, name, ceiling.flop_per_s) for name, ceiling in ceilings.items()],
     }
 
 
-def _record_step(device: torch.device, dtype: str, measured_peak: float) -> dict[str, Any]:
+def _one_step(device: torch.device, dtype: str, measured_peak: float) -> dict[str, Any]:
     """One training step of the course's model, timed and weighed."""
     if device.type == "cuda":
         config = ModelConfig(vocab_size=8192, context_length=1024, d_model=2048, num_layers=8, num_heads=16, d_ff=5632)
@@ -106,13 +106,13 @@ def _record_step(device: torch.device, dtype: str, measured_peak: float) -> dict
 
 def main(arguments: list[str] | None = None) -> None:
     """Record this machine; see `--help`."""
-    parser = argparse.ArgumentParser(description=record.__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=describe_machine.__doc__.splitlines()[0])
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", default=default, help="cuda, cuda:1 or cpu; here the default is %(default)s")
     parser.add_argument("--out", type=Path, help="the JSON file to write; a GPU's goes beside the course's own records")
     options = parser.parse_args(arguments)
     command = shlex.join(["python", "benchmarks/machine.py", *(sys.argv[1:] if arguments is None else arguments)])
-    result = record(options.device, command=command)
+    result = describe_machine(options.device, command=command)
     print(describe_record(result))
     out = options.out
     if out is None and result["device"] == "cuda":

@@ -42,14 +42,17 @@ from lmcourse.support import corpus
 from lmcourse.support.device import describe
 from lmcourse.support.files import replacing
 from lmcourse.support.timing import si
-from lmcourse.training import Batches, Metrics, evaluate, train
-from lmcourse.training.recipe import (
+from lmcourse.training import (
+    Batches,
+    Metrics,
     default_recipe,
+    evaluate,
     make_model,
     make_optimizer,
-    make_schedule,
     make_tokenizer,
     split_tokens,
+    train,
+    train_settings,
 )
 
 VOCAB_SIZE, CONTEXT, BATCH, STEPS = 65, 64, 12, 2000
@@ -274,9 +277,7 @@ def recipe_with_adamw(lr: float, curves: Path | None) -> None:
     for name, own in {"AdamW": replace(recipe, optimizer="adamw", lr=lr), "Muon": recipe}.items():
         model = make_model(own, tokenizer.vocab_size)
         sampler = BatchSampler(len(learn_from), own.batch_size, own.context_length, seed=own.seed)
-        schedule, options = make_schedule(own), {"steps": own.steps, "max_norm": own.max_norm}
-        batches = Batches(learn_from, sampler)
-        records = list(train(model, make_optimizer(own, model), batches, schedule=schedule, **options))
+        records = list(train(model, make_optimizer(own, model), Batches(learn_from, sampler), **train_settings(own)))
         loss = evaluate(model, held_out, context_length=own.context_length, max_tokens=32_768)
         print(f"{name}, lr {own.lr}: validation loss {loss:.3f} after {own.steps} steps")
         curve = [[1, round(records[0].loss, 3)], *means_of(records, 10)]

@@ -25,6 +25,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from lmcourse.strides import can_view
+from lmcourse.support import checks
 
 OPERATIONS = ("rearrange", "reduce", "repeat", "einsum")
 
@@ -82,9 +83,6 @@ class LoopNest:
 
     def indices(self, axes: Sequence[str]) -> Iterator[dict[str, int]]:
         """Every setting of the loop variables of `axes`, the last one fastest."""
-        for name in axes:
-            if name not in self.sizes:
-                raise ValueError(f"axes must be among {', '.join(self.sizes)}, got {name!r}")
         for values in itertools.product(*(range(self.sizes[name]) for name in axes)):
             yield dict(zip(axes, values))
 
@@ -157,8 +155,6 @@ def operation_of(pattern: str) -> str:
     >>> [operation_of(p) for p in ("h w -> w h", "h w -> h", "h -> h w", "i j, j k -> i k", "i i -> i")]
     ['rearrange', 'reduce', 'repeat', 'einsum', 'einsum']
     """
-    if not isinstance(pattern, str):
-        raise TypeError(f"pattern must be a str such as 'h w -> w h', got {type(pattern).__name__}")
     left, arrow, right = pattern.partition("->")
     if "," in left:
         return "einsum"
@@ -206,14 +202,12 @@ def loop_nest(
             for d in range(2):
                 out[h, t, d] = x[t, h * 2 + d]
     """
-    shapes = tuple(_checked_shape(shape) for shape in shapes)
-    sizes = {name: _checked_size(name, size) for name, size in (sizes or {}).items()}
+    shapes = tuple(checks.integers("shape", shape, 0) for shape in shapes)
+    sizes = {name: checks.whole(f"size of axis {name!r}", size, 0) for name, size in (sizes or {}).items()}
     if operation is None:
         operation = operation_of(pattern) if len(shapes) == 1 else "einsum"
-    if operation not in OPERATIONS:
-        raise ValueError(f"operation must be one of {', '.join(OPERATIONS)}, got {operation!r}")
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}")
+    checks.one_of("operation", operation, OPERATIONS)
+    checks.one_of("reduction", reduction, REDUCTIONS)
     if operation != "reduce":
         reduction = "sum"
     run(operation, pattern, [torch.empty(shape, device="meta") for shape in shapes], sizes, reduction=reduction)
@@ -250,7 +244,7 @@ def run(operation: str, pattern: str, tensors: Sequence, sizes: Mapping[str, int
     if operation == "einsum":
         return einops.einsum(*tensors, pattern, **sizes)
     if len(tensors) != 1:
-        raise ValueError(f"{operation} takes one tensor, got {len(tensors)}; only einsum takes several")
+        raise ValueError(f"tensors: one for {operation} (only einsum takes several), got {len(tensors)}")
     if operation == "reduce":
         return einops.reduce(tensors[0], pattern, reduction, **sizes)
     return getattr(einops, operation)(tensors[0], pattern, **sizes)
@@ -293,7 +287,7 @@ def trace(pattern: str, *shapes: Iterable[int], **sizes: int) -> np.ndarray:
     """
     nest = loop_nest(pattern, shapes, sizes)
     if nest.iterations > TERMS_LIMIT:
-        raise ValueError(f"shapes give {nest.iterations:,} terms to trace; at most {TERMS_LIMIT:,} are allowed")
+        raise ValueError(f"shapes: at most {TERMS_LIMIT:,} terms to trace, got {nest.iterations:,}")
     elements = np.empty(math.prod(nest.output_shape), dtype=object)
     for position, index in enumerate(nest.indices(nest.kept)):
         elements[position] = nest.sources(index)
@@ -334,7 +328,7 @@ def is_view(pattern: str, tensor: Shaped[Tensor, "..."], **sizes: int) -> bool:
     (True, False)
     """
     if not isinstance(tensor, torch.Tensor):
-        raise TypeError(f"tensor must be a torch.Tensor, got {type(tensor).__name__}")
+        raise TypeError(f"tensor: a torch.Tensor, got a {type(tensor).__name__}")
     nest = loop_nest(pattern, [tuple(tensor.shape)], sizes)
     if nest.summed:
         return False
@@ -392,8 +386,6 @@ def split_heads(x: Float[Tensor, "batch seq hidden"], heads: int) -> Float[Tenso
     >>> split_heads(torch.arange(6).reshape(1, 1, 6), heads=2).tolist()
     [[[[0, 1, 2]], [[3, 4, 5]]]]
     """
-    if heads < 1:
-        raise ValueError(f"heads must be at least 1, got {heads}")
     return rearrange(x, "batch seq (heads head_dim) -> batch heads seq head_dim", heads=heads)
 
 
@@ -421,8 +413,6 @@ def patchify(
     >>> patchify(torch.arange(8).reshape(1, 1, 2, 4), size=2).tolist()
     [[[0, 1, 4, 5], [2, 3, 6, 7]]]
     """
-    if size < 1:
-        raise ValueError(f"size must be at least 1, got {size}")
     pattern = "batch channels (down rows) (across columns) -> batch (down across) (channels rows columns)"
     return rearrange(images, pattern, rows=size, columns=size)
 
@@ -519,21 +509,3 @@ def _joined(dimension: Axes) -> str:
 def _words(words: Sequence[str]) -> str:
     """Words with spaces between; neighbours that came from one `...` become one again."""
     return " ".join(word for i, word in enumerate(words) if word != "..." or words[i - 1 : i] != ["..."])
-
-
-def _checked_shape(shape: Iterable[int]) -> tuple[int, ...]:
-    try:
-        lengths = tuple(shape)
-    except TypeError:
-        raise TypeError(f"shape must be a tuple of ints such as (2, 3), got {shape!r}") from None
-    if not all(isinstance(length, int) and not isinstance(length, bool) and length >= 0 for length in lengths):
-        raise ValueError(f"shape must hold non-negative ints, got {lengths!r}")
-    return lengths
-
-
-def _checked_size(name: str, size: int) -> int:
-    if isinstance(size, bool) or not isinstance(size, int):
-        raise TypeError(f"size of axis {name!r} must be an int, got {size!r}")
-    if size < 0:
-        raise ValueError(f"size of axis {name!r} must not be negative, got {size}")
-    return size

@@ -5,20 +5,24 @@ notebook 02 has you write, for formats that follow IEEE 754. The second part, `F
 every format: which patterns are spent on Inf and NaN is a parameter, and so are the rounding mode and what becomes of
 a number that is too large. Everything here is exact: a number is a `Fraction` until the one rounding that encodes it.
 
-The third part rounds whole tensors in floating-point arithmetic, fast and equal to the exact codec, and scales blocks.
+Whole tensors are rounded, fast and equal to this codec, in `lmcourse.quantization`.
 
 It does not add or multiply in a format, keep the payload of a NaN (only a view of the bits does), or raise IEEE flags.
 """
+
+from __future__ import annotations
 
 import math
 import numbers
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+from lmcourse.support import checks
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ROUNDINGS = ("nearest_even", "toward_zero", "up", "down", "ties_away", "stochastic")
 OVERFLOWS = ("inf", "saturate", "nan")
@@ -40,6 +44,7 @@ def decode_bits(bits: int, exponent_bits: int, mantissa_bits: int) -> float:
     >>> decode_bits(0b1_11111_0000000000, exponent_bits=5, mantissa_bits=10)
     -inf
     """
+    bits = int(bits)  # a NumPy integer would wrap in the shifts below
     bias = 2 ** (exponent_bits - 1) - 1
     sign = -1.0 if bits >> (exponent_bits + mantissa_bits) else 1.0
     exponent = (bits >> mantissa_bits) & (2**exponent_bits - 1)
@@ -72,7 +77,7 @@ def encode_nearest_even(x: float, exponent_bits: int, mantissa_bits: int) -> int
         return sign
     exponent = max(math.frexp(x)[1] - 1, 1 - bias)  # of the leading bit, but a subnormal number has the smallest
     spacing = Fraction(2) ** (exponent - mantissa_bits)
-    steps = round(abs(Fraction(x)) / spacing)  # Python rounds a Fraction's ties to even
+    steps = round(abs(Fraction(float(x))) / spacing)  # Python rounds a Fraction's ties to even
     # The hidden one, if there is one, carries into the exponent field: so does a mantissa that rounds up past all ones.
     code = ((exponent - 1 + bias) << mantissa_bits) + steps
     return sign | min(code, infinity)
@@ -107,16 +112,18 @@ def memory_bytes(tensor: Tensor) -> int:
 
     Raises: TypeError for what is no tensor; ValueError for a sparse tensor, whose parts have a storage each.
 
+    >>> import torch
     >>> memory_bytes(torch.zeros(1000, 1000)), memory_bytes(torch.zeros(1000, 1000)[0])
     (4000000, 4000000)
     >>> memory_bytes(torch.zeros(1, 1000).expand(1000, 1000))
     4000
     """
-    if not isinstance(tensor, torch.Tensor):
-        raise TypeError(f"tensor: expected a torch.Tensor, got {type(tensor).__name__}")
-    if tensor.layout != torch.strided:
-        raise ValueError(f"tensor: expected a dense (strided) tensor, got layout {tensor.layout}")
-    return tensor.untyped_storage().nbytes()
+    if not hasattr(tensor, "untyped_storage"):
+        raise TypeError(f"tensor: a torch.Tensor, got a {type(tensor).__name__}")
+    try:
+        return tensor.untyped_storage().nbytes()
+    except NotImplementedError:
+        raise ValueError(f"tensor: one with a single storage, got layout {tensor.layout}") from None
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -153,19 +160,18 @@ class FloatFormat:
     subnormals: bool = True
 
     def __post_init__(self) -> None:
-        if not 1 <= self.exponent_bits <= 11:
-            raise ValueError(f"exponent_bits: expected 1 to 11, as many as float64 has, got {self.exponent_bits}")
-        if not 0 <= self.mantissa_bits <= 52:
-            raise ValueError(f"mantissa_bits: expected 0 to 52, as many as float64 has, got {self.mantissa_bits}")
-        if self.specials not in SPECIALS:
-            raise ValueError(f"specials: expected one of {', '.join(SPECIALS)}, got {self.specials!r}")
+        for name, most in {"exponent_bits": 11, "mantissa_bits": 52}.items():  # as many as float64 has
+            least = 1 if name == "exponent_bits" else 0
+            object.__setattr__(self, name, checks.whole(name, getattr(self, name), least, most))
+        object.__setattr__(self, "bias", checks.whole("bias", self.bias))
+        checks.one_of("specials", self.specials, SPECIALS)
         if self.specials == "ieee" and self.mantissa_bits == 0:
             raise ValueError("mantissa_bits: IEEE's infinity and NaN differ in the mantissa, so it needs a bit, got 0")
         if self.specials == "fnuz" and not self.signed:
             raise ValueError("signed: in fnuz the pattern of negative zero is NaN, so a sign bit is needed, got False")
         max_exponent = 2**self.exponent_bits - 1 - self.has_inf - self.bias
         if self.min_exponent - self.mantissa_bits < -1074 or max_exponent > 1023:
-            raise ValueError(f"bias: every number must fit in a float64, and with a bias of {self.bias} some do not")
+            raise ValueError(f"bias: one with which every number fits in a float64, got {self.bias}")
 
     # -- The layout
 
@@ -212,7 +218,7 @@ class FloatFormat:
         >>> FORMATS["bfloat16"].split(0b1_10000000_1000000)
         (1, 128, 64)
         """
-        self._check_pattern(bits)
+        bits = self._pattern(bits)
         exponent = (bits & self._magnitude_mask) >> self.mantissa_bits
         return int(bool(bits & self._sign_bit)), exponent, bits & (2**self.mantissa_bits - 1)
 
@@ -222,7 +228,7 @@ class FloatFormat:
         >>> FORMATS["float8_e4m3fnuz"].kind(0x80)
         'nan'
         """
-        self._check_pattern(bits)
+        bits = self._pattern(bits)
         magnitude = bits & self._magnitude_mask
         if self.specials == "fnuz" and bits == self._sign_bit:
             return "nan"
@@ -240,6 +246,7 @@ class FloatFormat:
         >>> FORMATS["float16"].decode(0x7BFF), FORMATS["float16"].decode(0x7C00), FORMATS["float16"].decode(0x8000)
         (65504.0, inf, -0.0)
         """
+        bits = self._pattern(bits)
         exact = self.decode_exact(bits)
         magnitude = float(abs(exact)) if exact is not None else float(self.kind(bits))
         return math.copysign(magnitude, -1 if bits & self._sign_bit else 1)
@@ -267,7 +274,7 @@ class FloatFormat:
         [0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0]
         """
         if self.bits > 16:
-            raise ValueError(f"finite_values: {self.name} has 2**{self.bits} patterns; 16 bits are the most")
+            raise ValueError(f"finite_values: a format of at most 16 bits, got {self.name}")
         return sorted({self.decode(code) for code in range(2**self.bits) if self.kind(code) not in ("inf", "nan")})
 
     # -- From numbers to bits
@@ -299,12 +306,10 @@ class FloatFormat:
         >>> fp16.decode(fp16.encode(1e9, overflow="saturate"))
         65504.0
         """
-        if rounding not in ROUNDINGS:
-            raise ValueError(f"rounding: expected one of {', '.join(ROUNDINGS)}, got {rounding!r}")
-        if overflow not in OVERFLOWS:
-            raise ValueError(f"overflow: expected one of {', '.join(OVERFLOWS)}, got {overflow!r}")
-        if rounding == "stochastic" and not callable(getattr(generator, "random", None)):
-            raise TypeError(f"generator: stochastic rounding needs its own random.Random, got {generator!r}")
+        checks.one_of("rounding", rounding, ROUNDINGS)
+        checks.one_of("overflow", overflow, OVERFLOWS)
+        if rounding == "stochastic" and not hasattr(generator, "random"):
+            raise TypeError(f"generator: a random.Random for stochastic rounding, got {checks.got(generator)}")
 
         negative, magnitude = _sign_and_magnitude(x)
         if magnitude != magnitude or (negative and magnitude and not self.signed):
@@ -387,13 +392,11 @@ class FloatFormat:
         one = self.encode(1)
         return self.decode(one + 1) - self.decode(one)
 
-    # -- Input checks
-
-    def _check_pattern(self, bits: int) -> None:
-        if not isinstance(bits, numbers.Integral):
-            raise TypeError(f"bits: expected an int, got {type(bits).__name__}")
-        if not 0 <= bits < 2**self.bits:
+    def _pattern(self, bits: int) -> int:
+        """A pattern of the format as a Python int: a NumPy integer would wrap in the shifts."""
+        if not 0 <= (pattern := checks.whole("bits", bits)) < 2**self.bits:
             raise ValueError(f"bits: {self.name} has {self.bits} bits, so 0 to {2**self.bits - 1}, got {bits}")
+        return pattern
 
 
 FORMATS = {
@@ -443,10 +446,10 @@ def exact_decimal(x: float | Fraction) -> str:
     >>> exact_decimal(0.1)
     '0.1000000000000000055511151231257827021181583404541015625'
     """
-    x = Fraction(x)
+    x = _exact(x)
     places = x.denominator.bit_length() - 1
     if x.denominator != 2**places:
-        raise ValueError(f"x: expected a denominator that is a power of two, got {x.denominator}")
+        raise ValueError(f"x: a number whose denominator is a power of two, got {x}")
     digits = str(abs(x.numerator) * 5**places).rjust(places + 1, "0")  # n / 2**k is n * 5**k / 10**k
     whole, part = digits[: len(digits) - places], digits[len(digits) - places :]
     return "-" * (x < 0) + whole + ("." + part if part else "")
@@ -465,18 +468,23 @@ def _sign_and_magnitude(x: float | Fraction | str) -> tuple[bool, Fraction | flo
         x = x.strip()
         number = _DECIMAL.fullmatch(x)
         if not number or len(x) > 2000 or abs(int(number[1] or 0)) > 5000:
-            raise ValueError(f'x: expected a decimal number such as "0.1" or "-1e-8", to 10**±5000, got {x[:40]!r}')
+            raise ValueError(f'x: a decimal number such as "0.1" or "-1e-8", to 10**±5000, got {x[:40]!r}')
         if "n" not in x.lower():
             if x.partition("/")[2].strip("0") == "" and "/" in x:
                 raise ValueError(f"x: division by zero in {x!r}")
             return x.startswith("-"), abs(Fraction(x))
         x = float(x)
     if isinstance(x, numbers.Rational):
-        return x < 0, abs(Fraction(x))
-    if not isinstance(x, numbers.Real):
-        raise TypeError(f"x: expected a float, a Fraction or a decimal string, got {type(x).__name__}")
+        return x < 0, abs(_exact(x))
+    if not hasattr(x, "__float__"):
+        raise TypeError(f"x: a float, a Fraction or a decimal string, got {checks.got(x)}")
     x = float(x)
     return math.copysign(1, x) < 0, Fraction(abs(x)) if math.isfinite(x) else abs(x)
+
+
+def _exact(x: float | Fraction) -> Fraction:
+    """A number as a Fraction of Python's own ints: NumPy's would wrap."""
+    return Fraction(int(x.numerator), int(x.denominator)) if isinstance(x, numbers.Rational) else Fraction(float(x))
 
 
 def _scaled(x: Fraction, power: int) -> tuple[int, int]:
@@ -502,134 +510,3 @@ def _goes_up(rest: Fraction, below: int, rounding: str, generator) -> bool:
             return Fraction(generator.random()) < rest
         case _:  # up or down, whichever of them leads away from zero
             return rest > 0
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Whole tensors
-
-
-def quantize(
-    x: Float[Tensor, "..."],
-    fmt: FloatFormat,
-    *,
-    rounding: str = "nearest_even",
-    overflow: str = "inf",
-    generator: torch.Generator | None = None,
-) -> Float[Tensor, "..."]:
-    """`x` with every element rounded to a number of `fmt`, in float64: `fmt.decode(fmt.encode(x))`, all at once.
-
-    The modes and policies are those of `FloatFormat.encode`; stochastic rounding draws from a `torch.Generator` of
-    its own. Dividing by a power of two is exact in float64, so the only rounding is the one asked for.
-
-    Raises: ValueError for an unknown mode, or a format with more bits than float32.
-
-    >>> quantize(torch.tensor([0.1, 3.2, 500.0]), FORMATS["float8_e4m3fn"], overflow="saturate").tolist()
-    [0.1015625, 3.25, 448.0]
-    """
-    if rounding not in ROUNDINGS:
-        raise ValueError(f"rounding: expected one of {', '.join(ROUNDINGS)}, got {rounding!r}")
-    if overflow not in OVERFLOWS:
-        raise ValueError(f"overflow: expected one of {', '.join(OVERFLOWS)}, got {overflow!r}")
-    if rounding == "stochastic" and not isinstance(generator, torch.Generator):
-        raise TypeError(f"generator: stochastic rounding needs its own torch.Generator, got {generator!r}")
-    if fmt.bits > 32:
-        raise ValueError(f"fmt: a format of at most 32 bits can be rounded in float64, got {fmt.name}")
-    x = x.double()
-    negative = x.signbit()
-    toward_zero = torch.full_like(negative, rounding == "toward_zero")
-    if rounding in ("up", "down"):
-        toward_zero = negative == (rounding == "up")
-
-    # The spacing around each element is 2**power; `steps` is the element counted in it, exactly.
-    exponent = torch.frexp(x).exponent - 1
-    power = exponent.clamp(min=fmt.min_exponent, max=1023) - fmt.mantissa_bits
-    spacing = _powers_of_two(power)
-    steps = x.abs() / spacing
-    below = steps.floor()
-    rest = steps - below
-    match rounding:
-        case "nearest_even":
-            up = (rest > 0.5) | ((rest == 0.5) & (below % 2 == 1))
-        case "ties_away":
-            up = rest >= 0.5
-        case "stochastic":
-            up = torch.rand(x.shape, dtype=torch.float64, generator=generator, device=x.device) < rest
-        case _:
-            up = (rest > 0) & ~toward_zero
-    magnitude = (below + up) * spacing
-    if not fmt.subnormals:
-        magnitude = magnitude.clamp(min=fmt.smallest_normal)  # there is no zero
-
-    replacement = fmt.decode(fmt._overflowed(negative=False, overflow=overflow))
-    magnitude = torch.where(toward_zero & x.isfinite(), magnitude.clamp(max=fmt.max), magnitude)
-    magnitude = torch.where(magnitude > fmt.max, replacement, magnitude)
-
-    if not fmt.signed:
-        result = torch.where(x < 0, math.nan, magnitude)
-    else:
-        result = torch.where(negative, -magnitude, magnitude)
-    if fmt.specials == "fnuz":
-        result = result + 0.0  # -0 + 0 is 0
-    if not fmt.has_nan and x.isnan().any():
-        raise ValueError(f"x: {fmt.name} has no NaN")
-    return torch.where(x.isnan(), math.nan, result)
-
-
-def quantize_mxfp4(
-    x: Float[Tensor, "... n"], block_size: int = 32
-) -> tuple[Float[Tensor, "... n"], Float[Tensor, "... blocks"]]:
-    """`x` in MXFP4: blocks of e2m1 elements, each block under one power-of-two scale in e8m0. 4.25 bits a number.
-
-    Returns the rounded tensor and the scales `... n/block_size`. The scale brings the block's largest magnitude to the
-    top binade of e2m1, which ends at 6; what then lies above 6 saturates (OCP microscaling formats 1.0, section 6.3).
-
-    >>> rounded, scales = quantize_mxfp4(torch.tensor([0.01, -0.02, 0.03, 0.05]), block_size=4)
-    >>> rounded.tolist(), scales.tolist()
-    ([0.01171875, -0.0234375, 0.03125, 0.046875], [0.0078125])
-    """
-    element, scale_format = FORMATS["float4_e2m1fn"], FORMATS["float8_e8m0fnu"]
-    blocks = _blocks(x, block_size)
-    largest = blocks.abs().amax(-1, keepdim=True)
-    exponent = torch.frexp(largest).exponent - 1 - 2  # 2: the exponent of e2m1's largest number, 6 = 1.5 * 2**2
-    scales = quantize(_powers_of_two(exponent.clamp(min=-127)), scale_format, overflow="saturate")
-    rounded = quantize(blocks / scales, element, overflow="saturate") * scales
-    return rounded.reshape(x.shape), scales.squeeze(-1)
-
-
-def quantize_nvfp4(
-    x: Float[Tensor, "... n"], block_size: int = 16
-) -> tuple[Float[Tensor, "... n"], Float[Tensor, "... blocks"]]:
-    """`x` in NVFP4: blocks of 16 e2m1 elements, a scale in e4m3 each, and one float32 scale for the tensor. 4.5 bits.
-
-    Returns the rounded tensor and the scales `... n/block_size`, both factors multiplied. A scale with a mantissa can
-    bring the block's largest magnitude to 6 itself, not only to within a factor of two of it.
-    Source: NVIDIA, "Pretraining Large Language Models with NVFP4" (2025), appendix on quantization.
-
-    >>> rounded, scales = quantize_nvfp4(torch.tensor([0.01, -0.02, 0.03, 0.06]), block_size=4)
-    >>> [round(v, 4) for v in rounded.tolist()], round(scales.item(), 4)
-    ([0.01, -0.02, 0.03, 0.06], 0.01)
-    """
-    element, scale_format = FORMATS["float4_e2m1fn"], FORMATS["float8_e4m3fn"]
-    blocks = _blocks(x, block_size)
-    largest = blocks.abs().amax(-1, keepdim=True)
-    tensor_scale = quantize(largest.amax() / (element.max * scale_format.max), FORMATS["float32"])
-    tensor_scale = torch.where(tensor_scale > 0, tensor_scale, torch.ones_like(tensor_scale))
-    scales = quantize(largest / element.max / tensor_scale, scale_format, overflow="saturate") * tensor_scale
-    safe = torch.where(scales > 0, scales, torch.ones_like(scales))
-    rounded = quantize(blocks / safe, element, overflow="saturate") * scales
-    return rounded.reshape(x.shape), scales.squeeze(-1)
-
-
-def _powers_of_two(exponent: Int[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """`2.0**exponent` in float64, exactly: a power of two is its exponent field and nothing else."""
-    return ((exponent.long() + 1023) << 52).view(torch.float64)
-
-
-def _blocks(x: Float[Tensor, "... n"], block_size: int) -> Float[Tensor, "... blocks block"]:
-    if block_size < 1:
-        raise ValueError(f"block_size: at least 1, got {block_size}")
-    if x.ndim == 0 or x.shape[-1] % block_size:
-        raise ValueError(f"x: its last size must be a multiple of block_size {block_size}, got shape {tuple(x.shape)}")
-    if not x.isfinite().all():
-        raise ValueError("x: every element must be finite to share a scale")
-    return x.double().reshape(*x.shape[:-1], -1, block_size)

@@ -9,19 +9,19 @@ Not here: half-rate and sparse rates (makers print 2:4 sparse figures, twice the
 prices.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import torch
+import torch
+
+from lmcourse.float_formats import FORMATS
+from lmcourse.support.checks import got, one_of
+from lmcourse.support.timing import time
 
 FP8 = ("float8_e4m3fn", "float8_e5m2")
 FP8_FNUZ = ("float8_e4m3fnuz", "float8_e5m2fnuz")
-FORMATS = ("float64", "float32", "tf32", "float16", "bfloat16", *FP8, *FP8_FNUZ)
+MULTIPLIED = ("float64", "float32", "tf32", "float16", "bfloat16")  # the formats whose rate can be measured here
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ _ROWS = [
     ),
     Accelerator(
         "B200",
-        _peaks(float32=80, tf32=1125, float16=2250, bfloat16=2250, fp8=4500),
+        _peaks(float32=75, tf32=1125, float16=2250, bfloat16=2250, fp8=4500),
         8.0e12, 180e9, "NVIDIA HGX B200 datasheet, sparse figures / 2", READ, ("NVIDIA B200",), 2, 0.78,
         "192 GB are on the package, 180 GB can be used",
     ),
@@ -101,7 +101,7 @@ _ROWS = [
     ),
     Accelerator(
         "RTX 4090",
-        _peaks(float32=82.6, float16=165.2, bfloat16=165.2, fp8=330.3),
+        _peaks(float32=82.6, tf32=82.6, float16=165.2, bfloat16=165.2, fp8=330.3),
         1.008e12, 24e9, "NVIDIA Ada whitepaper v2.1", READ, ("NVIDIA GeForce RTX 4090",), 2, None, "fp32 accumulation",
     ),
     Accelerator(
@@ -138,10 +138,8 @@ def find_accelerator(device: torch.device | str) -> Accelerator | None:
     """
     if isinstance(device, str) and not re.fullmatch(r"cuda(:\d+)?", device):
         return _BY_NAME.get(device)
-    import torch
-
-    if not isinstance(device, (str, torch.device)):
-        raise TypeError(f"device: a torch.device or a name as CUDA reports it, got {type(device).__name__}")
+    if not isinstance(device, str | torch.device):
+        raise TypeError(f"device: a torch.device or a name as CUDA reports it, got {got(device)}")
     device = torch.device(device)
     if device.type != "cuda" or not torch.cuda.is_available():
         return None
@@ -152,7 +150,7 @@ def peak_flop_per_s(device: torch.device | str, dtype: torch.dtype | str) -> flo
     """The dense peak rate in FLOP/s that the maker promises, or `None` when the table does not know it.
 
     `float32` is the rate without tensor cores; ask for `"tf32"` by name. Raises `ValueError` for a string that is no
-    format's name, `TypeError` for another type.
+    format's name.
 
     >>> peak_flop_per_s("NVIDIA H100 80GB HBM3", "bfloat16")
     989400000000000.0
@@ -167,19 +165,16 @@ def peak_flop_per_s(device: torch.device | str, dtype: torch.dtype | str) -> flo
 
 
 def format_name(dtype: torch.dtype | str) -> str:
-    """PyTorch's name of a number format as a string, `"tf32"` included.
+    """The name of a number format: a `torch.dtype`'s own, or one of `float_formats.FORMATS`, `"tf32"` among them.
+
+    Raises `ValueError` for another name.
 
     >>> format_name("bfloat16")
     'bfloat16'
     """
-    if isinstance(dtype, str):
-        if dtype not in FORMATS:
-            raise ValueError(f"dtype: {dtype!r} is not one of {', '.join(FORMATS)}")
-        return dtype
-    name = str(dtype)
-    if not name.startswith("torch."):
-        raise TypeError(f"dtype: a torch.dtype or one of {', '.join(FORMATS)}, got {type(dtype).__name__}")
-    return name.removeprefix("torch.")
+    if isinstance(dtype, torch.dtype):
+        return str(dtype).removeprefix("torch.")
+    return one_of("dtype", dtype, FORMATS)
 
 
 @dataclass(frozen=True)
@@ -214,13 +209,7 @@ def measure_peak(device: torch.device | str = "cpu", dtype: torch.dtype | str = 
     >>> measured.flop_per_s > 1e8 and measured.bytes_per_s > 1e8
     True
     """
-    import torch
-
-    from lmcourse.support.timing import time
-
-    device, name = torch.device(device), format_name(dtype)
-    if name not in ("float64", "float32", "tf32", "float16", "bfloat16"):
-        raise ValueError(f"dtype: measure_peak multiplies float64, float32, tf32, float16 or bfloat16, got {name}")
+    device, name = torch.device(device), one_of("dtype", format_name(dtype), MULTIPLIED)
     if name == "tf32" and device.type != "cuda":
         raise ValueError(f"dtype: tf32 is a mode of CUDA tensor cores, {device} has none")
     torch_dtype = torch.float32 if name == "tf32" else getattr(torch, name)

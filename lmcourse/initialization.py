@@ -328,6 +328,8 @@ def lost_in(values: Tensor | tuple[float, ...], fmt: FloatFormat | str) -> tuple
         if fmt not in FORMATS:
             raise ValueError(f"fmt: one of {', '.join(FORMATS)}, got {fmt!r}")
         fmt = FORMATS[fmt]
+    if fmt.smallest_subnormal is None:
+        raise ValueError(f"fmt: a format that has a zero, got {fmt.name}")
     size = torch.as_tensor(values, dtype=torch.float64).abs().flatten()
     under = (size > 0) & (size <= float(fmt.smallest_subnormal) / 2)
     return under.double().mean().item(), (size > float(fmt.max)).double().mean().item()

@@ -7,76 +7,33 @@ rearrange a tensor write a new record and leave the storage alone: they return a
 
 The file holds the rules that a reader of notebook 03 writes (`offset`, `contiguous_strides`,
 `is_contiguous`, `can_view`, `sliding_windows`), what follows from them, and what an order of reading
-costs in cache lines. The operations that rewrite the record (`transpose`, `expand`, ...) are in
-`lmcourse.layout`. Nothing here knows about autograd, sparse tensors or complex conjugate views.
+costs in cache lines. Nothing here knows about autograd, sparse tensors or complex conjugate views.
+The rules themselves need neither torch nor NumPy.
 """
+
+from __future__ import annotations
 
 import functools
 import inspect
+import random
+import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import product
 from math import prod
-from operator import index as as_integer
 from operator import mul
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-import torch
-from jaxtyping import Shaped
+from lmcourse.support import checks
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from jaxtyping import Shaped
 
 # --- the four rules -------------------------------------------------------------------------------
 
 
-def _integers(name: str, values: Sequence[int], least: int | None = None) -> tuple[int, ...]:
-    """Return `values` as a tuple of plain integers, or say which argument is not that."""
-    if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
-        raise TypeError(f"{name} must be a sequence of integers, got {values!r}")
-    out = tuple(values)
-    for value in out:
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
-            raise TypeError(f"{name} must hold integers only, got {value!r}")
-        if least is not None and value < least:
-            raise ValueError(f"{name} must hold integers of at least {least}, got {value}")
-    return tuple(map(as_integer, out))
-
-
-def integers(**least: int | None):
-    """Decorate a rule so that bad input is refused by name: each named argument must be a sequence of integers.
-
-    The value is the smallest integer allowed, or None. `index` or `shape` must be as long as `strides`.
-
-    >>> @integers(shape=0)
-    ... def elements(shape):
-    ...     return prod(shape)
-    >>> elements((2, -3))
-    Traceback (most recent call last):
-    ValueError: shape must hold integers of at least 0, got -3
-    """
-
-    longer = "index" if "index" in least else "shape"
-
-    def decorate(rule):
-        names = list(inspect.signature(rule).parameters)
-
-        @functools.wraps(rule)
-        def checked(*args, **kwargs):
-            if len(args) > len(names) or kwargs.keys() & names[: len(args)]:
-                return rule(*args, **kwargs)  # Python's own TypeError says it best
-            given = dict(zip(names, args)) | kwargs
-            for name, smallest in least.items():
-                if name in given:
-                    given[name] = _integers(name, given[name], smallest)
-            if "strides" in given and longer in given and len(given["strides"]) != len(given[longer]):
-                raise ValueError(f"strides must be as long as {longer}, got {given['strides']} for {given[longer]}")
-            return rule(**given)
-
-        return checked
-
-    return decorate
-
-
-@integers(index=0, strides=None)
 def offset(index: Sequence[int], strides: Sequence[int], storage_offset: int = 0) -> int:
     """Return where the element at `index` lies in its storage, in elements from the start.
 
@@ -90,10 +47,11 @@ def offset(index: Sequence[int], strides: Sequence[int], storage_offset: int = 0
     >>> offset((2, 3), (4, 1))  # row 2, column 3 of a 4 by 4 matrix
     11
     """
-    return storage_offset + sum(i * stride for i, stride in zip(index, strides))
+    if min(index, default=0) < 0:
+        raise ValueError(f"index: numbers of 0 or more, got {index}")
+    return storage_offset + sum(int(i) * stride for i, stride in zip(index, strides, strict=True))
 
 
-@integers(shape=0)
 def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
     """Return the strides, in elements, of a freshly made tensor: the last dimension varies fastest.
 
@@ -105,14 +63,15 @@ def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
     >>> contiguous_strides((2, 3, 4))
     (12, 4, 1)
     """
+    if min(shape, default=0) < 0:
+        raise ValueError(f"shape: sizes of 0 or more, got {shape}")
     strides, step = [], 1
     for size in reversed(shape):
         strides.append(step)
-        step *= max(size, 1)
+        step *= max(int(size), 1)
     return tuple(reversed(strides))
 
 
-@integers(shape=0, strides=None)
 def is_contiguous(shape: Sequence[int], strides: Sequence[int]) -> bool:
     """Say whether reading the elements in order walks the storage one element at a time.
 
@@ -126,9 +85,8 @@ def is_contiguous(shape: Sequence[int], strides: Sequence[int]) -> bool:
     >>> is_contiguous((1, 4), (999, 1))
     True
     """
-    if 0 in shape:
-        return True
-    return all(size == 1 or stride == fresh for size, stride, fresh in zip(shape, strides, contiguous_strides(shape)))
+    dimensions = list(zip(shape, strides, contiguous_strides(shape), strict=True))
+    return 0 in shape or all(size == 1 or stride == fresh for size, stride, fresh in dimensions)
 
 
 class Block(NamedTuple):
@@ -139,7 +97,6 @@ class Block(NamedTuple):
     stride: int  # elements skipped by one step of the rightmost of them
 
 
-@integers(shape=0, strides=None)
 def blocks(shape: Sequence[int], strides: Sequence[int]) -> list[Block]:
     """Split the dimensions into blocks that behave as one, from the right.
 
@@ -160,7 +117,6 @@ def blocks(shape: Sequence[int], strides: Sequence[int]) -> list[Block]:
     return found or [Block(0, 1, 1)]  # a 0-d tensor is one element
 
 
-@integers(shape=0, strides=None, new_shape=0)
 def can_view(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[int]) -> tuple[int, ...] | None:
     """Return the strides with which `.view(new_shape)` reads the same storage, or None when no strides do.
 
@@ -177,10 +133,12 @@ def can_view(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[i
     >>> can_view((4, 6), (1, 4), (2, 2, 6))  # the same tensor: splitting 4 does not
     (2, 1, 4)
     """
+    if any(size < 0 for size in (*shape, *new_shape)):
+        raise ValueError(f"shape and new_shape: sizes of 0 or more, got {shape} and {new_shape}")
     if prod(shape) != prod(new_shape):
         return None
     if 0 in shape:  # nothing to address: keep the strides, or make fresh ones
-        return strides if shape == new_shape else contiguous_strides(new_shape)
+        return tuple(strides) if tuple(shape) == tuple(new_shape) else contiguous_strides(new_shape)
     left = list(new_shape)
     new_strides: list[int] = []
     for _, size, stride in blocks(shape, strides):
@@ -202,7 +160,6 @@ class Conflict(NamedTuple):
     needed: int  # strides[i] as it would have to be
 
 
-@integers(shape=0, strides=None, new_shape=0)
 def view_conflict(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[int]) -> Conflict | None:
     """Return the first pair of dimensions, from the right, that stops `.view(new_shape)`; None when nothing does.
 
@@ -212,7 +169,7 @@ def view_conflict(shape: Sequence[int], strides: Sequence[int], new_shape: Seque
     Conflict(dims=(0, 1), new_dim=0, stride=1, needed=24)
     """
     if prod(shape) != prod(new_shape):
-        raise ValueError(f"new_shape must hold {prod(shape)} elements as {shape} does, got {new_shape}")
+        raise ValueError(f"new_shape: sizes that hold {prod(shape)} elements, got {new_shape}")
     if 0 in shape:
         return None
     inside = 1  # elements in the blocks so far: a new dimension must start here too
@@ -235,42 +192,51 @@ def sliding_windows(
     Raises ValueError when `x` is not one-dimensional, `step` is below 1 or `size` is not in 1 .. len(x).
     Source: the same as `x.unfold(0, size, step)`.
 
+    >>> import torch
     >>> sliding_windows(torch.arange(6), size=4)
     tensor([[0, 1, 2, 3],
             [1, 2, 3, 4],
             [2, 3, 4, 5]])
     """
-    if x.dim() != 1:
-        raise ValueError(f"x must have one dimension, got shape {tuple(x.shape)}")
-    if not 1 <= size <= len(x):
-        raise ValueError(f"size must be in 1 .. {len(x)} (the length of x), got {size}")
-    if step < 1:
-        raise ValueError(f"step must be at least 1, got {step}")
+    if x.dim() != 1 or step < 1 or not 1 <= size <= len(x):
+        raise ValueError(f"one dimension, step from 1, size from 1 to len(x); got {tuple(x.shape)}, {step}, {size}")
     stride = x.stride(0)
     windows = (len(x) - size) // step + 1
-    return x.as_strided((windows, size), (step * stride, stride))
+    return x.as_strided((windows, size), (step * stride, stride))  # from where x begins in its storage
 
 
 def memory_range(x: torch.Tensor | np.ndarray) -> tuple[int, int]:
     """Return where the memory that `x` keeps alive starts and stops: addresses in bytes, the stop excluded.
 
+    >>> import torch
     >>> start, stop = memory_range(torch.zeros(3, 4)[1:, 1:])  # the slice keeps all 12 elements
     >>> stop - start
     48
     """
-    if isinstance(x, torch.Tensor):
+    import numpy as np
+
+    if _is_tensor(x):
         storage = x.untyped_storage()
         return storage.data_ptr(), storage.data_ptr() + storage.nbytes()
-    if isinstance(x, np.ndarray):
-        while isinstance(x.base, np.ndarray):
-            x = x.base
-        return np.lib.array_utils.byte_bounds(x) if x.size else (0, 0)
-    raise TypeError(f"expected a torch.Tensor or a numpy.ndarray, got {type(x).__name__}")
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"x: a torch.Tensor or a numpy.ndarray, got {type(x).__name__}")
+    owner = x
+    while (owner := getattr(owner, "base", None)) is not None:  # as_strided puts an object between two arrays
+        if _is_tensor(owner):
+            return memory_range(owner)
+        x = owner if isinstance(owner, np.ndarray) else x
+    return np.lib.array_utils.byte_bounds(x) if x.size else (0, 0)
+
+
+def _is_tensor(x: object) -> bool:
+    """A tensor cannot come from anywhere but torch: where that is not imported, nothing is one."""
+    return "torch" in sys.modules and isinstance(x, sys.modules["torch"].Tensor)
 
 
 def record(x: torch.Tensor) -> dict[str, tuple[int, ...] | int]:
     """Return what a tensor knows about its elements besides the storage: shape, strides and offset, in elements.
 
+    >>> import torch
     >>> record(torch.zeros(3, 4)[1:, ::2])
     {'shape': (2, 2), 'strides': (4, 2), 'offset': 4}
     """
@@ -284,29 +250,27 @@ def shares_storage(a: torch.Tensor | np.ndarray, b: torch.Tensor | np.ndarray) -
 
     Raises TypeError for anything else.
 
+    >>> import torch
     >>> t = torch.zeros(3, 4)
     >>> shares_storage(t, t.T), shares_storage(t, t.clone())
     (True, False)
     """
     (a_start, a_stop), (b_start, b_stop) = memory_range(a), memory_range(b)
-    device = {x.device.type if isinstance(x, torch.Tensor) else "cpu" for x in (a, b)}
-    return len(device) == 1 and max(a_start, b_start) < min(a_stop, b_stop)
+    devices = {x.device.type if _is_tensor(x) else "cpu" for x in (a, b)}
+    if devices == {"meta"}:  # no addresses there: ask whether it is one object
+        return a_stop > a_start and a.untyped_storage()._cdata == b.untyped_storage()._cdata
+    return len(devices) == 1 and max(a_start, b_start) < min(a_stop, b_stop)
 
 
 # --- what an order of reading costs ---------------------------------------------------------------
 
 
-@integers(shape=0, strides=None)
 def addresses(shape: Sequence[int], strides: Sequence[int], storage_offset: int = 0) -> list[int]:
     """Return the offset of every element, in the order in which the indices count up (last one fastest).
-
-    Raises ValueError for more than ten million elements: this is for looking, not for computing.
 
     >>> addresses((2, 3), (1, 2))
     [0, 2, 4, 1, 3, 5]
     """
-    if prod(shape) > 10_000_000:
-        raise ValueError(f"shape must hold at most 10,000,000 elements, got {shape}")
     return [storage_offset + sum(map(mul, index, strides)) for index in product(*map(range, shape))]
 
 
@@ -316,15 +280,10 @@ def line_loads(positions: Sequence[int], itemsize: int, line_bytes: int = 64, li
     Memory arrives in lines of `line_bytes` (64 on most CPUs). The model keeps the `lines_kept` lines that were
     used last, and starts with none; a real cache keeps thousands, has several levels, and fetches ahead.
 
-    Raises ValueError for a size below 1.
-
     >>> rows, columns = addresses((32, 32), (32, 1)), addresses((32, 32), (1, 32))
     >>> line_loads(rows, itemsize=4), line_loads(columns, itemsize=4)
     (64, 1024)
     """
-    for name, value in {"itemsize": itemsize, "line_bytes": line_bytes, "lines_kept": lines_kept}.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
     cache: OrderedDict[int, None] = OrderedDict()
     loads = 0
     for position in positions:
@@ -335,3 +294,80 @@ def line_loads(positions: Sequence[int], itemsize: int, line_bytes: int = 64, li
         if len(cache) > lines_kept:
             cache.popitem(last=False)
     return loads
+
+
+# --- for trying the rules -------------------------------------------------------------------------
+
+
+def random_view(rng: random.Random) -> torch.Tensor:
+    """Return a tensor that came from a fresh one by up to four moves: each a view, and possible.
+
+    >>> record(random_view(random.Random(1)))
+    {'shape': (4, 2, 2), 'strides': (1, 8, 8), 'offset': 0}
+    """
+    import torch
+
+    t = torch.empty(rng.choice([(12,), (6, 4), (2, 3, 4), (1, 8), (2, 1, 6), (4, 0)]))
+    for _ in range(rng.randint(0, 4)):
+        t = _random_move(rng, t) if t.ndim < 5 else t
+    return t
+
+
+def _random_move(rng: random.Random, t: torch.Tensor) -> torch.Tensor:
+    dim, new = rng.randrange(t.ndim), rng.randrange(t.ndim + 1)
+    moves = [
+        lambda: t.transpose(dim, -1),
+        lambda: t.permute(rng.sample(range(t.ndim), t.ndim)),
+        lambda: t.narrow(dim, 0, (t.shape[dim] + 1) // 2),
+        lambda: t[(slice(None),) * dim + (slice(None, None, 2),)],
+        lambda: t.unsqueeze(new),
+        lambda: t.unsqueeze(new).expand(*t.shape[:new], 2, *t.shape[new:]),
+        lambda: t.unfold(dim, min(2, t.shape[dim]), 1),
+    ]
+    return rng.choice(moves)()
+
+
+def random_shape(rng: random.Random, elements: int) -> tuple[int, ...]:
+    """Return a shape that holds so many elements.
+
+    >>> random_shape(random.Random(1), 24)
+    (3, 1, 4, 2)
+    """
+    sizes = []
+    while elements > 1 and len(sizes) < 3:
+        sizes.append(rng.choice([size for size in range(1, elements + 1) if elements % size == 0]))
+        elements //= sizes[-1]
+    return (*sizes, elements)
+
+
+# --- for notebooks that were solved before --------------------------------------------------------
+
+
+def integers(**least: int | None):
+    """Decorate a rule so that each named argument is a tuple of whole numbers, and refused by name where it is not.
+
+    The value is the smallest number allowed, or None. `index` or `shape` must be as long as `strides`. The exercises
+    had this line once; solutions that still begin with it keep working.
+
+    >>> @integers(shape=0)
+    ... def elements(shape):
+    ...     return prod(shape)
+    >>> elements((2, -3))
+    Traceback (most recent call last):
+    ValueError: shape[1]: a whole number of 0 or more, got -3
+    """
+
+    def decorate(rule):
+        @functools.wraps(rule)
+        def checked(*args, **kwargs):
+            given = inspect.signature(rule).bind(*args, **kwargs)
+            for name, smallest in least.items():
+                given.arguments[name] = checks.integers(name, given.arguments[name], smallest)
+            lengths = {len(given.arguments[name]) for name in ("index", "shape", "strides") if name in least}
+            if len(lengths) > 1:
+                raise ValueError(f"strides: one for each dimension, got {given.arguments['strides']}")
+            return rule(*given.args, **given.kwargs)
+
+        return checked
+
+    return decorate

@@ -3,6 +3,7 @@
 The rules of `lmcourse.strides` beside PyTorch and NumPy: small domains whole, large ones by property.
 """
 
+import random
 from itertools import permutations, product
 from math import prod
 
@@ -17,9 +18,12 @@ from lmcourse.strides import (
     blocks,
     can_view,
     contiguous_strides,
+    integers,
     is_contiguous,
     line_loads,
     offset,
+    random_shape,
+    random_view,
     shares_storage,
     sliding_windows,
     view_conflict,
@@ -177,7 +181,7 @@ def test_the_conflict_names_the_pair_and_what_it_would_need(shape, strides, new_
 @settings(max_examples=200, deadline=None)
 def test_sliding_windows_is_unfold(length, data, step):
     size = data.draw(st.integers(1, length))
-    x = torch.arange(2 * length)[::2]
+    x = torch.arange(2 * length + 3)[3::2]  # begins late in its storage, and skips
     windows = sliding_windows(x, size, step)
     expected = x.unfold(0, size, step)
     assert torch.equal(windows, expected) and windows.stride() == expected.stride() and shares_storage(windows, x)
@@ -201,6 +205,21 @@ def test_storage_is_shared_between_numpy_and_pytorch():
     assert not shares_storage(torch.zeros(3, device="meta"), torch.zeros(3))
 
 
+def test_a_storage_without_addresses_is_known_by_what_it_is():
+    m = torch.empty(3, 4, device="meta")
+    assert shares_storage(m, m.T) and shares_storage(m[1:], m[:1])
+    assert not shares_storage(m, torch.empty(3, 4, device="meta"))
+    assert not shares_storage(m, m.clone()) and not shares_storage(m[:0].clone(), m[:0].clone())
+
+
+def test_windows_made_by_numpy_lie_in_the_array_that_they_look_at():
+    a = np.arange(12.0)
+    windows = np.lib.stride_tricks.sliding_window_view
+    assert shares_storage(windows(a[:4], 2), windows(a[6:], 2)[1:]) and shares_storage(windows(a[3:], 5), a[:1])
+    t = torch.arange(12)
+    assert shares_storage(t[:4].numpy(), t[6:]) and not shares_storage(windows(a, 2), windows(a.copy(), 2))
+
+
 @given(st.lists(st.integers(0, 200), max_size=60), st.sampled_from([1, 2, 4, 8]))
 @settings(max_examples=200, deadline=None)
 def test_line_loads_between_its_bounds(positions, itemsize):
@@ -220,30 +239,58 @@ def test_row_order_and_column_order():
     assert line_loads(columns, 4, lines_kept=n) == line_loads(rows, 4)  # a cache that holds a column hides the order
 
 
-# --- bad input ------------------------------------------------------------------------------------------------
+# --- what a reader's wrong argument is told -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: offset((1,), (4, 1)), ValueError, "strides must be as long as index"),
-        (lambda: offset((-1, 0), (4, 1)), ValueError, "index must hold integers of at least 0, got -1"),
-        (lambda: offset((1.0, 0), (4, 1)), TypeError, "index must hold integers only, got 1.0"),
-        (lambda: contiguous_strides(5), TypeError, "shape must be a sequence of integers, got 5"),
-        (lambda: contiguous_strides("34"), TypeError, "shape must be a sequence"),
-        (lambda: contiguous_strides((True, 2)), TypeError, "got True"),
-        (lambda: contiguous_strides((2, -1)), ValueError, "at least 0, got -1"),
-        (lambda: is_contiguous((2, 3), (1,)), ValueError, "strides must be as long as shape"),
-        (lambda: can_view((2, 3), (3, 1), (-1,)), ValueError, "new_shape must hold integers of at least 0"),
-        (lambda: can_view((2, 3), (3,), (6,)), ValueError, "strides must be as long as shape"),
-        (lambda: view_conflict((2, 3), (3, 1), (7,)), ValueError, "new_shape must hold 6 elements"),
-        (lambda: sliding_windows(torch.zeros(2, 2), 1), ValueError, "x must have one dimension"),
-        (lambda: sliding_windows(torch.zeros(3), 4), ValueError, r"size must be in 1 .. 3"),
-        (lambda: sliding_windows(torch.zeros(3), 2, 0), ValueError, "step must be at least 1"),
+        (lambda: offset((1,), (4, 1)), ValueError, "shorter|longer"),
+        (lambda: offset((-1, 0), (4, 1)), ValueError, "index: numbers of 0 or more"),
+        (lambda: contiguous_strides((2, -1)), ValueError, "shape: sizes of 0 or more"),
+        (lambda: is_contiguous((2, 3), (1,)), ValueError, "longer|shorter"),
+        (lambda: is_contiguous((0, -3), (1, 1)), ValueError, "sizes of 0 or more"),
+        (lambda: can_view((2, 3), (3, 1), (-1,)), ValueError, "sizes of 0 or more"),
+        (lambda: view_conflict((2, 3), (3, 1), (7,)), ValueError, "new_shape: sizes that hold 6 elements"),
+        (lambda: sliding_windows(torch.zeros(2, 2), 1), ValueError, r"one dimension.*got \(2, 2\)"),
+        (lambda: sliding_windows(torch.zeros(3), 4), ValueError, r"size from 1 to len\(x\)"),
+        (lambda: sliding_windows(torch.zeros(3), 2, 0), ValueError, "step from 1"),
         (lambda: shares_storage([1], torch.zeros(1)), TypeError, "got list"),
-        (lambda: line_loads([0], itemsize=0), ValueError, "itemsize must be at least 1"),
     ],
 )
-def test_bad_input_is_refused_by_name(call, error, words):
+def test_bad_input_is_refused_in_words(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int64])
+def test_numpys_integers_do_not_wrap(dtype):
+    numbers = np.array([100, 100], dtype)
+    assert offset(numbers, (40000, 1)) == 100 * 40001
+    assert contiguous_strides(np.array([2, *numbers, 100], dtype)) == (1_000_000, 10_000, 100, 1)
+
+
+def test_a_solution_that_still_has_the_old_decorator_is_checked_by_it():
+    @integers(shape=0, strides=None)
+    def same_length(shape, strides):
+        return shape, strides
+
+    assert same_length([2, np.int8(3)], strides=[3, 1]) == ((2, 3), (3, 1))
+    with pytest.raises(ValueError, match="one for each dimension"):
+        same_length((2, 3), (1,))
+    with pytest.raises(TypeError, match=r"shape\[1\]: a whole number of 0 or more, got 1.5"):
+        same_length((2, 1.5), (1, 1))
+
+
+# --- random tensors, for the notebook's last comparison ----------------------------------------------------------
+
+
+def test_random_views_and_shapes_try_every_answer():
+    rng, answers, layouts = random.Random(0), set(), set()
+    for _ in range(2000):
+        t = random_view(rng)
+        shape = random_shape(rng, t.numel())
+        assert prod(shape) == t.numel() and can_view(t.shape, t.stride(), shape) == viewed(t, shape)
+        answers.add((t.is_contiguous(), viewed(t, shape) is not None))
+        layouts.add((t.shape, t.stride()))
+    assert answers == {(True, True), (False, True), (False, False)} and len(layouts) > 500

@@ -13,7 +13,7 @@ from lmcourse.exercises.topic import Topic
 
 __all__ = ["YourTurn", "check", "predict", "quiz", "topic", "topic_names"]
 
-_PLUMBING = {"cards", "judging", "progress", "topic"}
+_PLUMBING = {"cards", "cases", "comparing", "judging", "limits", "predictions", "progress", "topic"}
 
 
 def topic_names() -> list[str]:

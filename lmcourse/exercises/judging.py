@@ -1,16 +1,34 @@
-"""Judge what a learner wrote: run it beside the reference, and find the first case where they part.
+"""Judge what a reader wrote: run it beside the reference, case by case, and find the first one where they part.
 
-Nothing is shown here (cards.py) and nothing is remembered (progress.py). An endless loop is not caught: the learner
-interrupts the kernel.
+Nothing is shown here (cards.py) and nothing is remembered (progress.py). The limits are limits.py's, the comparison
+comparing.py's; cases.py has generators of cases.
 """
 
+import contextlib
 import copy
-import math
-import reprlib
-import types
-from collections.abc import Callable, Mapping
+import functools
+import inspect
+import io
+import itertools
+import linecache
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from lmcourse.exercises.comparing import Note, Within, difference, exactly, shorten, size_of
+from lmcourse.exercises.limits import Limits, Stopped, same_dice, undisturbed
+
+__all__ = [
+    "Case", "Exercise", "Outcome", "Raised", "Within", "YourTurn", "call", "difference", "exactly", "judge", "probe",
+    "shorten",
+]  # fmt: skip
+
+# Past so many seconds of work the cases that are left are not looked at: a slow answer is not a wrong one.
+ENOUGH = 10.0
+# So many cases, the smallest, are looked at to tell which known mistake an answer makes.
+_ALIKE = 60
 
 
 class YourTurn(Exception):
@@ -20,33 +38,63 @@ class YourTurn(Exception):
     """
 
 
+_THE_REFERENCE = object()
+
+
 @dataclass(frozen=True)
 class Case:
-    """One thing to try: `run(function)` gives a value to compare, `label` says to the reader what was tried."""
+    """One thing to try: `run(function)` gives a value to compare, `label` says to the reader what was tried.
+
+    It is compared with what the reference gives, or with `want` where that is given, as the exercise's `same` does it
+    or as the case's own. `scale` is the size of the numbers that take part, which rounding depends on.
+    """
 
     label: str
     run: Callable[[Callable], Any]
+    want: Any = _THE_REFERENCE
+    same: Callable[[Any, Any], str | None] | None = None
+    scale: float = 0.0
 
 
-def call(*args, **kwargs) -> Case:
-    """The case `function(*args, **kwargs)`. Arguments are copied before each run and compared after it, so a learner
+@dataclass(frozen=True)
+class Call:
+    """The case `function(*args, **kwargs)`; made by `call`."""
+
+    args: tuple
+    kwargs: dict[str, Any]
+    want: Any = _THE_REFERENCE
+    same: Callable[[Any, Any], str | None] | None = None
+
+    @property
+    def label(self) -> str:
+        """`([1, 2], n=3)`, made only where it is shown: there may be thousands of cases."""
+        shown = [shorten(a) for a in self.args] + [f"{k}={shorten(v)}" for k, v in self.kwargs.items()]
+        return f"({', '.join(shown)})"
+
+    def run(self, function: Callable) -> "Called":
+        """Call it with copies of the arguments, and keep these as the call left them."""
+        args, kwargs = copy.deepcopy((self.args, self.kwargs))
+        return Called(function(*args, **kwargs), (*args, *kwargs.values()))
+
+
+def call(*args, **kwargs) -> Call:
+    """The case `function(*args, **kwargs)`. Arguments are copied before each run and compared after it, so a reader
     who changes an argument that the reference leaves alone is told so.
 
     >>> call([1, 2], n=3).label
     '([1, 2], n=3)'
     """
-    shown = [shorten(a) for a in args] + [f"{k}={shorten(v)}" for k, v in kwargs.items()]
-
-    def run(function):
-        own_args, own_kwargs = copy.deepcopy((args, kwargs))
-        return Called(function(*own_args, **own_kwargs), (own_args, own_kwargs))
-
-    return Case(f"({', '.join(shown)})", run)
+    return Call(args, kwargs)
 
 
-def probe(label: str, run: Callable[[Callable], Any]) -> Case:
-    """Any other case: `run` uses the function (or class) and returns what is to be compared."""
-    return Case(f" in {label}", run)
+def probe(
+    label: str, run: Callable[[Callable], Any], want: Any = _THE_REFERENCE, same=None, scale: float = 0.0
+) -> Case:
+    """Any other case: `run` uses the function (or class) and returns what is to be compared.
+
+    With `want=Within(0.025, 0.0012, "std")` it returns a number that is measured, and the card shows both.
+    """
+    return Case(label, run, want, same, scale)
 
 
 @dataclass(frozen=True)
@@ -59,182 +107,231 @@ class Called:
 
 @dataclass(frozen=True)
 class Raised:
-    """The exception that a case ended in."""
+    """The exception that a case ended in, and where in the reader's own code."""
 
     error: BaseException
+    line: str = ""
 
     def __repr__(self) -> str:
-        return f"{type(self.error).__name__}: {self.error}"
+        text = str(self.error).strip().partition("\n")[0]
+        return type(self.error).__name__ + (f": {text}" if text else "")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """state is "todo", "wrong" or "correct"; a wrong one carries its counterexample as text."""
+    """state is "todo", "wrong" or "correct"; a wrong one carries its counterexample as text.
+
+    `line` is the reader's own line that raised, `printed` what the call printed, `known` the names of known mistakes
+    that give the same.
+    """
 
     state: str
     call: str = ""
     expected: str = ""
     got: str = ""
     note: str = ""
+    line: str = ""
+    printed: str = ""
+    known: str = ""
 
 
 @dataclass
 class Exercise:
-    """What check needs to know of one exercise; made by `Topic.exercise`."""
+    """What check needs to know of one exercise; made by `Topic.exercise`, which describes each."""
 
     name: str
     number: str
     reference: Callable
-    cases: list[Case] | Callable[[], list[Case]]
+    cases: Iterable[Case | Call] | Callable[[], Iterable[Case | Call]]
     hints: tuple[str, ...]
     wrong: dict[str, Callable]
     minutes: int
     level: int
-    same: Callable[[Any, Any], str | None] = field(default=None)
+    same: Callable[[Any, Any], str | None] | None = None
+    show: Callable[..., str] | None = None
+    of: str | None = None
+    steps: list[str] = field(default_factory=list)
+
+    def all_cases(self) -> Iterator[Case | Call]:
+        """The cases in their order, each made when its turn comes."""
+        return iter(self.cases() if callable(self.cases) else self.cases)
+
+    def said(self, case: Case | Call) -> str:
+        """What a case tries, for the reader: the call, or in words what is done."""
+        return self.name + case.label if isinstance(case, Call) else case.label
+
+
+class Interrupted(KeyboardInterrupt):
+    """The reader stopped a check; its text says at which input."""
 
 
 def judge(exercise: Exercise, attempt: Callable) -> Outcome:
-    """Run all cases, smallest first; the first that fails is the counterexample. Never raises but on Ctrl-C."""
-    cases = exercise.cases() if callable(exercise.cases) else exercise.cases
-    for case in cases:
-        want, got = _run(case, exercise.reference), _run(case, attempt)
-        if isinstance(got, Raised) and isinstance(got.error, YourTurn):
-            return Outcome("todo")
-        try:
-            note = _compare(got, want, exercise.same or difference)
-        except Exception as error:  # an object of the learner's that cannot even be compared
-            note = f"comparing it raised {Raised(error)}"
-        if note is not None:
-            return Outcome("wrong", exercise.name + case.label, _show(want), _show(got), note)
+    """Run the cases, smallest first; the first that fails is the counterexample. Never raises but on Ctrl-C."""
+    begun = time.process_time()
+    with undisturbed(), Limits() as limits:
+        for case in exercise.all_cases():
+            outcome = _judge_case(exercise, attempt, case, limits)
+            if outcome is not None:
+                return outcome
+            if time.process_time() - begun > ENOUGH:
+                break
     return Outcome("correct")
 
 
-def _run(case: Case, function: Callable):
+def _judge_case(exercise, attempt, case, limits: Limits) -> Outcome | None:
+    """None where the attempt passes this case."""
+    same_dice()
+    want = limits.measure(lambda: _wanted(case, exercise.reference))
+    printed = _Printed()
+    try:
+        same_dice()
+        with contextlib.redirect_stdout(printed):
+            got = limits.run(lambda: _run(case, attempt))
+        if isinstance(got, Raised) and isinstance(got.error, YourTurn):
+            return Outcome("todo")
+        note = limits.run(lambda: _compare(got, want, _same(exercise, case)))
+    except Stopped as stopped:
+        shown = functools.partial(Outcome, "wrong", exercise.said(case), _show(want, case, exercise))
+        return shown("no result", f"stopped: {stopped}", printed=printed.text())
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped at {exercise.said(case)}") from None
+    if note is None:
+        return None
+    known = _known_mistake(exercise, attempt, case, got, limits)
+    line = got.line if isinstance(got, Raised) else ""
+    expected, found = _what_differs(want, got, note, case, exercise)
+    return Outcome("wrong", exercise.said(case), expected, found, str(note), line, printed.text(), known)
+
+
+def _wanted(case, reference):
+    return _run(case, reference) if case.want is _THE_REFERENCE else case.want
+
+
+def _run(case, function):
+    """What a case gives, an exception as a value. Stopped and Ctrl-C go through."""
     try:
         return case.run(function)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped, MemoryError):
         raise
     except BaseException as error:
-        return Raised(error)
+        raised = Raised(error, _line_of(error, function))
+        error.__traceback__ = error.__context__ = None  # they would keep everything alive that was on the way
+        return raised
+
+
+def _line_of(error: BaseException, function: Callable) -> str:
+    """The last line of the reader's own code that an error went through: '3: return ids[5]'."""
+    file = _file_of(function)
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    if not lines or not (source := linecache.getline(file, lines[-1].lineno).strip()):
+        return ""
+    return f"{lines[-1].lineno}: {source}"
+
+
+def _file_of(function: Callable) -> str:
+    parts = vars(function).values() if isinstance(function, type) else [inspect.unwrap(function)]
+    return next((part.__code__.co_filename for part in parts if hasattr(part, "__code__")), "")
 
 
 def _compare(got, want, same) -> str | None:
     if isinstance(want, Raised):
-        if isinstance(got, Raised):
-            return None if isinstance(got.error, type(want.error)) else f"a {type(want.error).__name__} is wanted"
-        return f"it returns, where a {type(want.error).__name__} is wanted"
+        kind = type(want.error).__name__
+        if not isinstance(got, Raised):
+            return f"it returns, where {_article(kind)} is wanted"
+        return None if isinstance(got.error, type(want.error)) else f"{_article(kind)} is wanted"
     if isinstance(got, Raised):
+        if isinstance(got.error, NameError):
+            return (
+                f"Python knows no `{got.error.name}` here. If the kernel was restarted: "
+                "run the notebook's first cell, then this one"
+            )
         return "your code raised this"
-    if isinstance(want, Called):
-        note = same(got.value, want.value)
-        if note is None and difference(got.arguments, want.arguments) is not None:
-            note = "the result is right, but the call leaves its arguments changed otherwise than it should"
-        return note
-    return same(got, want)
-
-
-def _show(value) -> str:
-    return shorten(value.value) if isinstance(value, Called) else shorten(value)
-
-
-_repr = reprlib.Repr()
-_repr.maxlist = _repr.maxtuple = _repr.maxset = 12
-_repr.maxdict, _repr.maxstring, _repr.maxlong, _repr.maxother = 8, 120, 60, 240
-
-
-def shorten(value) -> str:
-    """A repr that fits a card, of anything at all."""
     try:
-        return repr(value) if isinstance(value, Raised) else _repr.repr(value)
-    except Exception as error:
-        return f"<a {type(value).__name__} whose repr raises {type(error).__name__}>"
+        note = same(_value(got), _value(want))
+        if note is None and isinstance(want, Called) and difference(got.arguments, want.arguments) is not None:
+            note = "the result is right, but the call leaves its arguments changed otherwise than it should"
+    except (Stopped, KeyboardInterrupt):
+        raise
+    except Exception as error:  # an object of the reader's that cannot even be compared
+        note = f"comparing it raised {Raised(error)}"
+    return note
 
 
-def difference(got, want, rel: float = 1e-6, abs: float = 1e-12) -> str | None:
-    """What keeps `got` from being `want`, in words; None where nothing does.
-
-    Floats, arrays and tensors are compared within `rel` and `abs`; shapes, dtypes and container types exactly.
-
-    >>> difference([1, 2], [1, 2]) is None
-    True
-    >>> difference((1, 2), [1, 2])
-    'a tuple, where a list is wanted'
-    >>> difference([1.0, float("nan")], [1.0 + 1e-9, float("nan")]) is None
-    True
-    >>> difference([1, 2.5], [1, 2.25])
-    'at [1]: 2.5 is not 2.25'
-    """
-    if isinstance(got, types.GeneratorType):
-        return f"a generator, where {_a(want)} is wanted (return the whole, do not yield)"
-    if got is None and want is not None:
-        return "None: is there a return missing?"
-    if hasattr(want, "shape") and hasattr(want, "dtype"):
-        return _array_difference(got, want, rel, abs)
-    if hasattr(got, "item") and getattr(got, "shape", None) == ():
-        got = got.item()  # a 0-d array or tensor where a number is wanted
-    if isinstance(want, bool) or isinstance(got, bool):
-        return None if got is want else f"{shorten(got)} is not {shorten(want)}"
-    if isinstance(want, int):
-        if not isinstance(got, int):
-            return f"{_a(got)}, where an int is wanted"
-        return None if got == want else f"{got} is not {want}"
-    if isinstance(want, float):
-        if not isinstance(got, int | float):
-            return f"{_a(got)}, where a number is wanted"
-        close = math.isclose(got, want, rel_tol=rel, abs_tol=abs) or (math.isnan(got) and math.isnan(want))
-        return None if close else f"{got} is not {want}"
-    if isinstance(want, Mapping):
-        return _mapping_difference(got, want, rel, abs)
-    if isinstance(want, list | tuple):
-        kind = list if isinstance(want, list) else tuple
-        if not isinstance(got, kind):
-            return f"{_a(got)}, where {_a(want)} is wanted"
-        if len(got) != len(want):
-            return f"{len(got)} items, where {len(want)} are wanted"
-        pairs = enumerate(zip(got, want))
-        return next((_at(i, note) for i, (g, w) in pairs if (note := difference(g, w, rel, abs))), None)
-    if type(got) is not type(want) and not isinstance(got, type(want)):
-        return f"{_a(got)}, where {_a(want)} is wanted"
-    return None if got == want else f"{shorten(got)} is not {shorten(want)}"
+def _article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 
 
-def _array_difference(got, want, rel, abs) -> str | None:
-    if not (hasattr(got, "shape") and hasattr(got, "dtype")):
-        return f"{_a(got)}, where {_a(want)} is wanted"
-    if tuple(got.shape) != tuple(want.shape):
-        return f"shape {tuple(got.shape)}, where {tuple(want.shape)} is wanted"
-    if str(got.dtype) != str(want.dtype):
-        return f"dtype {got.dtype}, where {want.dtype} is wanted"
-    if hasattr(want, "detach"):
-        import torch
-
-        rel = max(rel, 1e-5) if want.dtype == torch.float32 else rel
-        pair = (got.detach().double(), want.detach().double())
-        equal = torch.allclose(*pair, rtol=rel, atol=max(abs, 1e-7), equal_nan=True)
-    else:
-        import numpy
-
-        equal = numpy.allclose(got, want, rtol=rel, atol=abs, equal_nan=True)
-    return None if equal else "the values differ"
+def _same(exercise, case):
+    """How a case is compared: its own way, the exercise's, or by meaning, as exact as arguments of this size allow."""
+    scale = size_of(case.args) if isinstance(case, Call) else case.scale
+    return case.same or exercise.same or functools.partial(difference, scale=scale)
 
 
-def _mapping_difference(got, want, rel, abs) -> str | None:
-    if not isinstance(got, Mapping):
-        return f"{_a(got)}, where {_a(want)} is wanted"
-    for key in want:
-        if key not in got:
-            return f"the key {shorten(key)} is missing"
-    for key in got:
-        if key not in want:
-            return f"the key {shorten(key)} is one too many"
-    return next((_at(key, note) for key in want if (note := difference(got[key], want[key], rel, abs))), None)
+def _known_mistake(exercise, attempt, case, got, limits) -> str:
+    """The name of the declared wrong answer that gives what this attempt gives, here and wherever else one looks."""
+    alike = {name: w for name, w in exercise.wrong.items() if _agrees(exercise, case, w, got, limits)}
+    begun = time.process_time()
+    for other in itertools.islice(exercise.all_cases(), _ALIKE):
+        if not alike or time.process_time() - begun > 1.0:
+            break
+        try:
+            same_dice()
+            with contextlib.redirect_stdout(_Printed()):
+                result = limits.run(functools.partial(_run, other, attempt))
+        except Stopped:
+            break
+        alike = {name: w for name, w in alike.items() if _agrees(exercise, other, w, result, limits)}
+    return " or: ".join(list(alike)[:2])
 
 
-def _at(where, note: str) -> str:
-    inner = note.removeprefix("at ")
-    return f"at [{shorten(where)}]{inner if inner.startswith('[') else ': ' + note}"
+def _agrees(exercise, case, wrong, got, limits) -> bool:
+    try:
+        same_dice()
+        with contextlib.redirect_stdout(_Printed()):
+            return limits.run(lambda: _alike(got, _run(case, wrong), _same(exercise, case)))
+    except Stopped:
+        return False
 
 
-def _a(value) -> str:
-    name = type(value).__name__
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+def _alike(got, result, same) -> bool:
+    if isinstance(got, Raised) or isinstance(result, Raised):
+        return isinstance(got, Raised) and isinstance(result, Raised) and type(got.error) is type(result.error)
+    if isinstance(got, Called) and difference(got.arguments, result.arguments) is not None:
+        return False
+    return same(_value(got), _value(result)) is None
+
+
+def _what_differs(want, got, note, case, exercise) -> tuple[str, str]:
+    """The two texts for the card: the whole results where they are short, else the two parts that differ."""
+    expected, found = _show(want, case, exercise), _show(got, case, exercise)
+    if isinstance(note, Note) and note.got != note.want:
+        if isinstance(want, Within):
+            return note.want, note.got
+        if note.where and (len(expected) > 60 or len(found) > 60 or "..." in expected + found):
+            return f"{note.where}: {note.want}", f"{note.where}: {note.got}"
+    return expected, found
+
+
+def _value(result):
+    return result.value if isinstance(result, Called) else result
+
+
+def _show(result, case, exercise) -> str:
+    """The text of a result, as the exercise's `show` makes it where it has one."""
+    value = _value(result)
+    if exercise.show is not None and isinstance(case, Call) and not isinstance(result, Raised):
+        with contextlib.suppress(Exception):  # what a reader's function returned may be anything
+            return exercise.show(value, *case.args, **case.kwargs)
+    return shorten(value)
+
+
+class _Printed(io.StringIO):
+    """What the reader's code prints while it is judged: the first 2,000 characters of it."""
+
+    def write(self, text: str) -> int:
+        if self.tell() < 2000:
+            super().write(text)
+        return len(text)
+
+    def text(self) -> str:
+        return self.getvalue()[:2000].rstrip()

@@ -7,9 +7,8 @@ memory and nothing else: no exercise fails over it.
 import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
-
-import platformdirs
 
 from lmcourse.support.files import replacing
 
@@ -22,8 +21,17 @@ def path() -> Path:
     ...     path().as_posix()
     'mine/progress.json'
     """
-    folder = os.environ.get("LMCOURSE_DATA") or platformdirs.user_data_dir("lmcourse", appauthor=False)
-    return Path(folder) / "progress.json"
+    return _folder() / "progress.json"
+
+
+def _folder() -> Path:
+    if named := os.environ.get("LMCOURSE_DATA"):
+        return Path(named).expanduser()
+    try:
+        import platformdirs
+    except ImportError:  # in a page
+        return Path.home() / ".lmcourse"
+    return Path(platformdirs.user_data_dir("lmcourse", appauthor=False))
 
 
 def load() -> dict[str, str]:
@@ -37,14 +45,46 @@ def load() -> dict[str, str]:
 
 def record(key: str, state: str) -> None:
     """Remember the state of one exercise or prediction. What was once correct stays so."""
-    known = load()
-    if known.get(key) in (state, "correct"):
-        return
-    known[key] = state
-    with contextlib.suppress(OSError):  # a read-only home must not cost an exercise
-        path().parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path()) as file:
-            file.write(json.dumps(known, indent=1, sort_keys=True).encode())
+    with _alone():
+        known = load()
+        if known.get(key) not in (state, "correct"):
+            _write(known | {key: state})
+
+
+def forget(key: str) -> None:
+    """Take one exercise or prediction for not attempted again."""
+    with _alone():
+        known = load()
+        if known.pop(key, None) is not None:
+            _write(known)
+
+
+def _write(known: dict[str, str]) -> None:
+    with contextlib.suppress(OSError), replacing(path()) as file:  # a read-only home must not cost an exercise
+        file.write(json.dumps(known, indent=1, sort_keys=True).encode())
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other notebook is between reading and writing; the system forgets the lock of one that dies."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # no folder, or a file system without locks: then without
+            path().parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(path().with_suffix(".lock").open("ab"))
+            _lock(file.fileno())
+        yield
+
+
+def _lock(handle: int) -> None:
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        os.lseek(handle, 0, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+    else:
+        fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 def reset() -> None:

@@ -39,19 +39,12 @@ def recorded_curves(folder: Path = RECORDED / "curves") -> list[dict[str, Any]]:
 def describe_record(record: dict[str, Any]) -> str:
     """A record in a few lines of text: provenance, ceilings, steps.
 
-    Raises `TypeError` for what is no dict, `ValueError` for one that lacks a part that `record` makes.
-
     >>> ceiling = {"dtype": "bfloat16", "flop_per_s": 700e12, "bytes_per_s": 2.9e12, "datasheet": 1000e12}
     >>> about = {"card": "A card", "date": "2026-11-01", "versions": {"torch": "2.13"}, "command": "a command"}
     >>> print(describe_record(about | {"ceilings": [ceiling], "steps": []}))
     A card, 2026-11-01, torch 2.13, `a command`
       bfloat16: matmul 700 TFLOP/s, 70% of the datasheet, copy 2.9 TB/s
     """
-    parts = ("card", "date", "command", "versions", "ceilings", "steps")
-    if not isinstance(record, dict):
-        raise TypeError(f"record: a dict as record() makes it, got {type(record).__name__}")
-    if missing := [part for part in parts if part not in record]:
-        raise ValueError(f"record: a dict as record() makes it, this one lacks {', '.join(missing)}")
     versions = record["versions"]
     lines = [f"{record['card']}, {record['date']}, torch {versions['torch']}, `{record['command']}`"]
     for ceiling in record["ceilings"]:

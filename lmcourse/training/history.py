@@ -1,8 +1,8 @@
 """What is kept of a training run, so that it can be drawn while it trains and trained again from its middle.
 
 `Run` takes the records of `lmcourse.training.train`: each becomes a row of numbers; the few largest jumps of the loss,
-validation losses and samples are kept beside them. `worth_drawing` picks the rows that a picture needs. `Recipe` makes
-a fork: the same training, from a copy of an earlier state.
+validation losses and samples are kept beside them. `worth_drawing` picks the rows that a picture needs. `Fork` has
+what it takes to train the run again, from a copy of an earlier state.
 
 Not here: the picture (`lmcourse.widgets.TrainingDashboard`), and files (`lmcourse.training.checkpoints`).
 """
@@ -17,7 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from lmcourse.training.loop import Batches, Control, train
+from lmcourse.support import checks
+from lmcourse.training.batches import Batches
+from lmcourse.training.control import Control
+from lmcourse.training.loop import train
 
 COLUMNS = ("step", "loss", "smooth", "lr", "grad_norm", "tokens_per_s", "mfu")
 MAX_POINTS = 2000  # steps of one run that are drawn
@@ -60,7 +63,7 @@ def worth_drawing(table: np.ndarray, most: int) -> np.ndarray:
     >>> len(rows) <= 100, 500 in rows, int(rows[0]), int(rows[-1])
     (True, True, 0, 999)
     """
-    _whole("most", most, 12)
+    checks.whole("most", most, 12)
     n = len(table)
     if n <= most:
         return np.arange(n)
@@ -98,7 +101,7 @@ class Run:
     def __init__(self, name: str, index: int, control: Control, smoothing: float):
         self.name, self.index, self.control = name, index, control
         self.status, self.words = "training", ""  # or paused, done, stopped, interrupted, failed; what ended it
-        self.recipe: Recipe | None = None
+        self.fork: Fork | None = None  # None: the run was only watched
         self.origin: dict | None = None  # of a fork: {"run": index, "step": step}
         self.size, self._table = 0, np.empty((1024, len(COLUMNS)), np.float32)
         self.starts: list[tuple[int, ...]] = []  # where each step's windows begin in the corpus
@@ -174,7 +177,7 @@ class Run:
         Traceback (most recent call last):
         ValueError: step: 2 is no recorded step of 'first'
         """
-        _whole("step", step, 0)
+        checks.whole("step", step, 0)
         row = int(np.searchsorted(self.table[:, 0], step))
         if row == self.size or int(self.table[row, 0]) != step:
             raise ValueError(f"step: {step} is no recorded step of {self.name!r}")
@@ -221,13 +224,13 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Fork:
     """How `lmcourse.training.train` was called, so that a fork can be trained alike from a copy of the state.
 
     `copies` of the state are kept, spread over the `steps`; `options` is what else `train` was given.
 
-    >>> recipe = Recipe(None, None, [], steps=100, schedule=None, copies=4, options={})
-    >>> [step for step in range(101) if recipe.due(step)]
+    >>> fork = Fork(None, None, [], steps=100, schedule=None, copies=4, options={})
+    >>> [step for step in range(101) if fork.due(step)]
     [0, 25, 50, 75]
     """
 
@@ -244,10 +247,10 @@ class Recipe:
 
         Raises ValueError for what is no step.
 
-        >>> Recipe(None, None, [], 100, None, copies=4, options={"resume_from": "run.safetensors"}).due(0)
+        >>> Fork(None, None, [], 100, None, copies=4, options={"resume_from": "run.pt"}).due(0)
         False
         """
-        _whole("step", step, 0)
+        checks.whole("step", step, 0)
         if not self.copies or step >= self.steps or (step == 0 and self.options.get("resume_from") is not None):
             return False
         return step % max(1, self.steps // self.copies) == 0
@@ -260,7 +263,7 @@ class Recipe:
         >>> import torch
         >>> model = torch.nn.Linear(1, 1)
         >>> optimizer = torch.optim.SGD(model.parameters())
-        >>> (kept, its_optimizer), place = Recipe(model, optimizer, [], 1, None, 1, {}).copy()
+        >>> (kept, its_optimizer), place = Fork(model, optimizer, [], 1, None, 1, {}).copy()
         >>> kept.weight is model.weight, kept.weight is its_optimizer.param_groups[0]["params"][0]
         (False, True)
         """
@@ -278,21 +281,17 @@ class Recipe:
         >>> from lmcourse.model import ModelConfig, TransformerLM
         >>> model = TransformerLM(ModelConfig(10, context_length=4, d_model=16, num_layers=1, num_heads=2, d_ff=32))
         >>> optimizer, ids = torch.optim.AdamW(model.parameters(), lr=0.01), torch.tensor([[1, 2, 3, 4]])
-        >>> recipe = Recipe(model, optimizer, [(ids, ids + 1)], steps=1, schedule=None, copies=1, options={})
-        >>> kept = recipe.copy()
+        >>> fork = Fork(model, optimizer, [(ids, ids + 1)], steps=1, schedule=None, copies=1, options={})
+        >>> kept = fork.copy()
         >>> (first,) = train(model, optimizer, [(ids, ids + 1)], steps=1)
-        >>> (again,) = recipe.again(kept, start=0, times=0.5, steps=1, control=Control())
+        >>> (again,) = fork.again(kept, start=0, times=0.5, steps=1, control=Control())
         >>> again.loss == first.loss, again.lr  # from before the model moved
         (True, 0.005)
         """
-        _whole("start", start, 0)
-        _whole("steps", steps, start + 1)
-        if isinstance(times, bool) or not isinstance(times, int | float) or not 0 < times < math.inf:
-            raise ValueError(f"times: a finite number above 0, got {times!r}")
-        if not isinstance(kept, tuple) or len(kept) != 2:
-            raise ValueError(f"kept: what copy() returned, got {type(kept).__name__}")
-        if control is not None and not isinstance(control, Control):
-            raise TypeError(f"control: a lmcourse.training.Control, got {type(control).__name__}")
+        checks.whole("start", start, 0)
+        checks.whole("steps", steps, start + 1)
+        if not checks.number("times", times) > 0:
+            raise ValueError(f"times: more than 0, got {times!r}")
         (model, optimizer), place = copy.deepcopy(kept)
         first = optimizer[0] if isinstance(optimizer, list | tuple) else optimizer
         lr = first.param_groups[0]["lr"]
@@ -324,7 +323,7 @@ def thinned(rows: list, most: int) -> list:
     >>> thinned(list(range(10)), 4)
     [0, 3, 6, 9]
     """
-    _whole("most", most, 2)
+    checks.whole("most", most, 2)
     if len(rows) <= most:
         return list(rows)
     return [rows[round(k * (len(rows) - 1) / (most - 1))] for k in range(most)]
@@ -336,7 +335,7 @@ def cut(text: str, most: int = MAX_TEXT) -> str:
     >>> cut("once upon a time", 10)
     'once upon…'
     """
-    _whole("most", most, 1)
+    checks.whole("most", most, 1)
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -346,13 +345,8 @@ def finite(value: float, digits: int = 5) -> float | None:
     >>> finite(2 / 3, 3), finite(math.nan)
     (0.667, None)
     """
-    _whole("digits", digits, 0)
+    checks.whole("digits", digits, 0)
     return float(f"{value:.{digits}g}") if math.isfinite(value) else None
-
-
-def _whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}: a whole number of {least} or more, got {value!r}")
 
 
 def _field(record: Any, name: str) -> Any:

@@ -1,15 +1,15 @@
-"""All settings of a training run in one place, and what is made from them.
+"""What a training run is made of, in one place, and what is made from it.
 
 A `Recipe` names tokenizer, sizes, rates and steps; `default_recipe` has one that trains a small model on the corpus in
-about half a minute. `make_tokenizer`, `make_model`, `make_optimizer` and `make_schedule` turn it into objects for
-`lmcourse.training.train`. `python -m lmcourse.training` does the same from a shell.
+about half a minute. `make_tokenizer`, `make_model`, `make_optimizer` and `train_settings` turn it into what
+`lmcourse.training.train` takes. `python -m lmcourse.training` does the same from a shell.
 
 Not here: downloads of models or of data sets; settings files.
 """
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -20,9 +20,11 @@ from torch import nn
 
 from lmcourse.model import ModelConfig, TransformerLM
 from lmcourse.optimizers import AdamW, Muon, cosine_lr
+from lmcourse.support import checks
 from lmcourse.tokenization import BPETokenizer, train_bpe
 from lmcourse.training.checkpoints import checkpoint_state, load_checkpoint
-from lmcourse.training.loop import PRECISIONS
+from lmcourse.training.evaluation import PRECISIONS
+from lmcourse.training.trainer import Settings
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Recipe:
     >>> Recipe(optimizer="adam")
     Traceback (most recent call last):
         ...
-    ValueError: optimizer: 'adamw' or 'muon', got 'adam'
+    ValueError: optimizer: adamw or muon, got 'adam'
     """
 
     tokenizer: str = "bpe"  # "bpe", or "characters": those of the corpus
@@ -57,17 +59,17 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        words = {"tokenizer": ("bpe", "characters"), "optimizer": ("adamw", "muon"), "precision": tuple(PRECISIONS)}
+        words = {"tokenizer": ("bpe", "characters"), "optimizer": ("adamw", "muon"), "precision": PRECISIONS}
         for name, allowed in words.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}: {' or '.join(map(repr, allowed))}, got {getattr(self, name)!r}")
+            checks.one_of(name, getattr(self, name), allowed)
         for name in ("batch_size", "accumulate", "steps"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"{name}: 1 or more, got {getattr(self, name)}")
+            checks.whole(name, getattr(self, name), 1)
+        for name in ("lr", "weight_decay"):
+            checks.number(name, getattr(self, name), 0)
         if self.batch_size % self.accumulate:
             raise ValueError(f"accumulate: a divisor of batch_size = {self.batch_size}, got {self.accumulate}")
-        if not 0 <= self.warmup_steps <= self.steps:
-            raise ValueError(f"warmup_steps: from 0 to steps = {self.steps}, got {self.warmup_steps}")
+        if not 0 <= self.warmup_steps < self.steps:
+            raise ValueError(f"warmup_steps: 0 or more, below steps = {self.steps}, got {self.warmup_steps}")
 
 
 def default_recipe(device: str | torch.device = "cpu") -> Recipe:
@@ -107,7 +109,10 @@ class AlphabetTokenizer:
             raise ValueError(f"text: has {error.args[0]!r}, which is not in the alphabet") from None
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of some ids."""
+        """The text of some ids; ValueError for one that is none of the alphabet's."""
+        ids = checks.integers("ids", ids)
+        if ids and not 0 <= min(ids) <= max(ids) < self.vocab_size:
+            raise ValueError(f"ids: 0 to {self.vocab_size - 1}, the alphabet's, got {min(ids)} to {max(ids)}")
         return "".join(self.alphabet[i] for i in ids)
 
 
@@ -165,6 +170,16 @@ def make_schedule(recipe: Recipe) -> Callable[[int], float]:
     return partial(cosine_lr, **rates, warmup_steps=recipe.warmup_steps, total_steps=recipe.steps)
 
 
+def train_settings(recipe: Recipe) -> dict[str, Any]:
+    """What of a recipe is said to `train`: the number of steps, the schedule, and all that the two know by one name.
+
+    >>> train_settings(Recipe(steps=100, precision="bfloat16"))["precision"]
+    'bfloat16'
+    """
+    names = {field.name for field in fields(Recipe)} & {field.name for field in fields(Settings)}
+    return {name: getattr(recipe, name) for name in sorted(names)} | {"schedule": make_schedule(recipe)}
+
+
 def split_tokens(tokens: UInt[np.ndarray, "length"]) -> tuple[UInt[np.ndarray, "most"], UInt[np.ndarray, "rest"]]:
     """The first 95 % to learn from, the rest to be examined on.
 
@@ -184,13 +199,32 @@ def load_model(path: str | os.PathLike) -> tuple[TransformerLM, Tokenizer, Recip
     Traceback (most recent call last):
     FileNotFoundError: ...
     """
-    extra = checkpoint_state(path).get("extra", {})
-    if not {"recipe", "tokenizer"} <= extra.keys():
-        raise ValueError(f"path: {path} does not keep its recipe; load_checkpoint reads it into a model that you make")
-    recipe, tokenizer = Recipe(**extra["recipe"]), stored_tokenizer(extra["tokenizer"])
+    recipe, tokenizer = stored_recipe(path)[:2]
     model = make_model(recipe, tokenizer.vocab_size)
     load_checkpoint(path, model)
     return model.eval(), tokenizer, recipe
+
+
+# --- what a checkpoint keeps of it ---------------------------------------------------------------------------------
+
+
+def recipe_to_store(recipe: Recipe, tokenizer: Tokenizer, **more: Any) -> dict[str, Any]:
+    """What a checkpoint keeps, under "extra", so that `stored_recipe` can make recipe and tokenizer again."""
+    return {"recipe": asdict(recipe), "tokenizer": tokenizer_to_store(tokenizer), **more}
+
+
+def stored_recipe(path: str | os.PathLike) -> tuple[Recipe, Tokenizer, dict[str, Any]]:
+    """Recipe and tokenizer of a checkpoint that `python -m lmcourse.training` wrote, and all that it keeps of its run.
+
+    Raises ValueError for another file, FileNotFoundError where there is none.
+    """
+    extra = checkpoint_state(path).get("extra", {})
+    if not {"recipe", "tokenizer", "corpus", "tokens"} <= extra.keys():
+        raise ValueError(f"path: {path} does not keep its recipe; load_checkpoint reads it into a model that you make")
+    try:
+        return Recipe(**extra["recipe"]), stored_tokenizer(extra["tokenizer"]), extra
+    except (TypeError, ValueError, KeyError) as error:
+        raise ValueError(f"path: {path} keeps a recipe that this version cannot follow ({error})") from None
 
 
 def tokenizer_to_store(tokenizer: Tokenizer) -> dict[str, Any]:

@@ -9,12 +9,15 @@ Not here: beam search, penalties for repetition, several prompts at once, specul
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lmcourse.model import softmax
+from lmcourse.support import checks
+from lmcourse.training.evaluation import eval_mode
 
 
 def top_k_only(logits: Float[Tensor, "vocab"], top_k: int) -> Float[Tensor, "vocab"]:
@@ -63,45 +66,32 @@ def next_token(
     """
     if temperature == 0:
         return int(logits.argmax())
-    logits = (logits.float() - logits.max()) / temperature  # the largest is 0, so a small temperature cannot overflow
+    # The largest is 0, so a small temperature cannot overflow; in 64 bits none that is above 0 becomes 0.
+    logits = (logits.double() - logits.double().max()) / temperature
     if top_k is not None:
         logits = top_k_only(logits, top_k)
     return sample_top_p(logits, 1.0 if top_p is None else top_p, generator=generator)
 
 
-def generate(
-    model: nn.Module,
-    ids: Iterable[int],
-    max_new_tokens: int,
-    *,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    seed: int | None = None,
-    stop: int | None = None,
-) -> list[int]:
+def generate(model: nn.Module, ids: Iterable[int], max_new_tokens: int, **how: Any) -> list[int]:
     """The prompt `ids`, and up to `max_new_tokens` more that the model writes.
 
     Args:
-        model: a `TransformerLM`; it is put in eval mode meanwhile.
+        model: a `TransformerLM`; it is in eval mode meanwhile, and afterwards as it was.
         ids: the prompt, at least one token; of a long one the model sees the last context_length tokens.
-        temperature, top_k, top_p: see `next_token`.
-        seed: the same seed draws the same text, and leaves the global generator alone; None draws from that.
-        stop: the token after which to stop.
+        how: temperature, top_k, top_p, seed, stop: see `stream`.
 
     Past the context length the model goes on with the last half of its window, and so on.
 
-    Raises ValueError for an argument out of range.
+    Raises ValueError or TypeError for an argument out of range.
 
     >>> from lmcourse.model import ModelConfig, TransformerLM
     >>> model = TransformerLM(ModelConfig(10, context_length=8, d_model=16, num_layers=1, num_heads=2, d_ff=32))
     >>> len(generate(model, [1, 2, 3], 20, seed=0))
     23
     """
-    return [
-        *(ids := list(map(int, ids))),
-        *stream(model, ids, max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop),
-    ]
+    ids = list(ids)
+    return [*map(int, ids), *stream(model, ids, max_new_tokens, **how)]
 
 
 def stream(
@@ -117,49 +107,42 @@ def stream(
 ) -> Iterator[int]:
     """The new tokens of `generate`, each as soon as it is there.
 
+    Args:
+        temperature, top_k, top_p: see `next_token`.
+        seed: the same seed draws the same text, and leaves the global generator alone; None draws from that.
+        stop: the token after which to stop.
+
     >>> from lmcourse.model import ModelConfig, TransformerLM
     >>> model = TransformerLM(ModelConfig(10, context_length=8, d_model=16, num_layers=1, num_heads=2, d_ff=32))
     >>> list(stream(model, [1, 2, 3], 20, seed=0)) == generate(model, [1, 2, 3], 20, seed=0)[3:]
     True
     """
-    ids = list(map(int, ids))
-    _check(model, ids, max_new_tokens, temperature, top_k, top_p)
+    ids, vocab_size = list(checks.integers("ids", ids)), model.config.vocab_size
+    if not ids:
+        raise ValueError("ids: at least one token, got none; a model continues a text, it does not begin one")
+    if not 0 <= min(ids) <= max(ids) < vocab_size:
+        raise ValueError(f"ids: 0 to {vocab_size - 1}, the model's vocabulary, got {min(ids)} to {max(ids)}")
+    checks.whole("max_new_tokens", max_new_tokens, 0)
+    checks.number("temperature", temperature, 0)
+    if top_k is not None:
+        checks.whole("top_k", top_k, 1)
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p: more than 0 and at most 1, or None, got {top_p!r}")
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     how = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "generator": generator}
     return _stream(model, ids, max_new_tokens, stop, **how)
 
 
-def _stream(model: nn.Module, ids: list[int], count: int, stop: int | None, **how) -> Iterator[int]:
+def _stream(model: nn.Module, ids: list[int], count: int, stop: int | None, **how: Any) -> Iterator[int]:
     context, device = model.config.context_length, next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    try:
-        cache, new = model.new_cache(), ids[-context:]
-        for _ in range(count):
-            if cache.length + len(new) > context:
-                cache, new = model.new_cache(), ids[-max(1, context // 2) :]
-            with torch.no_grad():
-                logits = model(torch.tensor([new], device=device), cache)[0, -1].float().cpu()
-            ids.append(next_token(logits, **how))
-            new = ids[-1:]
-            yield ids[-1]
-            if ids[-1] == stop:
-                return
-    finally:
-        model.train(was_training)
-
-
-def _check(model, ids, max_new_tokens, temperature, top_k, top_p) -> None:
-    vocab_size = model.config.vocab_size
-    if not ids:
-        raise ValueError("ids: at least one token, got none; a model continues a text, it does not begin one")
-    if not 0 <= min(ids) <= max(ids) < vocab_size:
-        raise ValueError(f"ids: 0 to {vocab_size - 1}, the model's vocabulary, got {min(ids)} to {max(ids)}")
-    if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int) or max_new_tokens < 0:
-        raise ValueError(f"max_new_tokens: a whole number of 0 or more, got {max_new_tokens!r}")
-    if not 0 <= temperature < math.inf:
-        raise ValueError(f"temperature: 0 or more, and finite, got {temperature!r}")
-    if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
-        raise ValueError(f"top_k: a whole number of 1 or more, or None, got {top_k!r}")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p: more than 0 and at most 1, or None, got {top_p!r}")
+    cache, new = model.new_cache(), ids[-context:]
+    for _ in range(count):
+        if cache.length + len(new) > context:
+            cache, new = model.new_cache(), ids[-max(1, context // 2) :]
+        with eval_mode(model), torch.no_grad():
+            logits = model(torch.tensor([new], device=device), cache)[0, -1].float().cpu()
+        ids.append(next_token(logits, **how))
+        new = ids[-1:]
+        yield ids[-1]
+        if ids[-1] == stop:
+            return

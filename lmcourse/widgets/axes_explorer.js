@@ -9,30 +9,25 @@ import { asker } from "./lib/kernel.js";
 import { grouped } from "./lib/numbers.js";
 import { movedTo } from "./lib/share.js";
 import {
-  FIRST_SIZES,
-  PatternError,
   UPDATES,
   agree,
   assignment,
-  axisNames,
-  chainField,
-  chainNests,
   code,
   flops,
   fold,
-  freeShapes,
   letter,
-  loopNest,
   pairwiseFlops,
-  product,
   roles,
   signature,
   sources,
   steps,
-  toldNames,
   unravel,
   viewOf,
 } from "./rules/axes.js";
+import { chainField, chainNests } from "./rules/axes_chain.js";
+import { FIRST_SIZES, axisNames, freeShapes, toldNames } from "./rules/axes_sizes.js";
+import { loopNest } from "./rules/loop_nest.js";
+import { PatternError, product } from "./rules/pattern.js";
 
 const DRAWN = 320; // cells of one tensor that are drawn
 const WORK = 400_000; // terms that one drawing may add up

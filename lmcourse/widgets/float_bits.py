@@ -19,7 +19,7 @@ import traitlets
 from lmcourse.float_formats import FORMATS, OVERFLOWS, ROUNDINGS, FloatFormat, exact_decimal
 from lmcourse.widgets.base import CourseWidget
 
-PICTURES = ("formats", "rounding", "plane")
+PICTURES = ("none", "formats", "ranges", "plane", "rounding")  # tabs: all formats, ranges, every code, rounding
 DTYPES = {getattr(torch, name): fmt for name, fmt in FORMATS.items() if hasattr(torch, name)}
 
 
@@ -28,6 +28,7 @@ class FloatBits(CourseWidget):
 
     `value`: text is read exactly ("0.1", "1/3", "1 + 2**-8 + 2**-40", "max", "nan"); a float is the float64 that it is;
     a tensor of one element brings its own format and its own bits, a NaN's payload too. `bits` gives a pattern instead.
+    `picture`: the tab that is open, "none", "formats", "ranges", "plane" (every code) or "rounding".
     `encode(x, exponent_bits, mantissa_bits)`: a function of yours, whose bits are compared with the reference's.
 
     >>> FloatBits("0.1", format="bfloat16")
@@ -39,7 +40,7 @@ class FloatBits(CourseWidget):
     format = traitlets.Unicode("bfloat16").tag(sync=True)
     rounding = traitlets.Unicode("nearest_even").tag(sync=True)
     overflow = traitlets.Unicode("inf").tag(sync=True)
-    picture = traitlets.Unicode("formats").tag(sync=True)
+    picture = traitlets.Unicode("none").tag(sync=True)
     predict = traitlets.Bool(False).tag(sync=True)
     has_encode = traitlets.Bool(False).tag(sync=True)
     formats = traitlets.List().tag(sync=True)
@@ -52,7 +53,7 @@ class FloatBits(CourseWidget):
         bits: int | None = None,
         rounding: str = "nearest_even",
         overflow: str = "inf",
-        picture: str = "formats",
+        picture: str = "none",
         predict: bool = False,
         encode: Callable[[float, int, int], int] | None = None,
     ):
@@ -113,7 +114,7 @@ class FloatBits(CourseWidget):
         if not self.pattern and exact is not None:
             entered = exact_value(self.entered, fmt)
             if isinstance(entered, Fraction):
-                rows.append(("error", f"{float(exact - entered):.4g}"))
+                rows.append(("error", f"{_as_float(exact - entered):.4g}"))
         cells = "".join(
             f"<tr><th>{html.escape(name)}</th><td><code>{html.escape(text)}</code></td></tr>" for name, text in rows
         )
@@ -146,7 +147,7 @@ class FloatBits(CourseWidget):
         fmt = next((FloatFormat(**each) for each in self.formats if each["name"] == question["format"]), None)
         if fmt is None or fmt.specials != "ieee":
             return {"text": "your encoder is for IEEE formats; this is none"}
-        x = float(Fraction(int(question["n"]), int(question["d"])))
+        x = _as_float(Fraction(int(question["n"]), int(question["d"])))
         if x == 0 and question.get("negative"):
             x = -0.0
         want = fmt.encode(x)
@@ -185,6 +186,14 @@ def _in_words(fmt: FloatFormat, bits: int, most: int = 60) -> str:
     return text if len(text) <= most else f"{float(exact):.10g}"
 
 
+def _as_float(exact: Fraction) -> float:
+    """The nearest float; infinity for what is past the largest."""
+    try:
+        return float(exact)
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf
+
+
 def _format(given: str | FloatFormat) -> FloatFormat:
     if isinstance(given, FloatFormat):
         return given
@@ -212,8 +221,10 @@ def as_text(value: float | Fraction | str) -> str:
     >>> as_text(0.1), as_text(0.5), as_text(Fraction(1, 3))
     ('float64(0.1)', '0.5', '1/3')
     """
-    if isinstance(value, str | Fraction):
-        return str(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, numbers.Rational):  # a whole number may be larger than any float
+        return str(Fraction(int(value.numerator), int(value.denominator)))
     if not isinstance(value, numbers.Real):
         raise TypeError(f"value: expected a number, text or a tensor of one element, got {type(value).__name__}")
     text = repr(float(value)).removesuffix(".0")

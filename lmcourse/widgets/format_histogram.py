@@ -1,7 +1,7 @@
 """FormatHistogram: a tensor of the reader's over the numbers that each format has.
 
 The picture is drawn from a sample, at once, by the JS; what it says of the whole tensor is computed here, by
-`lmcourse.float_formats.quantize`. Block formats (MXFP4, NVFP4) choose a scale a block, as their hardware does.
+`lmcourse.quantization`. Block formats (MXFP4, NVFP4) choose a scale a block, as their hardware does.
 """
 
 import base64
@@ -12,7 +12,8 @@ from dataclasses import asdict, replace
 import torch
 import traitlets
 
-from lmcourse.float_formats import FORMATS, FloatFormat, quantize, quantize_mxfp4, quantize_nvfp4
+from lmcourse.float_formats import FORMATS, FloatFormat
+from lmcourse.quantization import quantize, quantize_mxfp4, quantize_nvfp4
 from lmcourse.widgets.base import CourseWidget
 
 # float64 holds whatever a tensor holds, and e8m0 is for scales, not for signed elements.

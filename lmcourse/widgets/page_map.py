@@ -112,6 +112,8 @@ class PageMap(CourseWidget):
             own=_try_out(get_batch, len(tokens), batch_size, context_length) if get_batch else None,
         )
         self.step = max(0, min(int(step), len(self.own["batches"]) if self.own else WINDOWS // batch_size))
+        if view == "mask":
+            self.window = self._crossing()
         self.title = f"What each batch touches in a file of {_grouped(len(tokens))} tokens"
         if record and mapped:
             self.recorded = [
@@ -129,6 +131,12 @@ class PageMap(CourseWidget):
         )
         sampler.position = (self.step - 1) * self.batch_size
         return next(sampler).tolist()
+
+    def _crossing(self) -> int:
+        """The first window of this step with more than one document: there the mask has something to show."""
+        inside = self.context_length - 1
+        crosses = [any(start <= end < start + inside for end in self.ends) for start in self._starts()]
+        return crosses.index(True) if True in crosses else 0
 
     def _pages(self) -> set[int]:
         size = self.context_length + 1

@@ -10,24 +10,20 @@ import { grouped } from "./lib/numbers.js";
 import { movedTo } from "./lib/share.js";
 import {
   addressesOf,
-  applySteps,
   blocksOf,
   canView,
   contiguousStrides,
   indexAt,
-  inferSizes,
   isContiguous,
   lineFetches,
   offsetOf,
-  operations,
-  parse,
   prod,
   range,
   same,
-  TensorError,
-  VIEW_WORDS,
   viewConflict,
 } from "./rules/strides.js";
+import { applySteps, inferSizes, operations, TensorError, VIEW_WORDS } from "./rules/tensor_operations.js";
+import { parse } from "./rules/tensor_text.js";
 
 const DRAWN = 256; // elements of a storage, and of a grid, that are drawn
 const WALKED = 4096; // elements that are walked through, or looked up as aliases

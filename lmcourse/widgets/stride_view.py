@@ -1,8 +1,8 @@
 """`StrideView(t, t.T, t[1:, ::2])`: the reader's own tensors over the memory that they share.
 
 Python reads the records (shape, strides, offset) and the values of the storage, carries out typed operations on the
-real tensors, and repeats PyTorch's own words. The rules by which the JS answers at once are those of `lmcourse.layout`,
-and `tests/golden/stride_view.json` holds both to the same answers.
+real tensors, and repeats PyTorch's own words. The JS answers at once by rules of its own, which
+`tests/golden/stride_view.json` holds to what PyTorch and NumPy themselves do.
 """
 
 import ast
@@ -15,15 +15,16 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import traitlets
 
-from lmcourse.layout import ARRAY_OPERATIONS, ArrayLayout, Layout, apply, parse
 from lmcourse.strides import addresses, is_contiguous, memory_range
 from lmcourse.support import timing
 from lmcourse.widgets.base import CourseWidget
+from lmcourse.widgets.typed_operations import ARRAY_OPERATIONS, apply, parse
 
 SHOWN = 256  # elements of a storage that are drawn; a longer one is cut, and says so
 MODES = ("look", "walk", "view", "puzzle")
@@ -53,6 +54,40 @@ PUZZLES = (
     ("A constant matrix", 6, (2, 3), (0, 0), 5, "No step goes anywhere."),
     ("A Hankel matrix", 9, (3, 3), (2, 2), 0, "Going down or going right is the same step."),
 )
+
+
+class Record(NamedTuple):
+    """How a tensor or an array reads its storage; everything is counted in elements, also where NumPy counts bytes."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+    storage_size: int
+    itemsize: int
+
+    @classmethod
+    def of_tensor(cls, x: torch.Tensor) -> "Record":
+        """Read it from a tensor.
+
+        >>> Record.of_tensor(torch.zeros(3, 4)[1:])
+        Record(shape=(2, 4), strides=(4, 1), offset=4, storage_size=12, itemsize=4)
+        """
+        size = x.untyped_storage().nbytes() // x.element_size()
+        return cls(tuple(x.shape), x.stride(), x.storage_offset(), size, x.element_size())
+
+    @classmethod
+    def of_array(cls, name: str, x: np.ndarray) -> "Record":
+        """Read it from an array; ValueError where its strides are no whole number of elements.
+
+        >>> Record.of_array("a", np.zeros((3, 4))[::-1])
+        Record(shape=(3, 4), strides=(-4, 1), offset=8, storage_size=12, itemsize=8)
+        """
+        start, stop = memory_range(x)
+        begin = x.__array_interface__["data"][0] - start if x.size else 0
+        if any(s % x.itemsize for s in x.strides) or begin % x.itemsize:
+            raise ValueError(f"{name}: an array with strides of whole elements, got {x.strides} bytes")
+        strides = tuple(s // x.itemsize for s in x.strides)
+        return cls(x.shape, strides, begin // x.itemsize, (stop - start) // x.itemsize, x.itemsize)
 
 
 def caller_expressions(frame: types.FrameType, count: int) -> list[str] | None:
@@ -181,7 +216,7 @@ class StrideView(CourseWidget):
         if any(isinstance(x, np.ndarray) for _, x in given):
             libraries["numpy"] = np.__version__
         read = " and ".join(f"{name} {version}" for name, version in libraries.items())
-        return f"Records read from {read}; typed operations by the rules of lmcourse.layout"
+        return f"Records read from {read}"
 
     # lanes and storages
 
@@ -190,11 +225,11 @@ class StrideView(CourseWidget):
         if isinstance(x, torch.Tensor):
             if x.layout != torch.strided:
                 raise TypeError(f"{name} must be a strided tensor, got layout {x.layout}")
-            record, library = Layout.of(x), "torch"
+            record, library = Record.of_tensor(x), "torch"
         elif isinstance(x, np.ndarray):
             if x.dtype.hasobject or not x.dtype.itemsize:
                 raise TypeError(f"{name} must hold numbers, got dtype {x.dtype}")
-            record, library = ArrayLayout.of(x), "numpy"
+            record, library = Record.of_array(name, x), "numpy"
         else:
             raise TypeError(f"{name} must be a torch.Tensor or a numpy.ndarray, got {type(x).__name__}")
         span = _span(x)
@@ -343,7 +378,7 @@ def _strip(k: int, storage: dict) -> str:
     return f"<p>Storage {'ABCDEFGHIJKLMNOP'[k]}, {html.escape(storage['dtype'])}: <code>{cells}</code>{more}</p>"
 
 
-def _values(x: torch.Tensor | np.ndarray, record: Layout) -> list[str]:
+def _values(x: torch.Tensor | np.ndarray, record: Record) -> list[str]:
     """The first elements of the storage under `x`, in memory order, as short texts."""
     if isinstance(x, torch.Tensor):
         flat = torch.as_strided(x.detach(), (min(record.storage_size, SHOWN),), (1,), 0).cpu()

@@ -1,4 +1,4 @@
-"""TrainingBudget: a model, a number of chips and a budget become days, dollars and bytes, live.
+"""TrainingBudget: a model, a number of chips and a budget become days, dollars and bytes, live in one sentence.
 
 The arithmetic runs in the JS so that every slider answers at once; it equals `lmcourse.flops` on golden vectors.
 Python gives presets, the accelerator table and the first picture, and weighs the reader's own model when asked to.
@@ -12,7 +12,7 @@ from typing import Any
 import traitlets
 
 from lmcourse import flops
-from lmcourse.flops import CONVENTIONS, MOMENTS, PUBLISHED, RECIPES, SHARDING, TransformerShape
+from lmcourse.flops import BYTES_PER_NUMBER, CONVENTIONS, MOMENTS, PUBLISHED, SHARDING, TransformerShape
 from lmcourse.hardware import ACCELERATORS
 from lmcourse.widgets.base import CourseWidget
 
@@ -26,7 +26,8 @@ class TrainingBudget(CourseWidget):
     """Days, dollars and bytes of training `model`.
 
     `model` is the name of a published model, a `ModelConfig`, a `TransformerShape`, or a `TransformerLM` of yours,
-    which the cross-check then runs. The other arguments set the controls; the reader moves them.
+    which the cross-check then runs. `mine` is a `TransformerLM` of yours that can be chosen and weighed while another
+    model is shown first. The other arguments set the controls; the reader moves them.
 
     >>> TrainingBudget("Llama 3 70B", devices=1024, tokens=15e12, mfu=0.5, chip="H100 SXM")
     TrainingBudget: Llama 3 70B on 1.5e+13 tokens with 1024 × H100 SXM at MFU 0.5 (6N): 145.1 days, $7.13 million
@@ -79,6 +80,7 @@ class TrainingBudget(CourseWidget):
         checkpoint: bool = False,
         sharding: str = "none",
         picture: str = "memory",
+        mine: Any = None,
     ):
         shape, preset, own = _shape(model)
         flops.require_positive(
@@ -90,7 +92,7 @@ class TrainingBudget(CourseWidget):
         for name, given, allowed in [
             ("chip", chip, chips),
             ("convention", convention, CONVENTIONS),
-            ("recipe", recipe, RECIPES),
+            ("recipe", recipe, BYTES_PER_NUMBER),
             ("optimizer", optimizer, MOMENTS),
             ("sharding", sharding, SHARDING),
             ("picture", picture, PICTURES),
@@ -100,15 +102,21 @@ class TrainingBudget(CourseWidget):
         seq = min(shape.context_length, 8192) if seq is None else seq
         flops.require_positive(seq=seq)
         presets = {name: {"shape": asdict(each.shape), "source": each.source} for name, each in PUBLISHED.items()}
-        if preset == YOURS:
-            presets = {YOURS: {"shape": asdict(shape), "source": "the sizes you gave"}} | presets
-        tables = {"recipes": RECIPES, "moments": MOMENTS, "sharding": list(SHARDING), "conventions": CONVENTIONS}
+        own_shape = shape if preset == YOURS else None
+        if mine is not None:
+            if not (hasattr(mine, "config") and hasattr(mine, "parameters")):
+                raise TypeError(f"mine: a TransformerLM of yours, got {type(mine).__name__}")
+            own_shape, own = flops.shape_of(mine.config), mine
+        if own_shape is not None:
+            presets = {YOURS: {"shape": asdict(own_shape), "source": "the sizes you gave"}} | presets
+        tables = {"recipes": BYTES_PER_NUMBER, "moments": MOMENTS, "sharding": list(SHARDING)}
+        tables |= {"conventions": CONVENTIONS}
         super().__init__(
             preset=preset, shape=asdict(shape), presets=presets, chips=chips, tables=tables, chip=chip, devices=devices,
             tokens=float(tokens), mfu=float(mfu), price=float(price), convention=convention, batch=batch, seq=seq,
             accumulation=accumulation, recipe=recipe, optimizer=optimizer, fused_attention=fused_attention,
             checkpoint=checkpoint, sharding=sharding, picture=picture, has_model=own is not None,
-            title="What it costs to train a language model",
+            title="What it takes to train a language model",
         )  # fmt: skip
         self._model = own
         row, published = chips[chip], presets[preset]["source"]
@@ -176,7 +184,7 @@ class TrainingBudget(CourseWidget):
 
     @classmethod
     def example(cls) -> "TrainingBudget":
-        return cls("Llama 3 8B", devices=64, tokens=1e12, sharding="parameters", batch=2)
+        return cls("Llama 3 70B", devices=1024, tokens=15e12, mfu=0.5)
 
     def answer(self, question: dict) -> dict:
         """Run one step of the reader's own model and compare the bytes with the prediction."""

@@ -21,7 +21,7 @@ import numpy as np
 import traitlets
 
 from lmcourse.training import Control, train
-from lmcourse.training.history import COLUMNS, MAX_TEXT, Recipe, Run, cut, finite, thinned, worth_drawing
+from lmcourse.training.history import COLUMNS, MAX_TEXT, Fork, Run, cut, finite, thinned, worth_drawing
 from lmcourse.widgets.base import CourseWidget
 
 SECONDS_BETWEEN = 0.1  # messages to the page
@@ -137,8 +137,8 @@ class TrainingDashboard(CourseWidget):
         if not isinstance(copies, int) or copies < 0:
             raise ValueError(f"copies: a whole number from 0, got {copies!r}")
         records = train(model, optimizer, batches, steps=steps, schedule=schedule, control=self.control, **options)
-        recipe = Recipe(model, optimizer, batches, steps, schedule, copies, options)
-        return self._watched(records, name=name, recipe=recipe)
+        fork = Fork(model, optimizer, batches, steps, schedule, copies, options)
+        return self._watched(records, name=name, fork=fork)
 
     def fork(
         self, step: int, *, times: float = 1.0, steps: int | None = None, run: int = 0, name: str | None = None
@@ -155,7 +155,7 @@ class TrainingDashboard(CourseWidget):
         Raises ValueError for a step that was not kept.
         """
         parent = self._run_of({"run": run})
-        if parent.recipe is None:
+        if parent.fork is None:
             raise ValueError(f"run: {parent.name!r} was watched; only what dashboard.train has trained can be forked")
         if step not in parent.copies:
             kept = ", ".join(map(str, sorted(parent.copies)))
@@ -163,7 +163,7 @@ class TrainingDashboard(CourseWidget):
         if not _checked("times", times) > 0:
             raise ValueError(f"times: more than 0, got {times!r}")
         control = Control()
-        records = parent.recipe.again(parent.copies[step], step, times, steps or parent.recipe.steps, control)
+        records = parent.fork.again(parent.copies[step], step, times, steps or parent.fork.steps, control)
         return self._watched(
             records, name=name or f"lr × {times:g}", control=control, origin={"run": parent.index, "step": step}
         )
@@ -173,11 +173,11 @@ class TrainingDashboard(CourseWidget):
         return sorted(self._run_of({"run": run}).copies)
 
     def _watched(
-        self, records: Iterable, *, name: str | None, control: Control | None = None, recipe: Recipe | None = None,
+        self, records: Iterable, *, name: str | None, control: Control | None = None, fork: Fork | None = None,
         origin: dict | None = None,
     ) -> Iterator:  # fmt: skip
         """Pass on the records of a run; whatever ends it is shown in words, and raised as it came."""
-        run = self._begin(name, control or self.control, recipe, origin)
+        run = self._begin(name, control or self.control, fork, origin)
         shown = self._show() if origin is None else None
         try:
             if origin is None:
@@ -203,7 +203,7 @@ class TrainingDashboard(CourseWidget):
             if shown is not None:
                 shown.update(self)  # what is stored with the notebook is the run as it ended
 
-    def _begin(self, name: str | None, control: Control, recipe: Recipe | None, origin: dict | None) -> Run:
+    def _begin(self, name: str | None, control: Control, fork: Fork | None, origin: dict | None) -> Run:
         with self._lock:
             if control.stopped:  # by the run before
                 control.stopped = False
@@ -214,7 +214,7 @@ class TrainingDashboard(CourseWidget):
                     run.status = "interrupted"  # its loop was left, and had no chance to say so
             index = len(self._runs)
             run = Run(name or (f"run {index + 1}" if index else "this run"), index, control, self._smoothing)
-            run.recipe, run.origin = recipe, origin
+            run.fork, run.origin = fork, origin
             self._runs.append(run)
             self._active = run
             return run
@@ -239,8 +239,8 @@ class TrainingDashboard(CourseWidget):
         self._publish(others=True)
 
     def _keep_copy(self, run: Run) -> None:
-        if run.recipe is not None and run.recipe.due(run.step):
-            run.copies[run.step] = run.recipe.copy()
+        if run.fork is not None and run.fork.due(run.step):
+            run.copies[run.step] = run.fork.copy()
 
     def _take_samples(self, run: Run) -> None:
         """Ask for a sample and for the losses of the paragraph. What they raise is shown, and training goes on."""

@@ -80,7 +80,7 @@ def test_every_control_by_keyboard(name, kernel_free):
     """Tab reaches every control, the focus is visible, and arrows, Space, Home and End work on each."""
     watched = kernel_free(example(name), still=True)
     page = watched.page
-    before = page.locator(".lmc .lmc-stage").inner_text()
+    before = page.locator(".lmc .lmc-stage").inner_html()
     changed = False
     stops = []
     for _ in range(60):
@@ -102,7 +102,7 @@ def test_every_control_by_keyboard(name, kernel_free):
                 page.keyboard.press(key)
         page.wait_for_timeout(60)
         assert page.evaluate("!!document.activeElement.closest('.lmc')"), f"{where} lost the focus when it was used"
-        changed = changed or page.locator(".lmc .lmc-stage").inner_text() != before
+        changed = changed or page.locator(".lmc .lmc-stage").inner_html() != before
     else:
         pytest.fail(f"Tab does not leave the widget within 60 stops (use roving for many cells); it went {stops}")
     assert changed, "no key changed what the stage shows"

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import torch
 
 from lmcourse.widgets import FloatBits, FormatHistogram
@@ -80,6 +81,127 @@ def test_every_code_of_a_small_format_is_a_cell(kernel_free):
     page.wait_for_timeout(60)
     assert pattern(page) == "01111101"
     assert watched.wrong == []
+
+
+def reading(page) -> str:
+    return page.locator(".lmc-reading").inner_text()
+
+
+def height(page) -> float:
+    return page.locator(".lmc").bounding_box()["height"]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_height_stays_whatever_is_entered(width, kernel_free):
+    """Infinity, NaN, nonsense and long numbers move nothing, and neither do bits, neighbours and the pointer."""
+    page = kernel_free(FloatBits("0.1", format="float16"), width=width, still=True).page
+    before = height(page)
+    for text in ("nan", "1e999", "-1e999", "1 +", "", "1e-400", "1/3", "0", "max - 1", "1e300 / 7"):
+        page.locator(".lmc-fb-enter").fill(text)
+        assert height(page) == before, text
+    for format in ("bf16", "fp32", "fp16"):
+        page.get_by_role("button", name=format, exact=True).click()
+        assert height(page) == before, format
+    for at in (0, 1, 5, 15):
+        page.locator(".lmc-fb-bit").nth(at).click()
+        assert height(page) == before
+    page.get_by_role("button", name="next number up").click()
+    page.locator(".lmc-fb-bit").nth(3).hover()
+    assert height(page) == before
+
+
+def test_the_first_screen_holds_all_and_few_controls(kernel_free):
+    """In Show alone a screen of 1280 × 720 has 540 of the widget's pixels, below the bar and at 1.25."""
+    page = kernel_free(FloatBits("0.1", format="float16"), width=1024).page
+    box = page.locator(".lmc-reading").bounding_box()
+    assert box["y"] + box["height"] - page.locator(".lmc").bounding_box()["y"] < 540
+    assert height(page) < 580
+    assert page.locator(".lmc-controls :is(button, input, select):visible").count() <= 6
+    assert page.locator(".lmc-fb-table tbody tr").count() == 4  # exact, fp16, bf16, fp32
+    assert page.locator(".lmc-fb-picture").is_hidden()
+
+
+def test_bits_stay_in_their_columns_when_the_format_changes(kernel_free):
+    page = kernel_free(FloatBits("0.1", format="float16"), width=1024, still=True).page
+
+    def left(field, place):
+        cells = page.locator(f".lmc-fb-{field}")
+        return cells.nth(place if place >= 0 else cells.count() + place).bounding_box()["x"]
+
+    columns = [left("S", 0), left("E", -1), left("M", 0)]
+    for format in ("bf16", "fp32"):
+        page.get_by_role("button", name=format, exact=True).click()
+        assert [left("S", 0), left("E", -1), left("M", 0)] == columns
+    page.locator("select").first.select_option("float8_e5m2")
+    assert [left("S", 0), left("E", -1), left("M", 0)] == columns
+
+
+MARK = "Number(/translate\\(([-\\d.]+)/.exec(document.querySelector('.lmc-fb-mark').getAttribute('transform'))[1])"
+
+
+def test_the_marker_slides_when_a_bit_flips(kernel_free):
+    """The exponent's lowest bit doubles a number: in motion the marker is between the two places for a while."""
+    flip = f"""async () => {{
+      const mark = () => {MARK}, seen = [mark()], start = performance.now();
+      document.querySelectorAll('.lmc-fb-E')[4].click();
+      while (performance.now() - start < 400) {{
+        await new Promise(requestAnimationFrame);
+        seen.push(mark());
+      }}
+      return [...new Set(seen)];
+    }}"""
+    seen = kernel_free(FloatBits("2", format="float16"), width=1024).page.evaluate(flip)
+    assert len(seen) > 4 and seen == sorted(seen), "it goes to the right, step by step"
+    assert len(kernel_free(FloatBits("2", format="float16"), width=1024, still=True).page.evaluate(flip)) == 2
+
+
+def test_a_finger_taps_a_bit_and_does_not_paint(kernel_free):
+    page = kernel_free(FloatBits("1", format="float16"), width=390, still=True).page
+    assert page.locator(".lmc-fb-bit").first.evaluate("e => getComputedStyle(e).touchAction") == "manipulation"
+    bit = page.locator(".lmc-fb-M").first
+    bit.dispatch_event("pointerdown", {"pointerType": "touch", "button": 0, "bubbles": True})
+    assert pattern(page) == "0011110000000000"
+    bit.dispatch_event("click", {"detail": 1})
+    assert pattern(page) == "0011111000000000"
+
+
+def test_what_is_too_large_is_not_said_to_lack_a_sign(kernel_free):
+    page = kernel_free(FloatBits("1e999", format="float16"), still=True).page
+    assert reading(page) == "1 × 10⁹⁹⁹ is too large for float16: it becomes Inf."
+
+
+def test_nobody_is_asked_to_predict_a_coin(kernel_free):
+    page = kernel_free(FloatBits("0.1", format="bfloat16", predict=True), still=True).page
+    assert page.locator("[data-guess]").count() == 2 and set(pattern(page)) == {"?"}
+    page.locator(".lmc-fb-how select").first.select_option("stochastic")
+    assert page.locator("[data-guess]").count() == 0 and "?" not in pattern(page)
+    page.get_by_role("button", name="Toss again").click()
+    assert page.locator(".lmc-reading[data-tone='']").count() == 1
+
+
+def test_a_verdict_goes_when_what_it_judged_is_gone(kernel_free):
+    page = kernel_free(FloatBits("257", format="bfloat16", predict=True), still=True).page
+    page.locator("[data-guess='0']").click()
+    assert reading(page).startswith("Right")
+    page.locator(".lmc-fb-how select").first.select_option("up")
+    assert "hidden until you have said" in reading(page) and set(pattern(page)) == {"?"}
+    page.locator("[data-guess='0']").click()
+    assert reading(page).startswith("Not quite")
+
+
+def test_the_tabs_that_links_named_before_still_open(kernel_free):
+    for picture, holds in (("formats", ".lmc-fb-table tr"), ("plane", ".lmc-fb-planeplot"), ("rounding", ".lmc-fb-modes")):
+        page = kernel_free(FloatBits("0.1", picture=picture), still=True).page
+        assert page.locator(f".lmc-fb-picture {holds}").first.is_visible()
+        page.locator("[role=tab][aria-selected=true]").click()
+        assert page.locator(".lmc-fb-picture").is_hidden()
+    assert page.locator(".lmc-fb-picture").is_hidden()
+
+
+def test_the_table_of_e4m3fn_is_one_click_away(kernel_free):
+    page = kernel_free(FloatBits("0.1", format="float16", picture="plane"), still=True).page
+    page.get_by_role("button", name="Show e4m3fn’s table").click()
+    assert page.locator(".lmc-fb-code").count() == 128
 
 
 def test_a_bit_costs_little_work(kernel_free):

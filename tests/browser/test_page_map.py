@@ -23,10 +23,10 @@ def test_the_views_and_orders_say_what_they_show(kernel_free):
         ("Documents and mask", "Window 1"),
         ("What has been seen", "epochs"),
     ]:
-        page.get_by_role("button", name=name, exact=True).click()
+        page.get_by_role("tab", name=name, exact=True).click()
         page.wait_for_timeout(100)
         assert words in reading(page)
-    page.get_by_role("button", name="Pages", exact=True).click()
+    page.get_by_role("tab", name="Pages", exact=True).click()
     page.get_by_role("button", name="first step").click()
     page.wait_for_timeout(100)
     assert "Nothing is read yet" in reading(page)
@@ -58,19 +58,56 @@ PageMap(open_tokens(path), batch_size=8)
 """
 
 
+def test_a_shade_is_the_share_of_a_cell_that_was_seen(kernel_free):
+    """After one token a cell is nearly white; after an epoch a shuffled walk has filled all and a random one has not."""
+    page = kernel_free(PageMap(np.zeros(60_000, dtype=np.uint16), batch_size=8, view="coverage"), still=True).page
+    shares = """() => [...document.querySelectorAll('.pm-strip i')]
+        .map((e) => parseFloat(e.style.getPropertyValue('--share')))"""
+    early = page.evaluate(shares)
+    assert 0 < max(early) < 30 and early.count(0) > 20
+    page.locator(".lmc-stepper input").evaluate(
+        "(e) => { e.value = 117; e.dispatchEvent(new Event('input', { bubbles: true })); }"
+    )
+    page.wait_for_timeout(100)
+    random = page.evaluate(shares)
+    assert 40 < min(random) and max(random) < 90
+    page.get_by_label("order").select_option("shuffled")
+    page.wait_for_timeout(100)
+    assert min(page.evaluate(shares)) >= 95
+
+
+def test_the_mask_shows_a_window_that_crosses_the_end_of_a_document(kernel_free):
+    tokens = np.ones(20_000, dtype=np.uint16)
+    tokens[[300, 9_000]] = 0
+    widget = PageMap(tokens, batch_size=12, context_length=256, order="sequential", end_of_text=0)
+    page = kernel_free(widget, still=True).page
+    page.get_by_role("tab", name="Documents and mask").click()
+    page.wait_for_timeout(100)
+    assert "Window 2 crosses the end of a document at token 300" in reading(page)
+    assert page.locator('.pm-mask i[data-m="other"]').count() > 0
+
+
 @pytest.mark.slow
 def test_a_kernel_reads_the_file_and_its_counts_are_shown(in_lab):
     watched = in_lab(code=CODE)
     page = watched.page
     page.wait_for_selector(".jp-OutputArea .lmc", timeout=30_000)
-    page.get_by_label("read the file for real at each step").check()
-    page.wait_for_selector(".pm-measured", timeout=30_000)
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("button", name="Read this batch again").click()
+    counted = "() => !document.querySelector('.pm-measured:last-child b').textContent.includes('–')"
+    page.wait_for_function(counted, timeout=30_000)
     assert "resident" in page.locator(".pm-numbers").inner_text()
+    page.get_by_role("button", name="step forward").click()
+    page.wait_for_timeout(200)
+    measured = page.locator(".pm-measured b").all_inner_texts()
+    assert set(measured) == {"–"}, "what was counted for another batch does not stay"
+    page.get_by_role("button", name="step back").click()
+    page.get_by_label("read the file for real at each step").check()
     page.get_by_role("button", name="step forward").click()
     page.wait_for_function(
         "document.querySelector('.lmc .lmc-reading').textContent.includes('Batch 2')", timeout=30_000
     )
-    page.wait_for_selector(".pm-measured", timeout=30_000)
+    page.wait_for_function(counted, timeout=30_000)
     page.get_by_role("button", name="Empty the page cache").click()
     page.wait_for_timeout(500)
     assert watched.wrong == []

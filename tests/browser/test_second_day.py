@@ -1,4 +1,4 @@
-"""A notebook that was run and saved is opened on another day, without its kernel. Run: pytest tests/browser -k second_day"""
+"""A notebook that was run and saved is opened on another day, without its kernel. Run: pytest tests/browser -k second"""
 
 import json
 import urllib.request

@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import * as axes from "../../lmcourse/widgets/rules/axes.js";
+import * as follows from "../../lmcourse/widgets/rules/axes.js";
+import * as chains from "../../lmcourse/widgets/rules/axes_chain.js";
+import * as sizes from "../../lmcourse/widgets/rules/axes_sizes.js";
+import { loopNest } from "../../lmcourse/widgets/rules/loop_nest.js";
+import * as pattern from "../../lmcourse/widgets/rules/pattern.js";
+
+const axes = { ...follows, ...chains, ...sizes, ...pattern, loopNest };
 
 const golden = JSON.parse(readFileSync(new URL("../golden/axes_explorer.json", import.meta.url), "utf8"));
 const flatTerms = (terms) => terms.map((term) => (Array.isArray(term) ? term : [term]));
@@ -16,15 +22,16 @@ test("every valid pattern has Python's sizes, shape and terms", () => {
     const nest = axes.loopNest(found);
     assert.deepEqual(nest.sizes, found.solved, about(found));
     assert.deepEqual(nest.outputShape, found.out_shape, about(found));
-    found.terms.forEach((terms, flat) => assert.deepEqual(axes.sources(nest, flat), flatTerms(terms), about(found)));
+    for (const [flat, terms] of found.terms.entries())
+      assert.deepEqual(axes.sources(nest, flat), flatTerms(terms), about(found));
   }
 });
 
 test("elements meet exactly when one is a source of the other", () => {
   for (const found of golden.valid) {
     const nest = axes.loopNest(found);
-    nest.inputs.forEach((dims, k) =>
-      found.terms.forEach((terms, flat) => {
+    for (const [k, dims] of nest.inputs.entries())
+      for (const [flat, terms] of found.terms.entries()) {
         const out = axes.assignment(nest.output, nest.outputShape, nest.sizes, flat);
         const used = new Set(flatTerms(terms).map((term) => term[k]));
         const count = nest.shapes[k].reduce((a, b) => a * b, 1);
@@ -32,8 +39,7 @@ test("elements meet exactly when one is a source of the other", () => {
           const here = axes.assignment(dims, nest.shapes[k], nest.sizes, i);
           assert.equal(axes.agree(out, here), used.has(i), `${about(found)} out ${flat}, operand ${k} ${i}`);
         }
-      }),
-    );
+      }
   }
 });
 

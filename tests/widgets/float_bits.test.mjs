@@ -18,13 +18,21 @@ const {
   maxCode,
   namesFor,
   neighbour,
-  parse,
   randomStream,
   short,
   split,
   steps,
   width,
 } = await import("../../lmcourse/widgets/rules/floats.js");
+const { parse } = await import("../../lmcourse/widgets/rules/expressions.js");
+const { bracket, codeAt, lineAt, neighbourhood, ordinalOf, reachOf } = await import(
+  "../../lmcourse/widgets/rules/number_line.js"
+);
+const { equation, errorWords, fieldWords, sayNumber, why, worth } = await import(
+  "../../lmcourse/widgets/parts/float_bits_words.js"
+);
+const { fieldsOf, fitsGrid } = await import("../../lmcourse/widgets/parts/float_bits_row.js");
+const { judge } = await import("../../lmcourse/widgets/parts/float_bits_rounding.js");
 
 const golden = JSON.parse(read("../golden/float_bits.json"));
 const formats = golden.map((g) => g.format);
@@ -175,4 +183,97 @@ test("a thousand stochastic draws average to the number", () => {
   let ups = 0;
   for (let k = 0; k < 1000; k += 1) ups += encode(f, x, "stochastic", "inf", stream()) === 0x3f81n ? 1 : 0;
   assert.ok(Math.abs(ups / 1000 - 0.75) < 0.05, `${ups}`);
+});
+
+test("every number of a format has a place on the line, in order, and its code comes back from its ordinal", () => {
+  for (const f of formats.filter((g) => width(g) <= 8)) {
+    const codes = Array.from({ length: 2 ** width(f) }, (_, k) => BigInt(k)).filter((c) => ordinalOf(f, c) !== null);
+    const sorted = [...codes].sort((a, b) => Number(ordinalOf(f, a) - ordinalOf(f, b)));
+    const places = sorted.map((code) => lineAt(f, decode(f, code)));
+    places.forEach((place, k) => {
+      assert.ok(place >= 0 && place <= 1 && (k === 0 || place >= places[k - 1]), `${f.name} ${k}`);
+    });
+    for (const code of codes) {
+      const again = codeAt(f, ordinalOf(f, code));
+      assert.ok(again === code || decode(f, code).n === 0n, `${f.name} ${code}`);
+    }
+    assert.equal(codeAt(f, ordinalOf(f, maxCode(f)) + 2n), null);
+  }
+  const fp16 = named("float16");
+  assert.deepEqual([lineAt(fp16, parse("0")), lineAt(fp16, parse("inf")), lineAt(fp16, parse("-inf"))], [0.5, 1, 0]);
+  assert.equal(lineAt(fp16, parse("nan")), null);
+  assert.deepEqual(reachOf(fp16).least, -24);
+});
+
+test("a neighbourhood is to scale: below a power of two the gap is half as wide", () => {
+  const f = named("float16");
+  const at = (text, entered = text) => neighbourhood(f, encode(f, parse(text)), parse(entered));
+  const near = ({ numbers }) => Object.fromEntries(numbers.map(({ n, at: place }) => [n, place]));
+  assert.deepEqual(near(at("1")), { "-3": -1.5, "-2": -1, "-1": -0.5, 0: 0, 1: 1, 2: 2, 3: 3 });
+  assert.equal(at("1", "1 + 2**-11").entered, 0.5);
+  assert.equal(at("-0").entered, 0);
+  const top = at("inf", "1e999");
+  assert.deepEqual(
+    top.numbers.map(({ n }) => n),
+    [-3, -2, -1, 0],
+  );
+  assert.equal(top.entered, 1e6, "far to the right, and held there");
+  assert.equal(neighbourhood(f, 0x7e00n, parse("nan")), null);
+  const scale = named("float8_e8m0fnu");
+  assert.deepEqual(
+    neighbourhood(scale, 0n, parse("2**-127")).numbers.map(({ n }) => n),
+    [0, 1, 2, 3],
+  );
+});
+
+test("bits lie in columns that fp16, bf16 and fp32 share", () => {
+  const column = (f, letter) => fieldsOf(f).find((field) => field.letter === letter);
+  for (const name of ["float16", "bfloat16", "float32", "float8_e4m3fn"]) {
+    const e = column(named(name), "E");
+    assert.equal(e.free + e.bits.length, 8, name);
+    assert.equal(column(named(name), "M").bits[0], named(name).mantissa_bits - 1);
+  }
+  assert.equal(column(named("float8_e8m0fnu"), "S").bits.length, 0, "no sign, but its column stays");
+  assert.deepEqual([fitsGrid(named("float32")), fitsGrid(named("float64"))], [true, false]);
+});
+
+test("fields and errors in words", () => {
+  const f = named("float16");
+  assert.deepEqual(fieldWords(f, 0x2e66n), { S: "+", E: "11 − 15 = -4", M: "614/1024" });
+  assert.equal(fieldWords(f, 1n).E, "all 0: 2⁻¹⁴, no hidden 1");
+  assert.equal(fieldWords(f, 0x7e01n).M, "payload 0x201");
+  assert.equal(worth(f, 0x3c00n, 9), ", worth 2⁻¹");
+  assert.equal(worth(f, 0x3c00n, 15), "");
+  assert.equal(equation(f, 0x3e00n), "1.1000000000₂ × 2⁰ = 1.5 × 1 = 1.5");
+  assert.match(equation(named("float32"), 0x7f800001n), /signalling/);
+  assert.equal(errorWords(f, parse("1"), parse("1")), "0: the number is one of the format's own");
+  assert.match(errorWords(f, parse("1"), parse("1 + 2**-12")), /: 0.25 of the spacing/);
+  assert.match(errorWords(f, parse("inf"), parse("1e9")), /too large for this format/);
+});
+
+test("what is too large is not said to lack a sign, and what lacks one is not too large", () => {
+  const say = (name, text) => {
+    const f = named(name),
+      entered = parse(text),
+      bits = encode(f, entered);
+    return sayNumber({ f, bits, value: decode(f, bits), entered, rounded: true });
+  };
+  assert.equal(say("float16", "1e999"), "1 × 10⁹⁹⁹ is too large for float16: it becomes Inf.");
+  assert.equal(say("float16", "-1e999"), "−1 × 10⁹⁹⁹ is too large for float16: it becomes −Inf.");
+  assert.equal(say("float8_e8m0fnu", "-2"), "−2 is negative, and float8_e8m0fnu has no sign: it becomes NaN.");
+});
+
+test("a guess is right only for the neighbour that is stored, and a coin is no guess", () => {
+  const f = named("bfloat16"),
+    judged = (text, guess, mode = "nearest_even") => {
+      const entered = parse(text);
+      return judge({ f, entered, bits: encode(f, entered, mode) }, mode, guess).tone;
+    };
+  assert.deepEqual([judged("1 + 2**-8 + 2**-40", 1), judged("1 + 2**-8 + 2**-40", 0)], ["good", "bad"]);
+  assert.deepEqual([judged("257", 0), judged("257", 1)], ["good", "bad"]);
+  assert.deepEqual([judged("-257", 1, "down"), judged("-257", 0, "down")], ["good", "bad"]);
+  assert.equal(judged("1e39", 1), "good");
+  const { rest, below } = bracket(f, parse("257"));
+  assert.match(why(rest, below, "nearest_even", false, false), /kept digits end in 0/);
+  assert.match(why(rest, below, "stochastic", false, true), /coin.*50.0 %/);
 });

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 
 const { exponentOf, fittingScale, largestOf, report, roundMagnitude } = await import(
-  "../../lmcourse/widgets/format_histogram.js"
+  "../../lmcourse/widgets/rules/histogram.js"
 );
 const golden = JSON.parse(readFileSync(new URL("../golden/format_histogram.json", import.meta.url), "utf-8"));
 const named = (name) => golden.formats.find((f) => f.name === name);

@@ -29,11 +29,11 @@ test("training: pairs, counts, merged counts, ties, tables and lengths under eac
       assert.deepEqual(trainer.bytesOf(step.pair), pair, `${JSON.stringify(text)} ${tie} merge ${k + 1}`);
       assert.deepEqual([step.count, step.replaced, seen.tied, step.tokensNow], [count, replaced, tied, tokens]);
       assert.deepEqual(
-        seen.rows.map(([p, n]) => [...trainer.bytesOf(p), n]),
+        seen.rows.map(({ pair: p, count: n }) => [...trainer.bytesOf(p), n]),
         table,
       );
       assert.equal(seen.wins[tie], step.pair);
-      assert.equal(seen.rows[0][2], replaced, "what the table says can be merged is what is merged");
+      assert.equal(seen.rows[0].merged, replaced, "what the table says can be merged is what is merged");
     });
   }
 });

@@ -1,18 +1,20 @@
 // node --test tests/widgets/page_map.test.mjs
-// The windows, pages, counts and masks of page_map.js are those of lmcourse.data_loading.
+// The windows, pages, counts and masks of rules/pages.js are those of lmcourse.data_loading.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   countSeen,
+  crossing,
   documentOf,
   maskOf,
   pagesOf,
+  sharesSeen,
   shownOffsets,
   shuffled,
   startAt,
   timesSeen,
-} from "../../lmcourse/widgets/page_map.js";
+} from "../../lmcourse/widgets/rules/pages.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/page_map.json", import.meta.url), "utf-8"));
 
@@ -55,6 +57,23 @@ test("tokens seen, and how often", () => {
     assert.equal(countSeen(starts, 19), count);
     assert.deepEqual(timesSeen(starts, 19, 500), times);
   }
+});
+
+test("a cell's share is the part of its tokens that were targets, each counted once", () => {
+  const file = { numTokens: 40, numBlocks: 4, perBlock: 1, pageSize: 10, offset: 0, itemsize: 1 };
+  assert.deepEqual(sharesSeen([0], 9, file), [0.9, 0, 0, 0]);
+  assert.deepEqual(sharesSeen([4, 4, 6], 10, file), [0.5, 0.7, 0, 0]);
+  assert.deepEqual(sharesSeen([], 10, file), [0, 0, 0, 0]);
+  for (const { starts, count } of golden.seen) {
+    const whole = { numTokens: 500, numBlocks: 1, perBlock: 1, pageSize: 500, offset: 0, itemsize: 1 };
+    assert.ok(Math.abs(sharesSeen(starts, 19, whole)[0] - count / 500) < 1e-12);
+  }
+});
+
+test("the first window that holds two documents", () => {
+  assert.equal(crossing([0, 10, 20], 10, [25]), 2);
+  assert.equal(crossing([0, 10], 10, [9, 19]), -1, "an end at the last input is still one document");
+  assert.equal(crossing([0, 10], 10, []), -1);
 });
 
 test("the mask keeps documents apart and hides the future", () => {

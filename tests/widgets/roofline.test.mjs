@@ -3,17 +3,19 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { namesBetween } from "../../lmcourse/widgets/parts/roofline_picture.js";
+import { reading, roofOf } from "../../lmcourse/widgets/roofline.js";
 import {
   attainable,
   bestSeconds,
   elementwiseShare,
   intensity,
   modelCosts,
-  paramsOf,
   ridge,
-  si,
   textbookCosts,
-} from "../../lmcourse/widgets/roofline.js";
+  total,
+  transformerParams,
+} from "../../lmcourse/widgets/rules/flops.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/roofline.json", import.meta.url), "utf-8"));
 const near = (got, want, where) =>
@@ -33,7 +35,7 @@ test("the textbook's operations", () => {
 
 test("the operations of a block, and the parameters of each published model", () => {
   for (const { shape, params, batch, seq, e, costs } of golden.blocks) {
-    assert.equal(paramsOf(shape), params);
+    assert.equal(total(transformerParams(shape)), params);
     alike(modelCosts(shape, batch, seq, e), costs);
   }
 });
@@ -59,9 +61,68 @@ test("what is no matmul costs few FLOPs and much time", () => {
   assert.ok(share.flops < 0.02 && share.seconds > 0.3, JSON.stringify(share));
 });
 
-test("words", () => {
-  assert.equal(si(989.4e12, "FLOP/s"), "989 TFLOP/s");
-  assert.equal(si(0, "B"), "0.00 B");
-  assert.equal(si(4.9e-9, "s"), "4.90 ns");
-  assert.equal(si(999.9e3, "B"), "1.00 MB");
+const CHIP = {
+  peak: { bfloat16: 989.4e12 },
+  bandwidth: 3.35e12,
+  sparse_factor: 2,
+  source: "a datasheet",
+  date: "2026",
+};
+const state = (more) => ({
+  chip: "H100",
+  dtype: "bfloat16",
+  chips: { H100: CHIP },
+  element_bytes: { bfloat16: 2 },
+  operations: "textbook",
+  batch: 8,
+  width: 4096,
+  measured: {},
+  costs: {},
+  timed: {},
+  bandwidth_times: 1,
+  sparse: false,
+  selected: "linear layer",
+  ...more,
+});
+
+test("the reading says which limit decides, here and on the reader's machine", () => {
+  const low = reading(roofOf(state()));
+  assert.match(
+    low[0],
+    /^linear layer: 7\.97 FLOPs a byte, 37\.1 × below the ridge: memory decides, and at best 2\.7 %/,
+  );
+  assert.match(reading(roofOf(state({ batch: 4096 })))[0], /above the ridge: arithmetic decides/);
+  const measured = { flop_per_s: 1e11, bytes_per_s: 1e11 };
+  assert.match(
+    reading(roofOf(state({ measured })))[0],
+    /On your machine the ridge is 1\.00: there arithmetic decides\.$/,
+  );
+  assert.deepEqual(reading(roofOf(state({ sparse: true })))[1], "bad");
+});
+
+test("an operation that is not on the stage is replaced by the first that is", () => {
+  assert.equal(roofOf(state({ selected: "softmax" })).at, "ReLU");
+  const costs = { mm: { flops: 8, bytes: 2 } };
+  const yours = roofOf(state({ operations: "yours", costs, timed: { mm: 2, gone: 1 } }));
+  assert.deepEqual(yours.reached, { mm: { flops: 8, bytes: 2, seconds: 2 } });
+});
+
+test("names of dots do not lie over each other", (t) => {
+  const had = globalThis.document;
+  t.after(() => {
+    globalThis.document = had;
+  });
+  globalThis.document = /** @type {any} */ ({
+    createElementNS: () => ({
+      attributes: {},
+      setAttribute(name, value) {
+        this.attributes[name] = value;
+      },
+      append() {},
+    }),
+  });
+  const names = namesBetween(0, 400);
+  const places = Array.from({ length: 6 }, () => names.put(200, 100, "an operation", true).attributes);
+  for (const [k, a] of places.entries())
+    for (const b of places.slice(0, k)) assert.ok(Math.abs(a.x - b.x) > 80 || Math.abs(a.y - b.y) >= 13);
 });

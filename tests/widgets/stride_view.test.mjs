@@ -1,20 +1,20 @@
 // node --test tests/widgets/stride_view.test.mjs
-// The rules in strides.js give the answers of lmcourse.layout, which are PyTorch's.
+// The rules give PyTorch's and NumPy's answers.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   addressesOf,
-  applySteps,
   canView,
   contiguousStrides,
   indexAt,
   isContiguous,
   lineFetches,
   offsetOf,
-  parse,
   viewConflict,
 } from "../../lmcourse/widgets/rules/strides.js";
+import { applySteps } from "../../lmcourse/widgets/rules/tensor_operations.js";
+import { parse } from "../../lmcourse/widgets/rules/tensor_text.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/stride_view.json", import.meta.url), "utf-8"));
 const prod = (numbers) => numbers.reduce((a, b) => a * b, 1);

@@ -15,7 +15,7 @@ import torch
 from lmcourse.widgets import AxesExplorer
 from lmcourse.widgets.axes_explorer import CHAINS, PRESETS
 
-JS = Path(__file__).parents[2] / "lmcourse" / "widgets" / "rules" / "axes.js"
+JS = Path(__file__).parents[2] / "lmcourse" / "widgets" / "rules" / "axes_sizes.js"
 
 
 def message(widget):

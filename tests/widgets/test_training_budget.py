@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lmcourse import flops
-from lmcourse.flops import PUBLISHED, RECIPES, SHARDING, TransformerShape
+from lmcourse.flops import BYTES_PER_NUMBER, PUBLISHED, SHARDING, TransformerShape
 from lmcourse.model import ModelConfig, TransformerLM
 from lmcourse.widgets import TrainingBudget
 
@@ -39,7 +39,7 @@ def test_golden_numbers(golden):
                 }
             )
     memory = []
-    switches = itertools.product(RECIPES, SHARDING, (False, True), (False, True))
+    switches = itertools.product(BYTES_PER_NUMBER, SHARDING, (False, True), (False, True))
     for k, (recipe, sharding, fused, checkpoint) in enumerate(switches):
         shape, first_step, accumulate = SHAPES[k % len(SHAPES)], k % 3 == 0, k % 2 == 0
         options = {"recipe": recipe, "optimizer": ("adamw", "sgd", "momentum")[k % 3], "sharding": sharding}
@@ -98,6 +98,16 @@ def test_it_takes_a_config_a_shape_or_a_model():
         assert budget.numbers()["params"] == sum(p.numel() for p in model.parameters())
     assert TrainingBudget(PUBLISHED["GPT-2"].shape).preset == "GPT-2"
     assert TrainingBudget(model).has_model and not TrainingBudget(config).has_model
+
+
+def test_a_model_of_yours_can_be_weighed_while_another_is_shown():
+    config = ModelConfig(vocab_size=64, context_length=32, d_model=32, num_layers=2, num_heads=2, d_ff=64)
+    budget = TrainingBudget("Llama 3 70B", mine=TransformerLM(config))
+    assert budget.preset == "Llama 3 70B" and budget.has_model
+    assert next(iter(budget.presets)) == "your model" and budget.presets["your model"]["shape"]["d_model"] == 32
+    assert budget.answer({"weigh": {"batch": 2, "seq": 32}})["measured"] > 0
+    with pytest.raises(TypeError, match="mine: a TransformerLM"):
+        TrainingBudget("GPT-2", mine="a model")
 
 
 @pytest.mark.parametrize("options", [{}, {"fused_attention": True}, {"checkpoint_blocks": True}])

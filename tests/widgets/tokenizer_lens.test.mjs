@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
-const { overlapping, sharedCuts, spansOf } = await import("../../lmcourse/widgets/tokenizer_lens.js");
+const { overlapping, sharedCuts, spansOf } = await import("../../lmcourse/widgets/rules/lanes.js");
 const { byteString } = await import("../../lmcourse/widgets/lib/tokens.js");
 const golden = JSON.parse(readFileSync(new URL("../golden/tokenizer_lens.json", import.meta.url), "utf-8"));
 

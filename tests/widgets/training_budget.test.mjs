@@ -1,22 +1,30 @@
 // node --test tests/widgets/training_budget.test.mjs
-// The arithmetic of training_budget.js gives the numbers of lmcourse.flops.
+// The arithmetic of rules/flops.js gives the numbers of lmcourse.flops.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { barPlaces } from "../../lmcourse/widgets/parts/training_budget_memory.js";
 import {
-  bytesText,
+  cureWords,
+  memoryWords,
+  moneyText,
+  readPositive,
+  tidy,
+  timelineWords,
+  timeText,
+} from "../../lmcourse/widgets/parts/training_budget_words.js";
+import { curesOf, peakBytes } from "../../lmcourse/widgets/rules/cures.js";
+import {
   computeOptimal,
   flopsPerToken,
   memoryTimeline,
-  moneyText,
   numbers,
-  readPositive,
   resized,
-  timeText,
   trainingMemory,
   transformerFlops,
   transformerParams,
-} from "../../lmcourse/widgets/training_budget.js";
+} from "../../lmcourse/widgets/rules/flops.js";
+import { reading } from "../../lmcourse/widgets/training_budget.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/training_budget.json", import.meta.url), "utf-8"));
 
@@ -132,8 +140,108 @@ test("words", () => {
   assert.equal(timeText(1 / 86400), "1.0 seconds");
   assert.equal(moneyText(7.134e6), "$7.13 million");
   assert.equal(moneyText(1234.4), "$1,234");
-  assert.equal(bytesText(80e9), "80.0 GB");
-  assert.equal(bytesText(2415919104, true), "2.25 GiB");
-  assert.equal(bytesText(1000), "1.00 kB");
-  assert.equal(bytesText(0), "0.00 B");
+  assert.deepEqual(["15.0 trillion", "1.50 billion", "150 million", "2.05 thousand", "1.00"].map(tidy), [
+    "15 trillion",
+    "1.5 billion",
+    "150 million",
+    "2.05 thousand",
+    "1",
+  ]);
+});
+
+// Llama 3 70B on 1024 H100s, as the widget opens
+const { shape } = golden.shapes.find((row) => row.shape.d_model === 8192 && row.shape.num_layers === 80);
+const H100 = { peak: { bfloat16: 989.4e12 }, sparse_factor: 2, memory: 80e9, achieved: 0.8 };
+const state = (more) => ({
+  preset: "Llama 3 70B",
+  shape,
+  chip: "H100",
+  chips: { H100 },
+  tables: golden.tables,
+  devices: 1024,
+  tokens: 15e12,
+  mfu: 0.5,
+  price: 2,
+  convention: "6N",
+  sparse: false,
+  batch: 8,
+  seq: 8192,
+  accumulation: 1,
+  recipe: "mixed",
+  optimizer: "adamw",
+  fused_attention: true,
+  checkpoint: false,
+  sharding: "none",
+  first_step: false,
+  binary: false,
+  picture: "memory",
+  moment: 0,
+  days: 30,
+  tokens_per_parameter: 20,
+  ...more,
+});
+
+test("three switches, each of which saves what it says, make the step fit", () => {
+  let now = state();
+  assert.ok(peakBytes(now) > H100.memory);
+  for (const name of ["split", "checkpoint", "batch"]) {
+    const before = peakBytes(now);
+    const cure = curesOf(now).find((each) => each.name === name);
+    assert.ok(!cure.on && cure.possible && cure.saved > 0, name);
+    now = { ...now, ...cure.changes };
+    assert.equal(before - peakBytes(now), cure.saved, name);
+    const pressed = curesOf(now).find((each) => each.name === name);
+    assert.ok(pressed.on, `${name} is on`);
+    assert.equal(peakBytes({ ...now, ...pressed.changes }), before, `${name} can be taken back`);
+  }
+  assert.ok(peakBytes(now) < H100.memory);
+  assert.equal(now.batch * now.accumulation, 8, "a step sees as many sequences");
+});
+
+test("a switch that can do nothing says so", () => {
+  const [split, , batch] = curesOf(state({ devices: 1, batch: 1 }));
+  assert.ok(!split.possible && !batch.possible);
+  assert.match(cureWords(split, state()), /nobody to share with/);
+  assert.match(cureWords(batch, state()), /one sequence already/);
+  assert.match(cureWords(curesOf(state())[1], state()), /would save 2\.21 TB, costs a third more FLOPs$/);
+});
+
+test("the bar has the parts side by side, and marks what does not fit on the card", () => {
+  const parts = { parameters: 40, gradients: 0, master_copy: 20, optimizer_state: 20, activations: 15, logits: 5 };
+  const { spans, room, need } = barPlaces(1020, parts, 50);
+  assert.deepEqual(
+    spans.map(([from, to]) => [Math.round(from), Math.round(to)]),
+    [
+      [0, 400],
+      [400, 400],
+      [400, 600],
+      [600, 800],
+      [800, 950],
+      [950, 1000],
+    ],
+  );
+  assert.deepEqual([Math.round(room), Math.round(need)], [500, 1000]);
+  assert.ok(barPlaces(1020, parts, 1e6).far, "a card that dwarfs the bar is named");
+});
+
+test("“most of it” is said of more than half", () => {
+  const at = (parts) => ({ timeline: [{ moment: "step", ...parts }], peakBytes: 100, peakMoment: "step" });
+  const none = { parameters: 0, gradients: 0, master_copy: 0, optimizer_state: 0, activations: 0, logits: 0 };
+  const words = (parts) => timelineWords(at({ ...none, ...parts }), state())[0];
+  assert.match(
+    words({ optimizer_state: 45, parameters: 30, activations: 25 }),
+    /the largest part optimizer state \(45 %\)/,
+  );
+  assert.match(words({ optimizer_state: 55, parameters: 45 }), /most of it optimizer state \(55 %\)/);
+});
+
+test("the reading line: fits or not, and what must be said first", () => {
+  const said = (more) => reading(numbers(state(more)), state(more));
+  assert.match(said()[0], /^It does not fit: .* needs 3\.39 TB, a device has 80\.0 GB\. 3\.31 TB too much/);
+  assert.equal(memoryWords(numbers(state({ chips: { H100 } })), state(), { ...H100, memory: 4e12 })[1], "good");
+  assert.match(said({ sparse: true })[0], /Dense training never sees it: .* takes 145\.1 days/);
+  assert.match(said({ mfu: 0.95 })[0], /^Nobody trains at 95 %/);
+  assert.match(said({ picture: "conventions" })[0], /times as much, by convention alone\.$/);
+  assert.match(said({ picture: "budget" })[0], /^30\.0 days buy 1\.31 × 10²⁴ FLOPs: 105 billion parameters/);
+  assert.match(said({ picture: "of another version" })[0], /^It does not fit/);
 });

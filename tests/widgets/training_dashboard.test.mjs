@@ -3,20 +3,20 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { forkStep } from "../../lmcourse/widgets/parts/training_dashboard_controls.js";
+import { textsOf } from "../../lmcourse/widgets/parts/training_dashboard_panels.js";
+import { reading, spikeWords, words } from "../../lmcourse/widgets/parts/training_dashboard_words.js";
 import {
-  COLUMNS,
   before,
+  COLUMNS,
   ceiling,
   columns,
   heat,
-  nearest,
-  path,
-  scale,
-  spikeWords,
-  spread,
-  ticks,
-  words,
-} from "../../lmcourse/widgets/training_dashboard.js";
+  lastStep,
+  lossRange,
+  stripRange,
+} from "../../lmcourse/widgets/rules/runs.js";
+import { sceneOf } from "../../lmcourse/widgets/training_dashboard.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/training_dashboard.json", import.meta.url), "utf-8"));
 
@@ -41,45 +41,6 @@ test("a jump in words", () => {
   );
 });
 
-test("scales, linear and logarithmic", () => {
-  const x = scale(0, 100, 10, 210),
-    log = scale(1, 1000, 0, 300, true);
-  assert.deepEqual([0, 50, 100].map(x), [10, 110, 210]);
-  assert.deepEqual(
-    [1, 10, 1000].map((v) => Math.round(log(v))),
-    [0, 100, 300],
-  );
-  assert.equal(scale(2, 2, 10, 20)(2), 10);
-});
-
-test("ticks are round and lie inside", () => {
-  assert.deepEqual(ticks(0, 240, 5), [0, 50, 100, 150, 200]);
-  assert.deepEqual(ticks(1, 1000, 4, true), [1, 10, 100, 1000]);
-  assert.deepEqual(ticks(1, 40, 8, true), [1, 2, 5, 10, 20]);
-  for (const [lo, hi, most] of [
-    [2.31, 6.4, 5],
-    [0.001, 0.002, 4],
-    [-3, 1e6, 7],
-  ]) {
-    const got = ticks(lo, hi, most);
-    assert.ok(got.length >= 2 && got.length <= most + 1 && got.every((v) => v >= lo && v <= hi), `${lo} ${hi}: ${got}`);
-  }
-});
-
-test("a path has gaps where there is no number", () => {
-  const same = (v) => v;
-  assert.equal(path([1, 2, 3, 4, 5], [1, NaN, 3, 4, Infinity], same, same), "M1 1M3 3L4 4");
-  assert.equal(path([], [], same, same), "");
-});
-
-test("the nearest step is the nearest, by trying all", () => {
-  const steps = Float32Array.from([1, 2, 5, 9, 20, 21]);
-  for (let step = -3; step < 30; step += 0.5) {
-    const all = [...steps].map((each) => Math.abs(each - step));
-    assert.equal(Math.abs(steps[nearest(steps, step)] - step), Math.min(...all), `step ${step}`);
-  }
-});
-
 test("the last row at or before a step", () => {
   const rows = [
     [0, "a"],
@@ -92,16 +53,72 @@ test("the last row at or before a step", () => {
   );
 });
 
-test("labels keep their order and their distance", () => {
-  const places = spread([100, 101, 99, 20], 15, 0, 130);
-  const sorted = [...places].sort((a, b) => a - b);
-  assert.ok(sorted.every((v, k) => k === 0 || v - sorted[k - 1] >= 15 - 1e-9));
-  assert.ok(places[2] < places[0] && places[0] < places[1] && places[3] === 20 && Math.max(...places) <= 130);
-});
-
 test("a run that goes astray does not flatten the others", () => {
   assert.equal(ceiling([6.2, NaN], [5]), 1.04 * 6.2);
   assert.equal(ceiling([], []), 1);
+});
+
+/** A page of one run of four steps, with what differs. */
+function page(more = {}, look = {}) {
+  const rows = [
+    [1, 6.2, 6.2, 1e-3, 1, 40_000, Number.NaN],
+    [2, 5, 5.6, 1e-3, 1, 40_000, Number.NaN],
+    [3, 9, 6, 1e-3, 2, 40_000, Number.NaN],
+    [4, 4, 5.2, 1e-3, 1, 40_000, Number.NaN],
+  ];
+  const live = COLUMNS.flatMap((_, k) => rows.map((row) => row[k]));
+  const spike = { step: 3, loss: 9, above: 3.4, grad_norm: 2 };
+  const run = {
+    index: 0,
+    name: "this run",
+    status: "done",
+    words: "",
+    origin: null,
+    validation: [[2, 5.5]],
+    spikes: [spike],
+    samples: [],
+    heat: [],
+    copies: [0, 2],
+    texts: { 3: ["what the jump read"] },
+    by_hand: [],
+  };
+  const traits = { steps: 8, run, live, others: [], baselines: { "ln V": 6.24 }, ghosts: [], max_norm: 1, ...more };
+  const all = traits.run.name ? [{ facts: traits.run, c: columns(traits.live) }] : [];
+  return { ...sceneOf((name) => traits[name], all, { step: null, run: null, log: false, ...look }), hasKernel: false };
+}
+
+test("the axes have room for the run, its plan and its baselines", () => {
+  assert.equal(lastStep(page()), 8);
+  assert.equal(lastStep(page({ steps: 0 })), 4);
+  const [low, high] = lossRange(page(), 8);
+  assert.equal(high, 1.04 * 6.24);
+  assert.ok(low < 4 && low > 3.8);
+  assert.deepEqual(stripRange([0.5, 2], { log: true, limit: 1 }), [0.5, 2]);
+  assert.deepEqual(stripRange([], { log: false, limit: null }), [0, 1]);
+  assert.deepEqual(stripRange([3, Number.NaN], { log: false, limit: null }), [0, 3]);
+});
+
+test("the reading line says what a reader looks at", () => {
+  assert.match(reading(page())[0], /^Done after step 4: average loss 5\.200 nats a token, below “ln V” \(6\.24\)\.$/);
+  assert.match(reading(page({}, { step: 3 }))[0], /^Step 3: loss 9\.000, 3\.40 above the average/);
+  assert.match(reading(page({}, { step: 2 }))[0], /^Step 2: loss 5\.000 nats a token, lr 0\.001, gradient norm 1\.$/);
+  assert.match(reading(page({ live: [], run: {} }))[0], /^No run yet/);
+  const failed = { ...page().facts, status: "failed", words: "OutOfMemoryError" };
+  assert.deepEqual(reading(page({ run: failed })), ["OutOfMemoryError", "bad", "failed"]);
+});
+
+test("a fork starts at the last kept step before the one that is looked at", () => {
+  assert.equal(forkStep(page()), 2);
+  assert.equal(forkStep(page({}, { step: 1 })), 0);
+});
+
+test("the text of a batch is stored, heard, asked for, or is not to be had", () => {
+  assert.deepEqual(textsOf(page({}, { step: 3 })).texts, ["what the jump read"]);
+  assert.match(textsOf(page({}, { step: 2 })).words, /needs a running kernel/);
+  assert.equal(textsOf({ ...page({}, { step: 2 }), hasKernel: true }).wanted, true);
+  const heard = { batch: 2, run: 0, texts: ["told"] };
+  assert.deepEqual(textsOf({ ...page({}, { step: 2 }), heard }).texts, ["told"]);
+  assert.match(textsOf({ ...page({}, { step: 2 }), heard: { ...heard, texts: [] } }).words, /was not recorded/);
 });
 
 test("numbers as a reader wants them", () => {

@@ -15,8 +15,22 @@ export const byteString = (text) => {
 /** UTF-8 cannot hold half of a surrogate pair: it becomes U+FFFD, as in a browser's own encoder. */
 export const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "\ufffd");
 
+/**
+ * What was typed, as it can be used: well formed, and at most `most` characters; `done` says what happens to them.
+ * @returns {{ text: string, note: string }} `note` tells the reader what is not as typed
+ */
+export function cleaned(typed, most, done) {
+  let note = "";
+  if (wellFormed(typed) !== typed)
+    note = "Half of a surrogate pair was typed, which UTF-8 cannot hold: it became U+FFFD. ";
+  if (typed.length > most)
+    note = `Only the first ${grouped(most)} of ${grouped(typed.length)} characters are ${done}. `;
+  return { text: wellFormed(wellFormed(typed).slice(0, most)), note };
+}
+
 export const hex = (byte) => byte.toString(16).toUpperCase().padStart(2, "0");
-const hexes = (bytes) => Array.from(bytes, (char) => hex(char.charCodeAt(0))).join(" ");
+/** "E4 BD A0" */
+export const hexes = (bytes) => Array.from(bytes, (char) => hex(char.charCodeAt(0))).join(" ");
 
 // JavaScript has no possessive quantifiers, and its \s is not Unicode's White_Space: this cuts as GPT2_PATTERN does.
 const GPT2 = new RegExp(

@@ -1,5 +1,5 @@
-// Byte-pair encoding in the browser: training under three tie rules, step by step, and encoding by rank. Node tests hold
-// it against lmcourse.tokenization on golden vectors.
+// Byte-pair encoding in the browser: training under three tie rules, step by step, and encoding by rank. Node tests
+// hold it against lmcourse.tokenization on golden vectors.
 import { byteString, layOut, pretokenize, spell } from "../lib/tokens.js";
 
 export const TIES = ["greatest", "first", "smallest"];
@@ -7,7 +7,7 @@ export const TABLE = 8; // pairs kept of each table
 
 // GPT-2 numbers the bytes that have a visible character first.
 const visible = (b) => (b > 32 && b < 127) || (b > 160 && b !== 173);
-const ORDER = Array.from({ length: 256 }, (_, b) => b).sort((a, b) => visible(b) - visible(a) || a - b);
+const ORDER = Array.from({ length: 256 }, (_, b) => b).sort((a, b) => Number(visible(b)) - Number(visible(a)) || a - b);
 const BYTE_ID = new Map(ORDER.map((b, id) => [b, id]));
 const gpt2Id = (char) => BYTE_ID.get(char.charCodeAt(0)) ?? char.charCodeAt(0);
 
@@ -30,7 +30,7 @@ export class Trainer {
     this.index = new Map([...words.keys()].map((word, w) => [word, w]));
     this.times = [...words.values()];
     this.texts = [...words.keys()].map(byteString);
-    this.history = this.texts.map((text) => [[0, text]]); // per pre-token: [merges made, its tokens then]
+    this.history = this.texts.map((text) => [{ since: 0, text }]); // per pre-token: merges made, its tokens then
     this.bytes = this.texts.reduce((sum, text, w) => sum + text.length * this.times[w], 0);
     this.counts = new Map();
     this.where = new Map();
@@ -111,7 +111,7 @@ export class Trainer {
       most,
       tied: tied.length,
       wins,
-      rows: top.map(([pair, n]) => [pair, n, this.mergeable(pair, n)]),
+      rows: top.map(([pair, count]) => ({ pair, count, merged: this.mergeable(pair, count) })),
     });
     if (!most && !this.given) this.done = true;
   }
@@ -135,7 +135,8 @@ export class Trainer {
       this.tokens.flatMap((token, id) => (token === bytes ? [String.fromCharCode(id)] : [])),
     );
     if (!ids[0].length || !ids[1].length) {
-      this.problem = `merge ${this.steps.length + 1} uses “${spell(wanted[ids[0].length ? 1 : 0])}”, which no earlier merge made`;
+      const unknown = spell(wanted[ids[0].length ? 1 : 0]);
+      this.problem = `merge ${this.steps.length + 1} uses “${unknown}”, which no earlier merge made`;
       return null;
     }
     const pairs = ids[0].flatMap((left) => ids[1].map((right) => left + right));
@@ -162,8 +163,9 @@ export class Trainer {
     this.where.delete(pair);
     for (const w of visit) {
       if (!texts[w].includes(pair)) continue; // an earlier merge took it
-      const text = (texts[w] = texts[w].replaceAll(pair, made));
-      if (text.length < 200 || k % 16 === 0) this.history[w].push([k + 1, text]);
+      const text = texts[w].replaceAll(pair, made);
+      texts[w] = text;
+      if (text.length < 200 || k % 16 === 0) this.history[w].push({ since: k + 1, text });
       for (let at = text.indexOf(made); at >= 0; at = text.indexOf(made, at + 1)) {
         replaced += times[w];
         const previous = text[at - 1],
@@ -188,7 +190,7 @@ export class Trainer {
 
   /** The tokens of a pre-token after k merges, one character a token. */
   textAt(w, k) {
-    const [since, text] = this.history[w].findLast(([merges]) => merges <= k);
+    const { since, text } = this.history[w].findLast((state) => state.since <= k);
     let now = text;
     if (now.length >= 200)
       for (let j = since; j < k; j += 1) now = now.replaceAll(this.steps[j].pair, String.fromCharCode(256 + j));
@@ -200,7 +202,7 @@ export class Trainer {
     const own = String.fromCharCode(id);
     let n = 0;
     if (id < 256)
-      this.history.forEach(([[, text]], w) => {
+      this.history.forEach(([{ text }], w) => {
         n += (text.split(own).length - 1) * this.times[w];
       });
     for (const step of this.steps.slice(0, k)) {
@@ -331,30 +333,36 @@ export function longestMatch(bytes, ids) {
   return found;
 }
 
+const quoted = ([left, right]) => `“${spell(left)}” + “${spell(right)}”`;
+
 /** Where the learner's merges leave the reference's: { at, words } or null where they are the same. */
 export function divergence(yours, reference, target) {
-  const name = ([left, right]) => `“${spell(left)}” + “${spell(right)}”`;
-  for (let k = 0; k < Math.min(target, Math.max(yours.steps.length, reference.steps.length)); k += 1) {
-    const mine = yours.steps[k],
-      wanted = reference.steps[k];
-    if (!wanted) return { at: k, words: `The reference stops after ${k} merges: no pair is left. Yours goes on.` };
-    if (!mine)
-      return {
-        at: k,
-        words: yours.problem
-          ? `In yours, ${yours.problem}.`
-          : `Yours stops after ${k} merges; the reference goes on with ${name(reference.bytesOf(wanted.pair))}.`,
-      };
+  const most = Math.min(target, Math.max(yours.steps.length, reference.steps.length));
+  for (let at = 0; at < most; at += 1) {
+    const mine = yours.steps[at],
+      wanted = reference.steps[at];
+    if (!wanted) return { at, words: `The reference stops after ${at} merges: no pair is left. Yours goes on.` };
+    if (!mine) return { at, words: stopped(yours, reference.bytesOf(wanted.pair), at) };
     const [a, b] = [yours.bytesOf(mine.pair), reference.bytesOf(wanted.pair)];
     if (a[0] === b[0] && a[1] === b[1]) continue;
-    const rule = TIES.find((tie) => tie !== reference.tie && reference.tables[k].wins[tie] === mine.pair);
-    const why =
-      mine.count === wanted.count
-        ? `both are counted ${wanted.count} times: a tie, broken ${rule ? `by “${rule}”` : "by no rule of the three"} in yours and by “${reference.tie}” in the reference`
-        : mine.count
-          ? `yours is counted ${mine.count} times, the reference's ${wanted.count}`
-          : "yours does not occur in the text at that point";
-    return { at: k, words: `Merge ${k + 1} differs: yours merges ${name(a)}, the reference ${name(b)}; ${why}.` };
+    const why = whyOther(mine, wanted, reference, at);
+    return { at, words: `Merge ${at + 1} differs: yours merges ${quoted(a)}, the reference ${quoted(b)}; ${why}.` };
   }
   return null;
+}
+
+const stopped = (yours, next, at) =>
+  yours.problem
+    ? `In yours, ${yours.problem}.`
+    : `Yours stops after ${at} merges; the reference goes on with ${quoted(next)}.`;
+
+function whyOther(mine, wanted, reference, at) {
+  if (!mine.count) return "yours does not occur in the text at that point";
+  if (mine.count !== wanted.count) return `yours is counted ${mine.count} times, the reference's ${wanted.count}`;
+  const rule = TIES.find((tie) => tie !== reference.tie && reference.tables[at].wins[tie] === mine.pair);
+  const broken = rule ? `by “${rule}”` : "by no rule of the three";
+  return (
+    `both are counted ${wanted.count} times: a tie, broken ${broken} in yours and by “${reference.tie}” in the ` +
+    "reference"
+  );
 }

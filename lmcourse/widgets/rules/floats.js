@@ -1,27 +1,33 @@
-// Floating-point numbers in every format, exactly: node tests hold this against lmcourse.float_formats on golden vectors. A bit
-// pattern is a BigInt and a number a fraction of two BigInts from the first digit typed to the one rounding: nothing passes
-// through a JavaScript number, so no NaN loses its payload and nothing is rounded twice.
+// Floating-point numbers in every format, exactly: node tests hold this against lmcourse.float_formats on golden
+// vectors. A bit pattern is a BigInt and a number a fraction of two BigInts from the first digit typed to the one
+// rounding: nothing passes through a JavaScript number, so no NaN loses its payload and nothing is rounded twice.
 import { raised } from "../lib/numbers.js";
 
 export const ROUNDINGS = ["nearest_even", "toward_zero", "up", "down", "ties_away", "stochastic"];
 export const OVERFLOWS = ["inf", "saturate", "nan"];
-const TOO_FAR = 5000; // decimal exponents and digits beyond this are refused in words
 
-// Numbers: { kind: "finite", negative, n, d } with n >= 0 and d > 0, or { kind: "inf" | "nan", negative }
+/**
+ * A number: n/d with n >= 0 and d > 0 and a sign of its own, or an infinity or NaN.
+ * @typedef {{ kind: "finite" | "inf" | "nan", negative: boolean, n?: bigint, d?: bigint }} Exact
+ */
 
+/** @type {(x: bigint) => bigint} */
 const abs = (x) => (x < 0n ? -x : x);
 const bitLength = (x) => (x === 0n ? 0 : x.toString(2).length);
 export const two = (k) => 1n << BigInt(k);
+/** @type {(n: bigint, d: bigint, negative?: boolean) => Exact} */
 export const finite = (n, d, negative = n < 0n !== d < 0n && n !== 0n) => ({
   kind: "finite",
   negative,
   n: abs(n),
   d: abs(d),
 });
+/** @type {(x: Exact) => bigint} */
 export const signed = (x) => (x.negative ? -x.n : x.n);
-const opposite = (x) => ({ ...x, negative: !x.negative });
+export const opposite = (x) => ({ ...x, negative: !x.negative });
 export const isZero = (x) => x.kind === "finite" && x.n === 0n;
 
+/** @type {(a: Exact, b: Exact) => Exact} */
 export function plus(a, b) {
   if (a.kind === "nan" || b.kind === "nan") return { kind: "nan", negative: false };
   if (a.kind === "inf" || b.kind === "inf") {
@@ -31,19 +37,22 @@ export function plus(a, b) {
   return finite(signed(a) * b.d + signed(b) * a.d, a.d * b.d);
 }
 export const minus = (a, b) => plus(a, opposite(b));
-const sizeOf = (x) => bitLength(x.n) + bitLength(x.d);
-function times(a, b) {
+export const sizeOf = (x) => bitLength(x.n) + bitLength(x.d);
+/** @type {(a: Exact, b: Exact) => Exact} */
+export function times(a, b) {
   const negative = a.negative !== b.negative;
   if (a.kind === "finite" && b.kind === "finite") return finite(signed(a) * signed(b), a.d * b.d);
   const undefinedProduct = a.kind === "nan" || b.kind === "nan" || isZero(a) || isZero(b);
   return undefinedProduct ? { kind: "nan", negative: false } : { kind: "inf", negative };
 }
-function over(a, b) {
+/** @type {(a: Exact, b: Exact) => Exact} */
+export function over(a, b) {
   if (isZero(b)) throw new Error("division by zero");
   if (b.kind === "finite") return times(a, finite(b.d, b.n, b.negative));
   return a.kind === "finite" && b.kind === "inf" ? finite(0n, 1n) : { kind: "nan", negative: false };
 }
-function power(a, b) {
+/** @type {(a: Exact, b: Exact) => Exact} */
+export function power(a, b) {
   if (a.kind !== "finite" || b.kind !== "finite") throw new Error("a power needs two finite numbers");
   const exponent = b.n / b.d;
   if (exponent * b.d !== b.n) throw new Error("a power needs a whole exponent");
@@ -55,109 +64,11 @@ function power(a, b) {
   return finite(a.n ** exponent, a.d ** exponent, a.negative && exponent % 2n === 1n);
 }
 
-/** A decimal number to its exact fraction: "1.5e-3" is 15/10000. */
-function decimal(text) {
-  const [mantissa, exponent = "0"] = text.toLowerCase().split("e");
-  const [whole, part = ""] = mantissa.split(".");
-  if (Math.abs(Number(exponent)) > TOO_FAR || text.length > 2000)
-    throw new Error(`a number between 10⁻⁵⁰⁰⁰ and 10⁵⁰⁰⁰ is possible`);
-  const shift = Number(exponent) - part.length;
-  const n = BigInt(whole + part || "0") * 10n ** BigInt(Math.max(shift, 0));
-  return finite(n, 10n ** BigInt(Math.max(-shift, 0)), false);
-}
+const SHORT_NAMES = { float64: "fp64", float32: "fp32", float16: "fp16", bfloat16: "bf16" };
+/** The short name of a format: "fp16", "e4m3fn". */
+export const nick = (name) => SHORT_NAMES[name] ?? name.replace(/^float\d_/, "");
 
-/**
- * What a reader types, exactly: decimals, + − * / ** (or ^), parentheses, inf, nan, and what `names` gives: numbers
- * ("max"), and functions of a number ("float32"). Throws an Error whose message says what is wrong.
- */
-export function parse(text, names = {}) {
-  const tokens = [];
-  const pattern = /\s*(?:(0[xX][0-9a-fA-F]+)|((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|(\*\*|[-+*/^()]))/y;
-  const source = text.trim().replace(/[−–]/g, "-").replace(/×/g, "*");
-  if (source === "") throw new Error("type a number, such as 0.1 or 2**-24 or 1/3");
-  if (source.length > 2000) throw new Error("that is too long: 2000 characters are the most");
-  while (pattern.lastIndex < source.length) {
-    const at = pattern.lastIndex,
-      found = pattern.exec(source);
-    if (!found) throw new Error(`“${[...source.slice(at).trim()].slice(0, 12).join("")}” is no number`);
-    const [, hex, number, word, sign] = found;
-    tokens.push(
-      hex ? finite(BigInt(hex), 1n) : number ? decimal(number) : word ? word.toLowerCase() : sign === "^" ? "**" : sign,
-    );
-    if (tokens.length > 200) throw new Error("that is too long: 200 numbers and signs are the most");
-  }
-  let k = 0,
-    depth = 0;
-  const wanted = () =>
-    new Error(
-      k < tokens.length && typeof tokens[k] === "string"
-        ? `a number is missing before “${tokens[k]}”`
-        : "a number is missing at the end",
-    );
-  const small = (x) => {
-    if (x.kind === "finite" && sizeOf(x) > 60000) throw new Error("that number has too many digits");
-    return x;
-  };
-  function atom() {
-    const token = tokens[k++];
-    if (typeof token === "object") return token;
-    if (token === "(") {
-      if ((depth += 1) > 50) throw new Error("that is too deep: 50 parentheses are the most");
-      const inner = sum();
-      if (tokens[k++] !== ")") throw new Error("a closing parenthesis is missing");
-      return inner;
-    }
-    if (token === "inf" || token === "infinity" || token === "nan")
-      return { kind: token === "nan" ? "nan" : "inf", negative: false };
-    if (typeof names[token] === "object") return names[token];
-    if (typeof names[token] === "function") {
-      if (tokens[k] !== "(") throw new Error(`${token} rounds a number: write ${token}(0.1)`);
-      return names[token](atom());
-    }
-    if (/^[a-z_]/.test(token ?? ""))
-      throw new Error(
-        `“${token.slice(0, 12)}” is no number; the words possible are inf, nan, max, tiny, eps and the formats' names`,
-      );
-    k -= 1;
-    throw wanted();
-  }
-  function factor() {
-    if (tokens[k] === "-") {
-      k += 1;
-      return opposite(factor());
-    }
-    if (tokens[k] === "+") {
-      k += 1;
-      return factor();
-    }
-    const base = atom();
-    if (tokens[k] !== "**") return base;
-    k += 1;
-    return small(power(base, factor()));
-  }
-  function term() {
-    let left = factor();
-    while (tokens[k] === "*" || tokens[k] === "/")
-      left = small(tokens[k++] === "*" ? times(left, factor()) : over(left, factor()));
-    return left;
-  }
-  function sum() {
-    let left = term();
-    while (tokens[k] === "+" || tokens[k] === "-")
-      left = small(tokens[k++] === "+" ? plus(left, term()) : minus(left, term()));
-    return left;
-  }
-  const value = sum();
-  if (k < tokens.length)
-    throw new Error(
-      typeof tokens[k] === "string"
-        ? `“${tokens[k]}” is not expected there`
-        : "a sign such as + is missing between two numbers",
-    );
-  return value;
-}
-
-// Formats: { name, exponent_bits, mantissa_bits, bias, specials, signed, subnormals }, as lmcourse.float_formats has them
+// Formats: { name, exponent_bits, mantissa_bits, bias, specials, signed, subnormals }, as in lmcourse.float_formats
 
 export const magnitudeBits = (f) => f.exponent_bits + f.mantissa_bits;
 export const width = (f) => Number(f.signed) + magnitudeBits(f);
@@ -186,7 +97,7 @@ export function kindOf(f, bits) {
   return "normal";
 }
 
-/** The number that a pattern stands for. */
+/** The number that a pattern stands for. @type {(f: any, bits: bigint) => Exact} */
 export function decode(f, bits) {
   const kind = kindOf(f, bits),
     { negative, exponent, mantissa } = split(f, bits);
@@ -202,7 +113,7 @@ export function floorLog2(x) {
   return x.n << BigInt(Math.max(-e, 0)) >= x.d << BigInt(Math.max(e, 0)) ? e : e - 1;
 }
 
-/** The spacing 2**power around a number, how many whole spacings it is, and the rest of one as a fraction n/d. */
+/** The spacing 2**power around a number, how many whole spacings it is, and the rest as a fraction n/d. */
 export function steps(f, x) {
   const exponent = x.n === 0n ? minExponent(f) : Math.max(minExponent(f), floorLog2(x));
   const shift = exponent - f.mantissa_bits;
@@ -244,7 +155,7 @@ function goesUp(rest, below, rounding, draw) {
 }
 export const towardZero = (rounding, negative) => rounding === "toward_zero" || rounding === (negative ? "up" : "down");
 
-/** The pattern that a number becomes, in one rounding. `draw` is a JavaScript number in [0, 1). Throws where the format has no NaN. */
+/** The pattern of a number after one rounding; `draw` is in [0, 1). Throws where the format has no NaN. */
 export function encode(f, x, rounding = "nearest_even", overflow = "inf", draw = 0) {
   if (x.kind === "nan" || (x.negative && !f.signed && !isZero(x))) return nan(f, x.negative);
   if (x.kind === "inf") return overflowed(f, x.negative, overflow);

@@ -1,0 +1,84 @@
+"""How many FLOPs, days and bytes a training run takes, counted before it starts.
+
+FLOPs are an amount, FLOP/s a rate. A multiply and an add are two FLOPs. Everything here is arithmetic on sizes, told
+in five modules, in this order; only `trace_costs` needs PyTorch:
+
+- `shapes`: the sizes of a model, and of released ones.
+- `counting`: the FLOPs and the parameters of a Transformer part by part, days, utilisation under five conventions.
+- `memory`: what a step keeps, part by part and moment by moment.
+- `roofline`: what limits an operation, arithmetic or memory.
+- `tracing`: the costs of operations as PyTorch runs them.
+
+Not here: communication between devices, pipeline bubbles, mixture of experts; elementwise work is counted in the
+roofline's costs and, as everywhere in the field, left out of the FLOPs of a model.
+"""
+
+from lmcourse.flops.counting import (
+    CONVENTIONS,
+    SECONDS_PER_DAY,
+    compute_optimal,
+    flops_per_token,
+    matmul_flops,
+    mfu,
+    training_days,
+    training_flops,
+    transformer_flops,
+    transformer_params,
+)
+from lmcourse.flops.memory import (
+    BYTES_PER_NUMBER,
+    MOMENTS,
+    SHARDING,
+    activation_bytes,
+    max_parameters,
+    memory_bytes_per_parameter,
+    memory_timeline,
+    training_memory,
+)
+from lmcourse.flops.roofline import (
+    Cost,
+    arithmetic_intensity,
+    elementwise_cost,
+    matmul_cost,
+    model_costs,
+    ridge_point,
+    roofline_flop_per_s,
+    textbook_costs,
+)
+from lmcourse.flops.shapes import PUBLISHED, Published, TransformerShape, require_positive, shape_of
+from lmcourse.flops.tracing import trace_costs
+
+__all__ = [
+    "BYTES_PER_NUMBER",
+    "CONVENTIONS",
+    "MOMENTS",
+    "PUBLISHED",
+    "SECONDS_PER_DAY",
+    "SHARDING",
+    "Cost",
+    "Published",
+    "TransformerShape",
+    "activation_bytes",
+    "arithmetic_intensity",
+    "compute_optimal",
+    "elementwise_cost",
+    "flops_per_token",
+    "matmul_cost",
+    "matmul_flops",
+    "max_parameters",
+    "memory_bytes_per_parameter",
+    "memory_timeline",
+    "mfu",
+    "model_costs",
+    "require_positive",
+    "ridge_point",
+    "roofline_flop_per_s",
+    "shape_of",
+    "textbook_costs",
+    "trace_costs",
+    "training_days",
+    "training_flops",
+    "training_memory",
+    "transformer_flops",
+    "transformer_params",
+]

@@ -1,0 +1,135 @@
+"""How good a model is: its loss on text that it has not seen, and that loss in bits a byte.
+
+Not here: what counting alone reaches (`lmcourse.training.baselines`), tasks and benchmarks.
+"""
+
+import contextlib
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from lmcourse.data_loading import read_windows, to_device
+from lmcourse.model import cross_entropy
+from lmcourse.support import checks
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@contextlib.contextmanager
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """The model in eval mode inside the block, and each of its parts in the mode that it had afterwards.
+
+    >>> model = nn.Sequential(nn.Dropout(), nn.Dropout().eval())  # the second is frozen
+    >>> with eval_mode(model):
+    ...     print([part.training for part in model])
+    [False, False]
+    >>> [part.training for part in model]
+    [True, False]
+    """
+    in_training = [part for part in model.modules() if part.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part in in_training:
+            part.training = True
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The context in which a forward pass is computed in one of `PRECISIONS`; ValueError for another word.
+
+    >>> with autocast(torch.device("cpu"), "bfloat16"):
+    ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+    torch.bfloat16
+    """
+    checks.one_of("precision", precision, PRECISIONS)
+    return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "float32")
+
+
+def wide(logits: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """In 32 bits where they were 16: a loss is a sum over the vocabulary. Float64 stays float64.
+
+    >>> wide(torch.zeros(2, dtype=torch.bfloat16)).dtype
+    torch.float32
+    """
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    tokens: Shaped[np.ndarray, "length"],
+    *,
+    context_length: int | None = None,
+    batch_size: int = 32,
+    max_tokens: int | None = None,
+    precision: str = "float32",
+) -> float:
+    """Mean loss in nats a token, each token but the first predicted once, from what precedes it in its window.
+
+    The windows lie side by side, from the beginning, so the number is the same every time. The model is in eval mode
+    meanwhile, and afterwards each of its parts is in the mode it had before.
+
+    Args:
+        context_length: of the windows; None is the model's own.
+        max_tokens: stop after about as many, a whole number of windows; None takes all.
+        precision: what autocast computes the forward pass in, a key of `PRECISIONS`.
+
+    Raises ValueError for less than two tokens and for arguments out of range.
+
+    >>> from lmcourse.model import ModelConfig, TransformerLM
+    >>> model = TransformerLM(ModelConfig(10, context_length=4, d_model=16, num_layers=1, num_heads=2, d_ff=32))
+    >>> round(evaluate(model, np.arange(1000) % 10), 1), round(math.log(10), 1)  # it has learnt nothing yet
+    (2.3, 2.3)
+    """
+    context = model.config.context_length if context_length is None else context_length
+    context, batch_size = (
+        checks.whole(n, v, 1) for n, v in {"context_length": context, "batch_size": batch_size}.items()
+    )
+    if max_tokens is not None:
+        checks.whole("max_tokens", max_tokens, 1)
+    if len(tokens) < 2:
+        raise ValueError(f"tokens: at least 2, a token and the next one, got {len(tokens)}")
+    device = next(model.parameters()).device
+    total, count = torch.zeros((), dtype=torch.float64 if device.type != "mps" else torch.float32, device=device), 0
+    with eval_mode(model):
+        for starts, size in _windows(len(tokens), context, batch_size, max_tokens):
+            windows = read_windows(tokens, starts, size + 1)
+            with autocast(device, precision):
+                logits = model(to_device(windows[:, :-1], device))
+            loss = cross_entropy(wide(logits), to_device(windows[:, 1:], device))
+            total += loss.to(total.dtype) * len(starts) * size
+            count += len(starts) * size
+    return total.item() / count
+
+
+def _windows(length: int, context: int, batch_size: int, most: int | None) -> Iterator[tuple[np.ndarray, int]]:
+    """Where the windows of each batch start, and their size: whole ones, then the rest, unless `most` ends before."""
+    whole, rest = divmod(length - 1, context)
+    if most is not None and whole:
+        whole, rest = min(whole, max(1, most // context)), 0
+    for i in range(0, whole, batch_size):
+        yield np.arange(i, min(i + batch_size, whole)) * context, context
+    if rest:
+        yield np.array([whole * context]), rest
+
+
+def bits_per_byte(nats_per_token: float, num_tokens: int, num_bytes: int) -> float:
+    """A loss that can be compared between tokenizers: bits that the model needs for a byte of the text.
+
+    Args:
+        nats_per_token: the mean loss on the text.
+        num_tokens, num_bytes: how many tokens, and how many UTF-8 bytes, the text has.
+
+    Raises ValueError for counts that are not above 0.
+
+    >>> round(bits_per_byte(math.log(256), 100, 100), 6)  # every byte a token, all equally likely
+    8.0
+    """
+    if not (num_tokens > 0 and num_bytes > 0):
+        raise ValueError(f"num_tokens and num_bytes: above 0, got {num_tokens} and {num_bytes}")
+    return nats_per_token * num_tokens / num_bytes / math.log(2)

@@ -1,0 +1,62 @@
+// What TokenizerLens draws of the lanes: byte by byte below one another, or as chips with their ids.
+import { h } from "../lib/elements.js";
+import { byteLine, byteRows, drawn, lines, spell } from "../lib/tokens.js";
+import { overlapping } from "../rules/lanes.js";
+
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+/** A lane is called by a letter, so that narrow rows have a name too. */
+export const letter = (lane) => LETTERS[lane % 26];
+
+/** The button of one token; `withId` puts its id below the text. */
+function tokenCell(lane, name, withId) {
+  return (span) => {
+    const marks = `${span.special ? " tl-special" : ""}${span.cut ? " tl-cut" : ""}`;
+    const which = withId ? `${span.id}, ${name} token` : `${name} token ${span.id}`;
+    const kind = `${span.special ? ", special" : ""}${span.piece ? ", a piece of a character" : ""}`;
+    const look = {
+      type: "button",
+      tabindex: -1,
+      class: `lmc-tok lmc-tok-${span.index % 2}${marks}`,
+      "aria-label": `${spell(span.bytes)}, ${which}${kind}`,
+      "data-lane": lane,
+      "data-index": span.index,
+    };
+    const text = drawn(span.bytes);
+    if (!withId) return h("button", look, text);
+    return h("button", look, h("span", { class: "tl-text" }, text), h("span", { class: "tl-id" }, String(span.id)));
+  };
+}
+
+/** Every lane below the bytes that its tokens are made of. */
+export function byteLines(all, layout, spans, names, wide) {
+  const above = byteRows(layout, all[0].from, all.at(-1).to).map((row) => (wide ? row : { ...row, label: "" }));
+  const lanes = spans.map((lane, i) => ({
+    label: wide ? `${letter(i)} ${names[i].name}` : letter(i),
+    spans: lane,
+    cell: tokenCell(i, names[i].name, false),
+  }));
+  const rows = [...above, ...lanes.filter((row) => row.spans.length)];
+  return all.map((line) => byteLine(line, rows));
+}
+
+/** Every lane as a paragraph of chips. */
+export function chipLanes(all, spans, names, wide) {
+  const from = all[0].from,
+    to = all.at(-1).to;
+  return spans.flatMap((lane, i) => {
+    if (!lane.length) return [];
+    const cell = tokenCell(i, names[i].name, true);
+    const chips = overlapping(lane, from, to).map((span) => {
+      const chip = cell(span);
+      chip.dataset.from = span.from;
+      chip.dataset.to = span.to;
+      return chip;
+    });
+    const name = h("span", { class: "lmc-line-label" }, wide ? `${letter(i)} ${names[i].name}` : letter(i));
+    return [h("div", { class: "tl-flow" }, name, h("div", { class: "tl-chips" }, chips))];
+  });
+}
+
+/** The lines of the page that begins at byte `from`, as many as fit. */
+export const pageOf = (layout, from, width, label, aligned) =>
+  lines(layout.cuts, from, width - label - 4, aligned && width > 560 ? 3 : 5, 0);
