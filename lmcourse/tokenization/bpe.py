@@ -92,7 +92,10 @@ def train_bpe_naive(
 
     Start from the 256 bytes. Merge the most frequent pair of neighbours inside the pre-tokens, again and again, until
     `vocab_size` tokens are there, the special tokens included, or no pair is left. Returns (vocab, merges): the bytes
-    of each id, and the pairs merged, as bytes. Ids are the bytes, then the merges, then the special tokens.
+    of each id, and the pairs merged, as bytes. Ids are the bytes, then the merges, then the special tokens. The text
+    is cut by `pattern`, and `best_pair` decides between equals, by `tie`.
+
+    Raises ValueError, as check_training does, for a vocab_size below 256 and the special tokens, or an unknown tie.
     """
     check_training(vocab_size, special_tokens, tie)
     words = count_pretokens(source, special_tokens, pattern=pattern)  # each distinct pre-token, with its count
@@ -143,7 +146,8 @@ def check_training(vocab_size: int, special_tokens: Sequence[str], tie: str) -> 
 def encode(text: str, merges: Sequence[Pair], *, pattern: str = GPT2_PATTERN) -> list[int]:
     """Encode `text` with the merges of a trained vocabulary (no special tokens): ids are bytes, then 256 + rank.
 
-    In each pre-token, of all neighbours that can merge, the ones merged first are those learned first.
+    In each pre-token, of all neighbours that can merge, the ones merged first are those learned first, and of equal
+    ones those furthest left. Pre-tokens are cut by `pattern`.
 
     >>> merges = [(b"h", b"e"), (b"t", b"he")]
     >>> encode("the he", merges)
