@@ -36,7 +36,7 @@ def shift_by_one(ids: list[int]) -> tuple[list[int], list[int]]:
     """
     if len(ids) < 2:
         raise ValueError(f"ids: two or more, got {len(ids)}")
-    return list(ids[:-1]), list(ids[1:])
+    return ids[:-1], ids[1:]
 
 
 def environment() -> dict[str, str]:

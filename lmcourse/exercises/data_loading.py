@@ -418,7 +418,7 @@ def _seen_cases():
     for context_length in (1, 2, 3):
         for count in (0, 1, 2, 3):
             for starts in itertools.product(range(4), repeat=count):
-                yield call(np.array(starts, dtype=np.int64), context_length, 8)
+                yield call(np.array(starts, dtype=np.int64), context_length, context_length + 4)
     dice = np.random.default_rng(0)
     for count in (10, 100, 900):
         yield call(dice.integers(0, 9000, count), 10, 9010)
@@ -475,7 +475,7 @@ def _order_cases():
     yield call(5, 5, 5, 5)
     yield call(1_000_003, 8, 1000, 3)
     yield call(3_999, 700, 1000, 4)
-    yield call(10**7 - 3, 6, 10**7, 4)  # a list of a whole epoch would be large
+    yield call(2 * 10**7 - 3, 6, 2 * 10**7, 4)  # a list of a whole epoch would be large
     yield call(10**12 + 5, 4, 10**9, 4)
 
 
@@ -516,10 +516,9 @@ topic.exercise(
     name="resume",
     cases=_order_cases,
     hints=(
-        "np.divmod(np.arange(position, position + count), num_windows) gives the epoch and the place in it, for all "
-        "at once.",
+        "np.divmod(position + np.arange(count), num_windows) gives the epoch and the place in it, for all at once.",
         "Most batches lie in one epoch; some cross a border. For each epoch in np.unique(epochs): windows[now] = "
-        "shuffled(places[now], num_windows, (seed, int(epoch))), where now = epochs == epoch.",
+        "shuffled(places[now], num_windows, (seed, epoch)), where now = epochs == epoch.",
     ),
     wrong={
         "it starts over after every stop": _starts_over,

@@ -42,7 +42,7 @@ topic.exercise(
     cases=_cases,
     hints=(
         "How many ids have an id after them? All but the last; so both lists are one shorter than ids.",
-        "list(ids[:-1]) and list(ids[1:]), after a ValueError for fewer than two ids.",
+        "ids[:-1] and ids[1:], after a ValueError for fewer than two ids.",
     ),
     wrong={
         "the targets are the inputs": _not_shifted,

@@ -42,7 +42,7 @@ def merge_pair(ids: Sequence[int], pair: tuple[int, int], new_id: int) -> list[i
     """
     merged, i = [], 0
     while i < len(ids):
-        if tuple(ids[i : i + 2]) == tuple(pair):
+        if tuple(ids[i : i + 2]) == pair:
             merged.append(new_id)
             i += 2
         else:
