@@ -95,21 +95,21 @@ def _chunks(ids: Iterable[int], vocab_size: int) -> Iterator[Int[np.ndarray, "ch
 def write_tokens(path: str | os.PathLike, ids: Iterable[int], vocab_size: int) -> int:
     """Write ids to a `.npy` token file in constant memory; return how many there were.
 
-    The file appears under its name whole or not at all (`replacing`): a writer that is killed leaves the
-    old file as it was.
+    The file appears under its name whole or not at all (`replacing`): a writer that is
+    killed leaves the old file as it was.
 
     Args:
         path: the file to make or to replace.
         ids: the token ids, from an iterator of any length.
         vocab_size: the tokenizer's; it decides the dtype (1, 2 or 4 bytes a token).
 
-    Raises ValueError for no ids at all and for one outside 0 ... vocab_size − 1, TypeError for one that is no integer;
-    then `path` is as it was before.
+    Raises ValueError for no ids at all and for one outside 0 ... vocab_size − 1,
+    TypeError for one that is no integer; then `path` is as it was before.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     count = write_tokens(f"{folder}/tokens.npy", iter([15496, 11, 995]), vocab_size=50_257)
-    ...     stored = np.load(f"{folder}/tokens.npy")
+    ...     count = write_tokens(f"{folder}/a.npy", iter([15496, 11, 995]), 50_257)
+    ...     stored = np.load(f"{folder}/a.npy")
     >>> count, stored
     (3, array([15496, 11, 995], dtype=uint16))
     """
