@@ -121,7 +121,8 @@ def can_view(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[i
     """Return the strides with which `.view(new_shape)` reads the same storage, or None when no strides do.
 
     The new dimensions must fill the blocks of the old ones exactly, from the right: a new dimension that
-    starts in one block and ends in the next would need two strides.
+    starts in one block and ends in the next would need two strides. A size of 1 gets the stride that it would have
+    with more. Without elements, the same shape keeps its strides and another one gets those of a fresh tensor.
 
     Raises ValueError when a size is negative (write out what -1 stands for).
     Source: the rules under `torch.Tensor.view`; `computeStride` in ATen/TensorUtils.cpp.
