@@ -1,5 +1,6 @@
 """Exercises of notebook 02: cases, hints, typical wrong answers. The references are in lmcourse.float_formats."""
 
+import functools
 import itertools
 import math
 import random
@@ -238,7 +239,8 @@ def _encode_cases() -> Iterator[Call]:
         yield from (call(x, *widths) for x in floats_near(*((a + b) / 2 for a, b in itertools.pairwise(grid))))
     for x in (math.inf, -math.inf, 1e300, 5e-324):
         yield call(x, 5, 10)
-    yield Call((math.nan, 5, 10), {}, same=_any_nan)
+    for widths in ((5, 10), (2, 1), (8, 23), (11, 52)):
+        yield Call((math.nan, *widths), {}, same=functools.partial(_any_nan, *widths))
     edges = (1 + 2**-11, 1 + 3 * 2**-11, 2 - 2**-12, 2**-24, 2**-25, 3 * 2**-26, 2**-14, 65504.0, 65519.0, 65520.0)
     yield from (call(x, 5, 10) for x in floats_near(*edges))
     for x in (0.1, 1 + 2**-8 + 2**-40, 3.4028234663852886e38, 2.0**-134 * 3):
@@ -248,10 +250,14 @@ def _encode_cases() -> Iterator[Call]:
     yield from (call(x, 11, 52) for x in (0.1, -1e300, 5e-324))
 
 
-def _any_nan(got, want):
-    if isinstance(got, int) and 0 <= got < 2**16 and math.isnan(float_formats.decode_bits(got, 5, 10)):
+def _any_nan(exponent_bits, mantissa_bits, got, want):
+    """Which pattern of a NaN is nobody's promise."""
+    if difference(got, want) is None:
         return None
-    return difference(got, want) or "no NaN"
+    fits = isinstance(got, int) and 0 <= got < 2 ** (1 + exponent_bits + mantissa_bits)
+    if fits and math.isnan(float_formats.decode_bits(got, exponent_bits, mantissa_bits)):
+        return None
+    return "the pattern of a NaN is wanted: the exponent all ones, the mantissa not 0"
 
 
 topic.exercise(

@@ -873,9 +873,7 @@ function render({ model, el }) {
     walk.set(Math.min(now.iteration, (now.nest?.iterations ?? 0) - 1) + 1, (now.nest?.iterations ?? 0) + 1);
     if (now.nest) mark();
     else view.say(`einops refuses this pattern: ${now.error.message}. ${now.error.fix}`, "bad");
-    view.source(
-      `${get("source")}${now.verdict?.question === questionText() ? ` · einops ${now.verdict.version} itself was asked here` : ""}`,
-    );
+    view.source(`${get("source")}${now.verdict?.question === questionText() ? " · einops itself was asked here" : ""}`);
     ask();
   }
 
