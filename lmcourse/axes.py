@@ -235,7 +235,9 @@ def loop_nest(
     return LoopNest(operation, reduction, tuple(inputs), output, shapes, sizes)
 
 
-def run(operation: str, pattern: str, tensors: Sequence, sizes: Mapping[str, int], *, reduction: str = "sum"):
+def run(
+    operation: str, pattern: str, tensors: Sequence, sizes: Mapping[str, int], *, reduction: str = "sum"
+) -> Tensor | np.ndarray:
     """Call the einops function named `operation`; what it returns and what it raises are einops' own.
 
     >>> run("repeat", "h -> h w", [torch.tensor([1, 2])], {"w": 3}).tolist()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import random
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -286,7 +287,7 @@ class FloatFormat:
         *,
         rounding: str = "nearest_even",
         overflow: str = "inf",
-        generator=None,
+        generator: random.Random | None = None,
     ) -> int:
         """The pattern that `x` becomes, in one rounding from its exact value.
 
@@ -501,7 +502,7 @@ def _floor_log2(x: Fraction) -> int:
     return exponent if numerator >= denominator else exponent - 1
 
 
-def _goes_up(rest: Fraction, below: int, rounding: str, generator) -> bool:
+def _goes_up(rest: Fraction, below: int, rounding: str, generator: random.Random | None) -> bool:
     """Is the neighbour farther from zero taken, when the magnitude is `rest` of the way from `below` to it?"""
     match rounding:
         case "nearest_even":

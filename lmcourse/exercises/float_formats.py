@@ -312,7 +312,7 @@ def _relative_eps(weight, update, fmt):
 
 
 def _diagnosis(weight: float, update: float, name: str) -> Case:
-    label = f"({weight!r}, {update!r}, FORMATS[{name!r}])"
+    label = f"diagnose({weight!r}, {update!r}, FORMATS[{name!r}])"
     return Case(label, lambda diagnose: diagnose(weight, update, FORMATS[name]))
 
 

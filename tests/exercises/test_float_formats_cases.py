@@ -56,7 +56,7 @@ def encode_by_neighbours(x, exponent_bits, mantissa_bits):
         middle = (low + high) // 2
         low, high = (middle, high) if number(middle) <= size else (low, middle)
     down, up = size - number(low), number(high) - size
-    return np.int64(sign | (low if down < up or (down == up and low % 2 == 0) else high)).item()
+    return sign | (low if down < up or (down == up and low % 2 == 0) else high)
 
 
 def limits_in_another_order(exponent_bits, mantissa_bits):
@@ -185,4 +185,4 @@ def test_right_answers_are_taken(name, answer):
 @pytest.mark.parametrize(("name", "answer"), [(name, answer) for name in WRONG for answer in WRONG[name]])
 def test_wrong_answers_are_refused(name, answer):
     outcome = judge(topic("float_formats").exercises[name], answer)
-    assert outcome.state == "wrong" and outcome.call.startswith(name) and outcome.note
+    assert outcome.state == "wrong" and name in outcome.call and outcome.note

@@ -167,4 +167,4 @@ def test_right_answers_are_taken(name, answer):
 @pytest.mark.parametrize(("name", "answer"), [(name, answer) for name in WRONG for answer in WRONG[name]])
 def test_wrong_answers_are_refused(name, answer):
     outcome = judge(topic("strides").exercises[name], answer)
-    assert outcome.state == "wrong" and outcome.call.startswith(name) and outcome.note
+    assert outcome.state == "wrong" and name in outcome.call and outcome.note
