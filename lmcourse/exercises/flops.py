@@ -145,8 +145,6 @@ topic.exercise(
         call(6e9, 50_000.0, 989.4e12),
         call(6e9, 400_000.0, 989.4e12, 8),
         call(6e9, 50_000.0, None),
-        call(6e9, 0.0, 989.4e12),
-        call(6e9, 50_000.0, 0.0),
     ],
     hints=(
         "FLOPs a token times tokens a second is a rate in FLOP/s. All devices together have devices · peak.",
@@ -233,12 +231,10 @@ topic.exercise(
         call(2, 16.0, 4.0),
         call(8, 80e9),
         call(8, 80e9, 12),
-        call(8, 0.0),
     ],
     hints=(
         "All devices together hold devices · memory_bytes.",
-        "Every parameter costs bytes_per_parameter, gradients and optimizer included. Call require_positive on all "
-        "three.",
+        "Every parameter costs bytes_per_parameter, gradients and optimizer included.",
     ),
     wrong={
         "one device": _one_device,

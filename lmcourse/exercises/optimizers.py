@@ -111,8 +111,8 @@ topic.exercise(
         probe("step(closure), which returns the closure's loss, from w = 3", _closure),
     ],
     hints=(
-        "Two loops: over `self.param_groups`, and in each over `group['params']`. A parameter whose `.grad` is None is "
-        "passed over; for the others call `self.update(param, param.grad, self.state[param], group)`.",
+        "Two loops: over `self.param_groups` in `step`, over `group['params']` in `update_group`. A parameter whose "
+        "`.grad` is None is passed over; the others get `self.update(param, param.grad, self.state[param], group)`.",
         "`update` must change the tensor itself: `param.sub_(group['lr'] * grad)`. A closure is called first, under "
         "`torch.enable_grad()`, since `step` as a whole runs under `no_grad`; its loss is what `step` returns.",
     ),
