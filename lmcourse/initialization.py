@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lmcourse.float_formats import FORMATS, FloatFormat
+from lmcourse.support.checks import got, one_of, whole
 
 SCHEMES = ("lecun", "xavier", "kaiming", "torch_default")
 
@@ -58,13 +59,10 @@ def trunc_normal_(
     if not (std > 0 and bound > 0):
         raise ValueError(f"std and bound: more than 0, got {std!r} and {bound!r}")
     with torch.no_grad():
-        edge = math.erf(bound / math.sqrt(2))  # a uniform in (-edge, edge), sent through the inverse of the normal's
-        uniform = torch.empty_like(tensor, dtype=torch.float64).uniform_(-edge, edge, generator=generator)
-        sample = uniform.erfinv_().mul_(std * math.sqrt(2)).clamp_(-bound * std, bound * std)
-        tensor.copy_(sample)
-        # Rounding to the tensor's own dtype may step over the edge by half an ulp.
-        outside = tensor.abs().double() > bound * std
-        return tensor.masked_fill_(outside, 0.0) if outside.any() else tensor
+        tensor.normal_(0, std, generator=generator)
+        while (outside := tensor.abs().double() > bound * std).any():
+            tensor[outside] = torch.empty_like(tensor[outside]).normal_(0, std, generator=generator)
+    return tensor
 
 
 def truncated_std(bound: float) -> float:
@@ -73,8 +71,6 @@ def truncated_std(bound: float) -> float:
     >>> round(truncated_std(3.0), 4), round(truncated_std(2.0), 3)
     (0.9866, 0.88)
     """
-    if not bound > 0:
-        raise ValueError(f"bound: more than 0, got {bound!r}")
     density = math.exp(-bound * bound / 2) / math.sqrt(2 * math.pi)
     return math.sqrt(1 - 2 * bound * density / math.erf(bound / math.sqrt(2)))
 
@@ -136,11 +132,8 @@ def expected_stds(depth: int, gain: float, activation: str) -> tuple[list[float]
     >>> [round(std, 3) for std in expected_stds(3, 1.0, "relu")[0]]
     [1.0, 0.707, 0.5]
     """
-    if depth < 1:
-        raise ValueError(f"depth: 1 or more, got {depth}")
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation: one of {', '.join(ACTIVATIONS)}, got {activation!r}")
-    function, slope = ACTIVATIONS[activation]
+    depth = whole("depth", depth, least=1)
+    function, slope = ACTIVATIONS[one_of("activation", activation, ACTIVATIONS)]
     z = torch.linspace(-8, 8, 4000, dtype=torch.float64)  # a normal average, as a sum over a fine grid without 0
     weight = torch.exp(-z.square() / 2) / torch.exp(-z.square() / 2).sum()
     variances, slopes, variance = [], [], gain**2
@@ -182,11 +175,8 @@ def propagate(
     >>> len(forward), forward[0].shape, backward[0].shape
     (3, torch.Size([2, 16]), torch.Size([2, 16]))
     """
-    if min(depth, width, batch) < 1:
-        raise ValueError(f"depth, width and batch: 1 or more, got {depth}, {width} and {batch}")
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation: one of {', '.join(ACTIVATIONS)}, got {activation!r}")
-    function, slope = ACTIVATIONS[activation]
+    depth, width, batch = whole("depth", depth, least=1), whole("width", width, least=1), whole("batch", batch, least=1)
+    function, slope = ACTIVATIONS[one_of("activation", activation, ACTIVATIONS)]
     generator = torch.Generator().manual_seed(seed)
     weights = torch.randn(depth, width, width, generator=generator) * (gain / math.sqrt(width))
     x = torch.randn(batch, width, generator=generator)
@@ -319,15 +309,13 @@ def _undisturbed(model: nn.Module) -> Iterator[None]:
 def lost_in(values: Tensor | tuple[float, ...], fmt: FloatFormat | str) -> tuple[float, float]:
     """The shares of `values` that a format would flush to zero, and push past its largest: (underflow, overflow).
 
-    Zeros do not count as flushed. Raises `ValueError` for a format that notebook 02 does not know.
+    Zeros do not count as flushed. Raises `ValueError` for a format that notebook 02 does not know, or that has no zero.
 
     >>> lost_in((1.0, 1e-9, 1e6, 0.0), "float16")
     (0.25, 0.25)
     """
     if isinstance(fmt, str):
-        if fmt not in FORMATS:
-            raise ValueError(f"fmt: one of {', '.join(FORMATS)}, got {fmt!r}")
-        fmt = FORMATS[fmt]
+        fmt = FORMATS[one_of("fmt", fmt, FORMATS)]
     if fmt.smallest_subnormal is None:
         raise ValueError(f"fmt: a format that has a zero, got {fmt.name}")
     size = torch.as_tensor(values, dtype=torch.float64).abs().flatten()

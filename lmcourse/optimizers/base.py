@@ -69,17 +69,15 @@ class Optimizer(torch.optim.Optimizer):
     def check_saved(self, group: dict[str, Any]) -> None:
         """Raise `ValueError` where a saved group lacks an option of this class, or has one that this class lacks."""
         kind, method = type(self).__name__, _method(self)
-        needed = [name for name in self.defaults if name not in method.fixed]
+        own, allowed = [name for name in self.defaults if name not in method.fixed], UNCHANGED | method.fixed
+        for name in sorted(group.keys() & TORCH_OPTIONS - set(own)):
+            if name not in allowed or group[name] != allowed[name]:
+                raise ValueError(f"{name}: {allowed.get(name, 'no option')} in {kind}, got {got(group[name])}")
         if method.twin and group.keys() & HOW:  # PyTorch saved it
-            needed += [name for name in inspect.signature(method.twin).parameters if name not in HOW | {"params"}]
-        for name in needed:
+            own += [name for name in inspect.signature(method.twin).parameters if name not in HOW | {"params"}]
+        for name in own:
             if name not in group:
                 raise ValueError(f"{name}: an option of {kind}, missing in this state dict, which another method saved")
-        allowed = UNCHANGED | method.fixed
-        for name in sorted(group.keys() & TORCH_OPTIONS):
-            chosen = name in self.defaults and name not in method.fixed
-            if not chosen and (name not in allowed or group[name] != allowed[name]):
-                raise ValueError(f"{name}: {allowed.get(name, 'no option')} in {kind}, got {got(group[name])}")
 
 
 def _check_rates(optimizer: torch.optim.Optimizer, *_: Any) -> None:
