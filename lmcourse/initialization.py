@@ -9,11 +9,14 @@ Not here: training, and orthogonal or data-dependent initialization.
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from lmcourse.float_formats import FORMATS, FloatFormat
 from lmcourse.support.checks import got, one_of, whole
@@ -216,29 +219,39 @@ class LayerSignal:
 
 
 def signal_statistics(
-    model: nn.Module, x: Tensor, *, loss: Callable[[Tensor], Tensor] | None = None, samples: int = 256
+    model: nn.Module, x: Tensor, *, loss: Callable[[Any], Tensor] | None = None, samples: int = 256
 ) -> list[LayerSignal]:
     """Run `model(x)` forward and backward once and report every module that has no children, in order of first use.
 
-    The backward pass starts from `loss(output)`, or from a standard normal gradient on the output where none is given.
-    The model, its gradients, its mode and PyTorch's random state are afterwards what they were before, and so they are
-    when the model raises. Raises `TypeError` where `model` is no module.
+    What is reported is the module's own output, also where a later one writes over it in place; of a module that
+    returns several tensors (an LSTM) the first. The backward pass starts from `loss(output)`, or from a standard
+    normal gradient on the output where none is given; where nothing can be trained there is none. The model (its
+    weights, gradients, buffers, modes and other attributes), `x` and PyTorch's random state are afterwards what they
+    were before, and so they are when the model raises.
+
+    Raises `TypeError` where `model` is no module, or returns no tensor and no loss is given that makes one of it;
+    `ValueError` for lazy layers, which have no sizes yet.
 
     >>> model = nn.Sequential(nn.Linear(64, 64), nn.ReLU())
     >>> [(layer.name, layer.kind) for layer in signal_statistics(model, torch.randn(8, 64))]
     [('0', 'Linear'), ('1', 'ReLU')]
     """
     if not isinstance(model, nn.Module):
-        raise TypeError(f"model: a torch.nn.Module, got {type(model).__name__}")
-    if samples < 1:
-        raise ValueError(f"samples: at least 1, got {samples}")
-    with _undisturbed(model), _recorded(model) as (outputs, gradients):
-        output = model(x)
-        if loss is not None:
-            loss(output).backward()
-        else:
-            noise = torch.randn(output.shape, generator=torch.Generator().manual_seed(0))
-            output.backward(noise.to(output))
+        raise TypeError(f"model: a torch.nn.Module, got {got(model)}")
+    if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+        raise ValueError("model: layers with sizes, got lazy ones; run model(x) once")
+    samples = whole("samples", samples, least=1)
+    own = x.detach().requires_grad_(x.requires_grad).clone()  # an in-place first layer writes into it
+    with _undisturbed(model, own.device), _watched(model) as (outputs, gradients):
+        output = model(own)
+        if loss is None and not isinstance(output, Tensor):
+            raise TypeError(f"model: one that returns a tensor, or a loss that makes one of it, got {got(output)}")
+        start = (
+            torch.randn(output.shape, generator=torch.Generator().manual_seed(0)).to(output) if loss is None else None
+        )
+        end = output if loss is None else loss(output)
+        if end.requires_grad:
+            end.backward(start)
         weights = {name: module.weight for name, module in model.named_modules() if _has_weight(module)}
         ratios = {n: _std(w.grad) / _std(w) for n, w in weights.items() if w.grad is not None and _std(w) > 0}
     return [
@@ -265,23 +278,27 @@ def _spread(values: Tensor, samples: int) -> tuple[float, ...]:
 
 
 @contextmanager
-def _recorded(model: nn.Module) -> Iterator[tuple[dict, dict]]:
-    """While this is open, outputs and their gradients are kept by module name."""
+def _watched(model: nn.Module) -> Iterator[tuple[dict[str, tuple[str, Tensor]], dict[str, Tensor]]]:
+    """While this is open, copies of outputs and of their gradients are kept by module name."""
     outputs: dict[str, tuple[str, Tensor]] = {}
     gradients: dict[str, Tensor] = {}
 
-    def keep(name: str):
-        def hook(module: nn.Module, _inputs, output) -> None:
-            if name in outputs or not (isinstance(output, Tensor) and output.is_floating_point()):
-                return  # a module that is used twice is reported at its first use
-            outputs[name] = (type(module).__name__, output.detach().float().cpu())
-            if output.requires_grad:
-                output.register_hook(lambda grad: gradients.__setitem__(name, grad.detach().float().cpu()))
+    def copied(values: Tensor) -> Tensor:
+        return values.detach().to("cpu", torch.float32, copy=True)
 
-        return hook
+    def keep(name: str, module: nn.Module, output: Any) -> None:
+        values = output[0] if isinstance(output, tuple | list) and output else output
+        if name in outputs or not isinstance(values, Tensor) or not values.is_floating_point():
+            return  # a module that is used twice is reported at its first use
+        outputs[name] = type(module).__name__, copied(values)
+        if values.requires_grad:
+            values.register_hook(lambda grad: gradients.__setitem__(name, copied(grad)))
 
     leaves = [(name, module) for name, module in model.named_modules() if not list(module.children())]
-    handles = [module.register_forward_hook(keep(name)) for name, module in leaves]
+    handles = [
+        module.register_forward_hook(lambda module, _, output, name=name: keep(name, module, output))
+        for name, module in leaves
+    ]
     try:
         yield outputs, gradients
     finally:
@@ -290,20 +307,48 @@ def _recorded(model: nn.Module) -> Iterator[tuple[dict, dict]]:
 
 
 @contextmanager
-def _undisturbed(model: nn.Module) -> Iterator[None]:
-    """Gradients, mode and PyTorch's random state are put back, whatever happens in between."""
-    parameters, training = list(model.parameters()), model.training
-    before = [p.grad for p in parameters]
-    devices = {p.device for p in parameters if p.device.type == "cuda"}
+def _undisturbed(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """The model and PyTorch's random state are put back, whatever happens in between."""
+    parameters = list(model.parameters())
+    tensors = [*parameters, *model.buffers(), *_loose_tensors(model)]
+    values, grads = [tensor.detach().clone() for tensor in tensors], [p.grad for p in parameters]
+    attributes = [(module, _contents(vars(module))) for module in model.modules()]
+    devices = {tensor.device for tensor in tensors if tensor.is_cuda} | ({device} if device.type == "cuda" else set())
     with torch.random.fork_rng(devices=devices), torch.enable_grad():
         for p in parameters:
             p.grad = None
         try:
             yield
         finally:
-            for p, grad in zip(parameters, before):
+            for module, contents in attributes:
+                _restore(vars(module), contents)
+            for tensor, value in zip(tensors, values):
+                if not torch.equal(tensor, value):
+                    tensor.data.copy_(value)  # behind autograd's back: a graph of the reader's stays valid
+            for p, grad in zip(parameters, grads):
                 p.grad = grad
-            model.train(training)
+
+
+def _loose_tensors(model: nn.Module) -> list[Tensor]:
+    """Tensors that a module keeps as plain attributes, as the old spectral norm does."""
+    return [value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor)]
+
+
+def _contents(attributes: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Every attribute, and of lists, sets and dictionaries (a module keeps its buffers in one) what they hold."""
+    return {
+        name: (value, copy(value) if isinstance(value, list | set | dict) else None)
+        for name, value in attributes.items()
+    }
+
+
+def _restore(attributes: dict[str, Any], contents: dict[str, tuple[Any, Any]]) -> None:
+    attributes.clear()
+    for name, (value, held) in contents.items():
+        attributes[name] = value
+        if held is not None:
+            value.clear()
+            value.extend(held) if isinstance(value, list) else value.update(held)
 
 
 def lost_in(values: Tensor | tuple[float, ...], fmt: FloatFormat | str) -> tuple[float, float]:
