@@ -6,20 +6,21 @@ branches, and `signal_statistics`, which watches any module through hooks that l
 Not here: training, and orthogonal or data-dependent initialization.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
+from typing import TYPE_CHECKING, Any
 
 from lmcourse.float_formats import FORMATS, FloatFormat
 from lmcourse.support.checks import got, one_of, whole
+from lmcourse.support.optional import Tensor, nn, torch
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 SCHEMES = ("lecun", "xavier", "kaiming", "torch_default")
 
@@ -238,7 +239,7 @@ def signal_statistics(
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: a torch.nn.Module, got {got(model)}")
-    if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+    if any(nn.parameter.is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
         raise ValueError("model: layers with sizes, got lazy ones; run model(x) once")
     samples = whole("samples", samples, least=1)
     own = x.detach().requires_grad_(x.requires_grad).clone()  # an in-place first layer writes into it

@@ -1,13 +1,14 @@
 """What every optimizer here inherits: PyTorch's groups and state, and checks of options, rates and state dicts."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-
 from lmcourse.support.checks import got, number, whole
+from lmcourse.support.optional import torch
 
 
 class Optimizer(torch.optim.Optimizer):

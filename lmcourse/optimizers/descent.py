@@ -10,10 +10,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from lmcourse.optimizers.base import Optimizer
+from lmcourse.support.optional import Tensor, torch
 
 
 class SGD(Optimizer):

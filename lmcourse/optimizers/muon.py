@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
-
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from lmcourse.optimizers.descent import SGD
 from lmcourse.support.checks import one_of
+from lmcourse.support.optional import Tensor, torch
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 def orthogonalize(
