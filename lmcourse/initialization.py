@@ -51,10 +51,11 @@ def linear_std(fan_in: int, fan_out: int, scheme: str) -> float:
 def trunc_normal_(
     tensor: Float[Tensor, "..."], std: float, bound: float = 3.0, *, generator: torch.Generator | None = None
 ) -> Float[Tensor, "..."]:
-    """Fill `tensor` from a normal of `std`, cut at ±`bound` standard deviations; return it.
+    """Fill `tensor` (a parameter too) in place from a normal of `std`, cut at ±`bound` standard deviations; return it.
 
     `torch.nn.init.trunc_normal_` takes its bounds as absolute values instead. The cut narrows: the result's own std is
-    `std * truncated_std(bound)`. Raises `ValueError` unless std and bound are positive.
+    `std * truncated_std(bound)`. What is drawn comes from `generator`, where one is given: the same seed, the same
+    values. Raises `ValueError` unless std and bound are positive.
 
     >>> w = trunc_normal_(torch.empty(1000, 1000), std=0.02, bound=2.0)
     >>> w.abs().max().item() <= 0.04, round(w.std().item() / 0.02, 2)
@@ -83,7 +84,8 @@ def init_residual(weight: Float[Tensor, "fan_out fan_in"], num_layers: int) -> F
     """Fill the last matrix of a residual branch so that 2 · num_layers branches together add a variance of one.
 
     A Transformer has two branches a layer (attention, feed-forward); each writes to the stream with std
-    1/√(fan_in · 2 · num_layers), as in GPT-2. Returns `weight`. Raises `ValueError` for num_layers below 1.
+    1/√(fan_in · 2 · num_layers), as in GPT-2. Works in place, on a parameter too, and returns `weight`. Raises
+    `ValueError` for num_layers below 1.
 
     >>> w = init_residual(torch.empty(400, 400), num_layers=8)
     >>> round(w.std().item() * math.sqrt(400 * 16), 2)
