@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator
 
 from lmcourse import initialization as init
+from lmcourse.exercises import _initialization as mistakes
 from lmcourse.exercises.cases import Case, Within, call, noise, probe
 from lmcourse.exercises.judging import Call
 from lmcourse.exercises.topic import Topic
@@ -19,31 +20,6 @@ check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.read
 
 
 # --- linear_std
-
-
-def _fans_swapped(fan_in, fan_out, scheme):
-    return init.linear_std(fan_out, fan_in, scheme)
-
-
-def _variance(fan_in, fan_out, scheme):
-    return init.linear_std(fan_in, fan_out, scheme) ** 2
-
-
-def _torch_default_without_three(fan_in, fan_out, scheme):
-    return 1 / math.sqrt(fan_in) if scheme == "torch_default" else init.linear_std(fan_in, fan_out, scheme)
-
-
-def _half_xavier(fan_in, fan_out, scheme):
-    std = init.linear_std(fan_in, fan_out, scheme)
-    return std / math.sqrt(2) if scheme == "xavier" else std
-
-
-def _any_fan_out(fan_in, fan_out, scheme):
-    return init.linear_std(fan_in, max(fan_out, 1), scheme)
-
-
-def _key_error(fan_in, fan_out, scheme):
-    return init.linear_std(fan_in, fan_out, {name: name for name in init.SCHEMES}[scheme])
 
 
 def _std_cases() -> Iterator[Call]:
@@ -65,59 +41,18 @@ topic.exercise(
         "A uniform on ±a has variance a²/3, and nn.Linear takes a = 1/√fan_in.",
     ),
     wrong={
-        "inputs and outputs have changed places": _fans_swapped,
-        "this is the variance; the std is its root": _variance,
-        "1/√fan_in is the half-width of nn.Linear's uniform, not its std": _torch_default_without_three,
-        "half of Xavier's variance": _half_xavier,
-        "takes a fan_out of 0": _any_fan_out,
-        "a KeyError for an unknown scheme": _key_error,
+        "inputs and outputs have changed places": mistakes.fans_swapped,
+        "this is the variance; the std is its root": mistakes.variance,
+        "1/√fan_in is the half-width of nn.Linear's uniform, not its std": mistakes.torch_default_without_three,
+        "half of Xavier's variance": mistakes.half_xavier,
+        "takes a fan_out of 0": mistakes.any_fan_out,
+        "a KeyError for an unknown scheme": mistakes.key_error,
     },
     minutes=8,
     level=1,
 )
 
 # --- trunc_normal_
-
-
-def _clamps(tensor, std, bound=3.0, *, generator=None):
-    _positive(std, bound)
-    with torch.no_grad():
-        return tensor.normal_(0, std, generator=generator).clamp_(-bound * std, bound * std)
-
-
-def _absolute(tensor, std, bound=3.0, *, generator=None):
-    _positive(std, bound)
-    return nn.init.trunc_normal_(tensor, std=std, a=-bound, b=bound, generator=generator)
-
-
-def _new_tensor(tensor, std, bound=3.0, *, generator=None):
-    return init.trunc_normal_(torch.empty_like(tensor), std, bound, generator=generator)
-
-
-def _zeroes(tensor, std, bound=3.0, *, generator=None):
-    _positive(std, bound)
-    with torch.no_grad():
-        tensor.normal_(0, std, generator=generator)
-        return tensor.masked_fill_(tensor.abs() > bound * std, 0.0)
-
-
-def _returns_nothing(tensor, std, bound=3.0, *, generator=None):
-    init.trunc_normal_(tensor, std, bound, generator=generator)
-
-
-def _own_dice(tensor, std, bound=3.0, *, generator=None):
-    return init.trunc_normal_(tensor, std, bound)
-
-
-def _widened(tensor, std, bound=3.0, *, generator=None):
-    init.trunc_normal_(tensor, std, bound, generator=generator)
-    with torch.no_grad():
-        return tensor.div_(init.truncated_std(bound))
-
-
-def _positive(std, bound):
-    if not (std > 0 and bound > 0):
-        raise ValueError("std and bound: more than 0")
 
 
 def _below(x: float) -> float:
@@ -189,43 +124,19 @@ topic.exercise(
         "instead piles values up at the edge.",
     ),
     wrong={
-        "clamps: what lies outside piles up at the edge": _clamps,
-        "the bound taken as an absolute value": _absolute,
-        "fills another tensor": _new_tensor,
-        "what lies outside becomes 0": _zeroes,
-        "returns nothing": _returns_nothing,
-        "leaves the generator aside": _own_dice,
-        "stretched back to std, over the bound": _widened,
+        "clamps: what lies outside piles up at the edge": mistakes.clamps,
+        "the bound taken as an absolute value": mistakes.absolute,
+        "fills another tensor": mistakes.new_tensor,
+        "what lies outside becomes 0": mistakes.zeroes,
+        "returns nothing": mistakes.returns_nothing,
+        "leaves the generator aside": mistakes.own_dice,
+        "stretched back to std, over the bound": mistakes.widened,
     },
     minutes=12,
     level=2,
 )
 
 # --- init_residual
-
-
-def _without_two(weight, num_layers):
-    return init.init_residual(weight, num_layers).mul_(math.sqrt(2))
-
-
-def _fan_out(weight, num_layers):
-    return init.init_residual(weight, num_layers).mul_(math.sqrt(weight.shape[1] / weight.shape[0]))
-
-
-def _no_fan(weight, num_layers):
-    return init.init_residual(weight, num_layers).mul_(math.sqrt(weight.shape[1]))
-
-
-def _the_variance(weight, num_layers):
-    return init.init_residual(weight, num_layers).div_(math.sqrt(weight.shape[1] * 2 * num_layers))
-
-
-def _another_matrix(weight, num_layers):
-    return init.init_residual(torch.empty_like(weight), num_layers)
-
-
-def _any_depth(weight, num_layers):
-    return init.init_residual(weight, max(num_layers, 1))
 
 
 def _spread(shape: tuple[int, int], num_layers: int) -> Iterator[Case]:
@@ -273,22 +184,18 @@ topic.exercise(
         "std=...)` fills a weight in place and returns it.",
     ),
     wrong={
-        "one branch a layer, where there are two": _without_two,
-        "takes fan_out for fan_in": _fan_out,
-        "leaves the fan aside": _no_fan,
-        "this is the variance; the std is its root": _the_variance,
-        "fills another matrix": _another_matrix,
-        "takes a depth of 0": _any_depth,
+        "one branch a layer, where there are two": mistakes.without_two,
+        "takes fan_out for fan_in": mistakes.fan_out,
+        "leaves the fan aside": mistakes.no_fan,
+        "this is the variance; the std is its root": mistakes.the_variance,
+        "fills another matrix": mistakes.another_matrix,
+        "takes a depth of 0": mistakes.any_depth,
     },
     minutes=8,
     level=2,
 )
 
 # --- initial_loss
-
-
-def _negative(vocab_size):
-    return -init.initial_loss(vocab_size)
 
 
 def _loss_cases() -> Iterator[Call]:
@@ -307,7 +214,7 @@ topic.exercise(
     wrong={
         "this is in bits; nats were asked": lambda vocab_size: init.initial_loss(vocab_size) / math.log(2),
         "this is the probability, not minus its logarithm": lambda vocab_size: math.exp(-init.initial_loss(vocab_size)),
-        "the logarithm of the probability, without the minus": _negative,
+        "the logarithm of the probability, without the minus": mistakes.negative,
         "takes a vocabulary of no tokens": lambda vocab_size: math.log(max(vocab_size, 1)),
     },
     minutes=4,
@@ -317,50 +224,27 @@ topic.exercise(
 # --- find_the_bad_layer
 
 
-def _changes(model, x):
-    """Each linear layer, with the std before it and after its activation."""
-    before = x.std().item()
-    for layer in init.signal_statistics(model, x):
-        if layer.kind == "ReLU":
-            yield layer.name.replace("act", "layer"), before, layer.std
-            before = layer.std
-
-
-def _widest_output(model, x):
-    return max(_changes(model, x), key=lambda layer: layer[2])[0]
-
-
-def _smallest_output(model, x):
-    return min(_changes(model, x), key=lambda layer: layer[2])[0]
-
-
-def _by_difference(model, x):
-    return max(_changes(model, x), key=lambda layer: abs(layer[2] - layer[1]))[0]
-
-
-def _growth_alone(model, x):
-    return max(_changes(model, x), key=lambda layer: layer[2] / (layer[1] + 1e-12))[0]
-
-
-def _shrinking_alone(model, x):
-    return min(_changes(model, x), key=lambda layer: layer[2] / (layer[1] + 1e-12))[0]
-
-
-def _names_the_activation(model, x):
-    return init.find_the_bad_layer(model, x).replace("layer", "act")
-
-
-def _one_too_late(model, x):
-    return f"layer{int(init.find_the_bad_layer(model, x).removeprefix('layer')) + 1}"
-
-
 def _finds(seed: int, depth: int, width: int) -> Case:
     x = noise(64, width, seed=seed)
     label = f"find_the_bad_layer(faulty_network({seed}, depth={depth}, width={width}), x), x standard normal"
     return probe(label, lambda find: find(init.faulty_network(seed, depth, width), x))
 
 
+def _mild(seed: int) -> Case:
+    """A network in which one layer is off by a factor of two."""
+
+    def run(find):
+        model = init.faulty_network(seed, depth=6, width=64)
+        for k, layer in enumerate(model[::2]):
+            wide = (2.0 if k == seed else 1.0) * init.linear_std(64, 64, "kaiming")
+            layer.weight.data, layer.bias.data = wide * noise(64, 64, seed=10 + k), torch.zeros(64)
+        return find(model, noise(64, 64, seed=seed))
+
+    return probe(f"a healthy network of six layers of width 64, layer{seed} twice as wide; find_the_bad_layer", run)
+
+
 def _networks() -> Iterator[Case]:
+    yield from map(_mild, range(6))
     yield from (_finds(seed, depth=4, width=32) for seed in range(1, 7))
     yield from (_finds(seed, depth=20, width=16) for seed in (1, 3, 4, 18))
     yield from (_finds(seed, depth=12, width=64) for seed in (0, 5, 7))
@@ -376,13 +260,13 @@ topic.exercise(
         "of 10 and one of 1/10 are equally far from 1: compare the size of their logarithms.",
     ),
     wrong={
-        "the widest output: behind a layer that is too wide, all are wide": _widest_output,
-        "the smallest output: behind a layer that is too narrow, all are narrow": _smallest_output,
-        "the largest difference, where the ratio tells": _by_difference,
-        "looks for growth alone": _growth_alone,
-        "looks for shrinking alone": _shrinking_alone,
-        "names the activation": _names_the_activation,
-        "one layer too late": _one_too_late,
+        "the widest output: behind a layer that is too wide, all are wide": mistakes.widest_output,
+        "the smallest output: behind a layer that is too narrow, all are narrow": mistakes.smallest_output,
+        "the largest difference, where the ratio tells": mistakes.by_difference,
+        "looks for growth alone": mistakes.growth_alone,
+        "looks for shrinking alone": mistakes.shrinking_alone,
+        "names the activation": mistakes.names_the_activation,
+        "one layer too late": mistakes.one_too_late,
     },
     minutes=15,
     level=3,

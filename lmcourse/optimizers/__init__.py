@@ -26,7 +26,7 @@ from lmcourse.optimizers.descent import (
     steps_under,
 )
 from lmcourse.optimizers.muon import Muon, orthogonalize
-from lmcourse.optimizers.schedules import clip_grad_norm_, cosine_lr, wsd_lr
+from lmcourse.optimizers.schedules import clip_grad_norm_, cosine_lr, plain_clip_grad_norm_, wsd_lr
 
 __all__ = [
     "SGD",
@@ -42,6 +42,7 @@ __all__ = [
     "cosine_lr",
     "distance_after",
     "orthogonalize",
+    "plain_clip_grad_norm_",
     "state_bytes",
     "steps_under",
     "wsd_lr",

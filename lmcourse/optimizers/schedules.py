@@ -17,7 +17,7 @@ def cosine_lr(step: int, *, max_lr: float, min_lr: float, warmup_steps: int, tot
     >>> [round(cosine_lr(t, max_lr=1.0, min_lr=0.1, warmup_steps=2, total_steps=6), 3) for t in range(8)]
     [0.0, 0.5, 1.0, 0.868, 0.55, 0.232, 0.1, 0.1]
     """
-    if not (step >= 0 and 0 <= min_lr <= max_lr < math.inf and 0 <= warmup_steps <= total_steps):
+    if not (step >= 0 and 0 <= min_lr <= max_lr and 0 <= warmup_steps <= total_steps):
         raise ValueError(
             f"step, min_lr <= max_lr, warmup_steps <= total_steps: 0 or more and in this order, got step {step}, "
             f"min_lr {min_lr}, max_lr {max_lr}, warmup_steps {warmup_steps}, total_steps {total_steps}"
@@ -50,15 +50,16 @@ def wsd_lr(step: int, *, max_lr: float, min_lr: float, warmup_steps: int, decay_
     return min_lr + remaining * (max_lr - min_lr)
 
 
-def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> float:
+def plain_clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> float:
     """Scale all gradients together, in place, so that their global norm is at most `max_norm`; return the norm before.
 
-    One factor for all, so the direction stays. Gradients whose norm is infinite or NaN are left as they are: look at
-    the returned value. Raises `ValueError` when `max_norm` is not above 0.
+    One factor for all, so the direction stays. Parameters without a gradient are passed over; without any the norm is
+    0. Gradients whose norm is infinite or NaN are left as they are: look at the returned value. Raises `ValueError`
+    when `max_norm` is not above 0.
 
     >>> a, b = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
     >>> a.grad, b.grad = torch.tensor([3.0]), torch.tensor([4.0])
-    >>> clip_grad_norm_([a, b], max_norm=1.0)
+    >>> plain_clip_grad_norm_([a, b], max_norm=1.0)
     5.0
     >>> a.grad, b.grad
     (tensor([0.6000]), tensor([0.8000]))
@@ -69,15 +70,27 @@ def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> f
     grads = [param.grad for param in parameters if param.grad is not None]
     if not grads:
         return 0.0
-
-    def norm_of(grads: list[Tensor]) -> float:  # squared and summed in 32 bits: 300² is infinite in float16
-        wide = (torch.promote_types(grad.dtype, torch.float32) for grad in grads)
-        norms = [torch.linalg.vector_norm(grad, dtype=dtype) for grad, dtype in zip(grads, wide)]
-        return torch.linalg.vector_norm(torch.stack(norms)).item()
-
-    norm = norm_of(grads)
-    if norm == math.inf:  # perhaps only the squares are too large: 1e24² is infinite in float32
-        norm = 2.0**100 * norm_of([grad * 2.0**-100 for grad in grads])
+    # 16-bit gradients are squared and summed in 32 bits: 300² is infinite in float16.
+    norms = [torch.linalg.vector_norm(g, dtype=torch.promote_types(g.dtype, torch.float32)) for g in grads]
+    norm = torch.linalg.vector_norm(torch.stack(norms)).item()
     if math.isfinite(norm):
         torch._foreach_mul_(grads, min(1.0, max_norm / (norm + 1e-6)))  # 1e-6 as in torch.nn.utils
+    return norm
+
+
+def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> float:
+    """`plain_clip_grad_norm_`, also for gradients that are finite while their squares are too large for 32 bits.
+
+    >>> w = torch.zeros(2, requires_grad=True)
+    >>> w.grad = torch.tensor([6e23, 8e23])
+    >>> f"{clip_grad_norm_(w, max_norm=1.0):.1e}", w.grad
+    ('1.0e+24', tensor([0.6000, 0.8000]))
+    """
+    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    norm = plain_clip_grad_norm_(parameters, max_norm)
+    grads = [param.grad for param in parameters if param.grad is not None]
+    if norm == math.inf and all(grad.isfinite().all() for grad in grads):
+        torch._foreach_mul_(grads, 2.0**-100)
+        norm = 2.0**100 * plain_clip_grad_norm_(parameters, math.inf)
+        torch._foreach_mul_(grads, 2.0**100 * min(1.0, max_norm / norm))
     return norm
