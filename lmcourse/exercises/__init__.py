@@ -1,4 +1,4 @@
-"""Exercises that never block: `check`, `predict`, `quiz` and `YourTurn`.
+"""Exercises that never block: `check`, `predict`, `quiz`, `reset` and `YourTurn`.
 
 A notebook takes them from its own topic, `from lmcourse.exercises.strides import check, predict, quiz, ready`; the
 functions here do the same for a topic given by name. One file a topic holds cases, hints and typical wrong answers,
@@ -11,9 +11,9 @@ import pkgutil
 from lmcourse.exercises.judging import YourTurn
 from lmcourse.exercises.topic import Topic
 
-__all__ = ["YourTurn", "check", "predict", "quiz", "topic", "topic_names"]
+__all__ = ["YourTurn", "check", "predict", "quiz", "reset", "topic", "topic_names"]
 
-_PLUMBING = {"cards", "cases", "comparing", "judging", "limits", "predictions", "progress", "topic"}
+_PLUMBING = {"cards", "cases", "comparing", "judging", "limits", "predictions", "progress", "restart", "topic"}
 
 
 def topic_names() -> list[str]:
@@ -57,3 +57,17 @@ def predict(key: str, guess, topic_name: str) -> None:
 def quiz(topic_name: str) -> None:
     """`topic(topic_name).quiz()`."""
     topic(topic_name).quiz()
+
+
+def reset(exercise: str, topic_name: str | None = None) -> None:
+    """Do an exercise again: its stub stands in a new cell below. Raises ValueError for a name that is no exercise.
+
+    >>> reset("merge_pairs")
+    Traceback (most recent call last):
+    ValueError: exercise: the name of one, such as merge_pair, got 'merge_pairs'
+    """
+    for name in topic_names() if topic_name is None else [topic_name]:
+        if exercise in topic(name).exercises:
+            topic(name).reset(exercise)
+            return
+    raise ValueError(f"exercise: the name of one, such as merge_pair, got {exercise!r}")

@@ -33,8 +33,9 @@ class Card:
     def html(self) -> str:
         """The card with its folded parts."""
         esc = html.escape
-        parts = [f"<p><b>{MARKS[self.state]} {esc(self.headline)}</b></p>"]
-        parts += [f"<p>{esc(line)}</p>" for line in self.lines]
+        near = ' style="margin:4px 0"'
+        parts = [f"<p{near}><b>{MARKS[self.state]} {esc(self.headline)}</b></p>"]
+        parts += [f"<p{near}>{esc(line)}</p>" for line in self.lines]
         if self.rows:
             cells = "".join(
                 f'<tr><th style="text-align:left;vertical-align:top">{esc(label)}</th>'

@@ -6,6 +6,7 @@ for a number, and rounding does not count. Neither library is imported: an objec
 
 import math
 import numbers
+import re
 import reprlib
 import sys
 import types
@@ -263,7 +264,8 @@ _repr.maxdict, _repr.maxstring, _repr.maxlong, _repr.maxother = 8, 120, 60, 240
 def shorten(value: Any) -> str:
     """A repr that fits a card, of anything at all."""
     try:
-        return repr(value) if type(value).__name__ == "Raised" else _repr.repr(value)
+        text = repr(value) if type(value).__name__ == "Raised" else _repr.repr(value)
+        return re.sub(r"\s+", " ", text) if is_array(value) else text
     except Exception as error:
         return f"<a {type(value).__name__} whose repr raises {type(error).__name__}>"
 

@@ -14,7 +14,7 @@ import linecache
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lmcourse.exercises.comparing import Note, Within, difference, exactly, shorten, size_of
@@ -39,6 +39,8 @@ class YourTurn(Exception):
 
 
 _THE_REFERENCE = object()
+_IT_RAISED = "your code raised this"
+_ARGUMENTS = "the result is right, but the call leaves its arguments changed otherwise than it should"
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,21 @@ class Call:
     kwargs: dict[str, Any]
     want: Any = _THE_REFERENCE
     same: Callable[[Any, Any], str | None] | None = None
+    shown: str = ""
+
+    def said(self, shown: str) -> "Call":
+        """The same case, whose arguments are shown like this: where their repr is long.
+
+        >>> call(list(range(1000))).said("(list(range(1000)))").label
+        '(list(range(1000)))'
+        """
+        return replace(self, shown=shown)
 
     @property
     def label(self) -> str:
         """`([1, 2], n=3)`, made only where it is shown: there may be thousands of cases."""
+        if self.shown:
+            return self.shown
         shown = [shorten(a) for a in self.args] + [f"{k}={shorten(v)}" for k, v in self.kwargs.items()]
         return f"({', '.join(shown)})"
 
@@ -133,6 +146,15 @@ class Outcome:
     line: str = ""
     printed: str = ""
     known: str = ""
+
+    def is_in_sight(self) -> bool:
+        """Whether `note` says no more than `expected` and `got` do."""
+        note = self.note
+        if not isinstance(note, Note):
+            return note == _IT_RAISED
+        where = f"{note.where}: " if note.where else ""
+        same = (self.expected, self.got) == (where + note.want, where + note.got)
+        return same and note.endswith(f"{note.got}, where {note.want} is wanted")
 
 
 @dataclass
@@ -200,7 +222,7 @@ def _judge_case(exercise, attempt, case, limits: Limits) -> Outcome | None:
     known = _known_mistake(exercise, attempt, case, got, limits)
     line = got.line if isinstance(got, Raised) else ""
     expected, found = _what_differs(want, got, note, case, exercise)
-    return Outcome("wrong", exercise.said(case), expected, found, str(note), line, printed.text(), known)
+    return Outcome("wrong", exercise.said(case), expected, found, note, line, printed.text(), known)
 
 
 def _wanted(case, reference):
@@ -245,11 +267,11 @@ def _compare(got, want, same) -> str | None:
                 f"Python knows no `{got.error.name}` here. If the kernel was restarted: "
                 "run the notebook's first cell, then this one"
             )
-        return "your code raised this"
+        return _IT_RAISED
     try:
         note = same(_value(got), _value(want))
         if note is None and isinstance(want, Called) and difference(got.arguments, want.arguments) is not None:
-            note = "the result is right, but the call leaves its arguments changed otherwise than it should"
+            note = _ARGUMENTS
     except (Stopped, KeyboardInterrupt):
         raise
     except Exception as error:  # an object of the reader's that cannot even be compared
@@ -270,6 +292,8 @@ def _same(exercise, case):
 def _known_mistake(exercise, attempt, case, got, limits) -> str:
     """The name of the declared wrong answer that gives what this attempt gives, here and wherever else one looks."""
     alike = {name: w for name, w in exercise.wrong.items() if _agrees(exercise, case, w, got, limits)}
+    if not alike:
+        return ""
     begun = time.process_time()
     for other in itertools.islice(exercise.all_cases(), _ALIKE):
         if not alike or time.process_time() - begun > 1.0:
@@ -298,12 +322,18 @@ def _alike(got, result, same) -> bool:
         return isinstance(got, Raised) and isinstance(result, Raised) and type(got.error) is type(result.error)
     if isinstance(got, Called) and difference(got.arguments, result.arguments) is not None:
         return False
-    return same(_value(got), _value(result)) is None
+    pair = _value(got), _value(result)
+    return same(*pair) is None or exactly(*pair) is None  # an own `same` may look at `got` alone
 
 
 def _what_differs(want, got, note, case, exercise) -> tuple[str, str]:
     """The two texts for the card: the whole results where they are short, else the two parts that differ."""
     expected, found = _show(want, case, exercise), _show(got, case, exercise)
+    if note == _ARGUMENTS:
+        return tuple(
+            f"{text}; afterwards the arguments are {shorten(result.arguments)}"
+            for text, result in [(expected, want), (found, got)]
+        )
     if isinstance(note, Note) and note.got != note.want:
         if isinstance(want, Within):
             return note.want, note.got

@@ -84,11 +84,11 @@ class Limits:
                 self.running = True
                 result = work()
             except MemoryError:
-                self.stopped = self.stopped or Stopped("it asked for more memory than there is")
+                self.stopped = self.stopped or Stopped("this call asked for more memory than there is")
             except RuntimeError as error:  # PyTorch's MemoryError
                 if "allocate memory" not in str(error):
                     raise
-                self.stopped = self.stopped or Stopped("it asked for more memory than there is")
+                self.stopped = self.stopped or Stopped("this call asked for more memory than there is")
             except BaseException:
                 if self.stopped is None:
                     raise
@@ -112,9 +112,9 @@ class Limits:
         seconds, used = time.monotonic() - self._begun, time.process_time() - self._used
         allowed = self.megabytes + 10 * self.need
         if taken > allowed:
-            return Stopped(f"it took more than {allowed:,.0f} MB of memory")
+            return Stopped(f"this call took more than {allowed:,.0f} MB of memory")
         if seconds > SECONDS_IDLE / SECONDS * self.seconds or (seconds > self.seconds and used > self.seconds / 2):
-            return Stopped(f"it had not returned after {self.seconds:g} s")
+            return Stopped(f"this call had not returned after {self.seconds:g} s")
         return None
 
     def _on_signal(self, signum: int, frame: object) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import math
 import os
 import platform
 import re
@@ -11,9 +12,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from lmcourse import __version__
-from lmcourse.exercises import progress
+from lmcourse.exercises import progress, restart
 from lmcourse.exercises.cards import Card
-from lmcourse.exercises.comparing import shorten
+from lmcourse.exercises.comparing import scalar, shorten
 from lmcourse.exercises.judging import Call, Case, Exercise, Interrupted, Outcome, judge
 from lmcourse.exercises.predictions import Prediction
 
@@ -84,6 +85,8 @@ class Topic:
 
     def ready(self) -> None:
         """Print the versions and the device: the sign that the setup cell has run."""
+        if shell := _shell():
+            restart.load_ipython_extension(shell)
         words = [f"python {platform.python_version()}", f"lmcourse {__version__}"]
         if "torch" in sys.modules:
             from lmcourse.support import device
@@ -173,7 +176,7 @@ class Topic:
 
     def _prediction_card(self, key: str, guess: Any) -> Card:
         prediction, said = self.predictions[key], shorten(guess)
-        answer = shorten(prediction.the_answer())
+        answer = _in_full(prediction.the_answer())
         if prediction.is_right(guess):
             return Card("correct", f"Right: {answer}", (prediction.why,))
         if not prediction.is_readable(guess):
@@ -204,12 +207,14 @@ class Topic:
             )
             rows += (("your line", outcome.line),) if outcome.line else ()
             rows += (("printed", outcome.printed),) if outcome.printed else ()
-            lines = (f"{outcome.note[:1].upper()}{outcome.note[1:]}.",) if outcome.note else ()
+            lines = (_sentence(outcome.note),) if outcome.note and not outcome.is_in_sight() else ()
             lines += (f"A known mistake gives the same: {outcome.known}.",) if outcome.known else ()
         hints = tuple((f"Hint {k}", text, False) for k, text in enumerate(exercise.hints, 1))
         folds = () if outcome.state == "correct" else hints
         title = "The reference, to compare with yours" if outcome.state == "correct" else "Solution"
         folds += ((title, self.solution(name), True),)
+        if outcome.state == "correct":
+            folds += (("Once more", f'from lmcourse.exercises import reset\n\nreset("{name}")', True),)
         tail = "" if outcome.state == "correct" else f'Hints: topic("{self.name}").hint("{name}")'
         return Card(outcome.state, headline, lines, rows, folds, tail)
 
@@ -234,6 +239,18 @@ def stub_of(solution: str, name: str) -> str:
         kept += [*lines[at:end], " " * first.col_offset + "raise YourTurn"]
         at = function.end_lineno
     return "\n".join([*kept, *lines[at:], "", "", f"{name} = check({name})"])
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:] + ("" if words[-1] in ".?" else ".")
+
+
+def _in_full(answer: Any) -> str:
+    """An answer as one says it: 40,000,000,000 and not 40000000000.0."""
+    answer = scalar(answer)
+    if isinstance(answer, bool) or not isinstance(answer, int | float):
+        return shorten(answer)
+    return f"{answer:,.0f}" if math.isfinite(answer) and answer == round(answer) else f"{answer:.6g}"
 
 
 def _strict() -> bool:

@@ -2,13 +2,16 @@
 
 import json
 import math
+from collections import deque
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 
 from lmcourse.exercises import YourTurn, judging, progress
-from lmcourse.exercises.judging import call, difference, probe
+from lmcourse.exercises.cases import Bits, Within, fields
+from lmcourse.exercises.judging import Exercise, call, difference, exactly, probe
 from lmcourse.exercises.topic import NotSolved, Topic
 
 
@@ -219,6 +222,158 @@ def test_progress_survives_a_broken_file_and_a_folder_that_is_none(tmp_path, mon
     assert progress.load() == {}
 
 
+def made(reference, *cases, wrong=None, **settings):
+    """An exercise of its own."""
+    topic = Topic("demo", 7)
+    topic.exercise(reference, cases=list(cases), hints=(), wrong=wrong or {}, minutes=1, level=1, **settings)
+    return topic.exercises[settings.get("name", reference.__name__)]
+
+
+def test_a_card_shows_the_readers_own_line():
+    def double(values):
+        total = []
+        for i in range(len(values) + 1):
+            total.append(2 * values[i])
+        return total
+
+    outcome = judging.judge(made(double_reference(), call([1])), double)
+    assert outcome.got == "IndexError: list index out of range"
+    assert outcome.line.endswith(": total.append(2 * values[i])")
+
+
+def double_reference():
+    return double
+
+
+def test_the_line_is_the_readers_where_the_error_comes_from_deeper_down():
+    def double(values):
+        return torch.ones(2) @ torch.ones(3)
+
+    assert judging.judge(made(double_reference(), call([1])), double).line.endswith("torch.ones(2) @ torch.ones(3)")
+
+
+def test_a_name_that_is_not_there_points_to_the_first_cell():
+    def double(values):
+        return doubled(values)
+
+    assert "run the notebook's first cell" in judging.judge(made(double_reference(), call([1])), double).note
+
+
+def test_a_known_mistake_is_called_by_its_name_where_it_is_the_only_one():
+    wrong = {"two more, not twice": lambda v: [x + 2 for x in v], "squares": lambda v: [x * x for x in v]}
+    exercise = made(double, call([2]), call([3]), call([4]), wrong=wrong)
+    assert judging.judge(exercise, lambda v: [x**2 for x in v]).known == "squares"
+    assert judging.judge(exercise, lambda v: [2 + x for x in v]).known == "two more, not twice"
+    assert judging.judge(exercise, lambda v: [6 for x in v]).known == ""
+
+
+def test_what_the_failing_call_printed_is_shown_and_nothing_else(capsys):
+    def talks(values):
+        print("I see", values)
+        return double(values) if len(values) < 2 else []
+
+    outcome = judging.judge(made(double, call([]), call([1]), call([1, 2])), talks)
+    assert outcome.printed == "I see [1, 2]" and capsys.readouterr().out == ""
+
+
+def test_a_long_result_is_shown_where_it_differs():
+    def wrong(values):
+        return [*double(values)[:-1], 0]
+
+    outcome = judging.judge(made(double, call(list(range(100)))), wrong)
+    assert (outcome.expected, outcome.got) == ("[99]: 198", "[99]: 0")
+
+
+def test_a_measured_property_shows_its_numbers():
+    case = probe("10,000 draws", lambda f: 0.0354, want=Within(0.025, 0.0012, "std"))
+    outcome = judging.judge(made(double, case), double)
+    assert (outcome.call, outcome.expected, outcome.got) == ("10,000 draws", "0.0250 ± 0.0012", "0.0354")
+    assert outcome.note == "std 0.0354, wanted 0.0250 ± 0.0012"
+
+
+def test_bits_are_shown_as_fields():
+    def encode(x: float, exponent_bits: int, mantissa_bits: int) -> int:
+        return 0b1_10000_1000000000
+
+    exercise = made(encode, call(-3.0, 5, 10), show=lambda code, x, *widths: fields(code, *widths))
+    outcome = judging.judge(exercise, lambda *args: 0b0_10000_1000000000)
+    assert (outcome.expected, outcome.got) == ("1 10000 1000000000", "0 10000 1000000000")
+    assert judging.judge(exercise, lambda *args: "no bits").got == "'no bits'"
+    assert call(Bits(49664, 5, 10), 5, 10).label == "(0b1_10000_1000000000, 5, 10)"
+
+
+def test_cases_are_made_one_by_one():
+    asked = []
+
+    def cases():
+        for i in range(10**9):
+            asked.append(i)
+            yield call([i])
+
+    exercise = Exercise("double", "1.1", double, cases, (), {}, 1, 1)
+    assert judging.judge(exercise, lambda values: [v + 3 for v in values]).call == "double([0])"
+    assert asked == [0]
+
+
+def test_a_slow_answer_is_not_a_wrong_one(monkeypatch):
+    monkeypatch.setattr(judging, "ENOUGH", 0.05)
+    exercise = Exercise("double", "1.1", double, lambda: (call([i]) for i in range(10**9)), (), {}, 1, 1)
+    assert judging.judge(exercise, double).state == "correct"
+
+
+def test_an_endless_loop_is_stopped_with_its_input(topic, cards):
+    def endless(values):
+        while True:
+            values = values[:1]
+
+    assert topic.check(named(endless)) is double
+    assert "Stopped: this call had not returned after 2 s" in cards[0].plain() and "double([])" in cards[0].plain()
+
+
+def test_steps_share_the_number_of_the_whole_and_the_next_exercise_has_its_own():
+    topic = Topic("demo", 7)
+    for function, of in ((double, None), (named_as("first"), "double"), (named_as("second"), "double")):
+        topic.exercise(function, cases=[], hints=(), wrong={}, minutes=1, level=1, of=of)
+    topic.exercise(named_as("other"), cases=[], hints=(), wrong={}, minutes=1, level=1)
+    assert [each.number for each in topic.exercises.values()] == ["7.1", "7.1a", "7.1b", "7.2"]
+    assert topic.exercises["double"].steps == ["first", "second"]
+
+
+def named_as(name):
+    def function(x):
+        return x
+
+    function.__name__ = name
+    return function
+
+
+def test_an_exercise_can_be_done_again(topic, cards):
+    topic.check(double)
+    topic.reset("double")
+    assert progress.load() == {} and cards[-1].state == "todo"
+    stub = topic.stub("double")
+    assert stub.endswith("    raise YourTurn\n\n\ndouble = check(double)") and '"""Every value' in stub
+    namespace = {"YourTurn": YourTurn, "check": topic.check}
+    exec(stub, namespace)
+    assert namespace["double"] is double and cards[-1].state == "todo"
+
+
+def test_a_strict_run_wants_every_exercise_checked(topic, cards, monkeypatch):
+    monkeypatch.setenv("LMCOURSE_STRICT", "1")
+    with pytest.raises(NotSolved, match="never checked in this notebook: double"):
+        topic.quiz()
+    topic.check(named(lambda values: [2 * v for v in values]))
+    topic.quiz()
+    assert cards[-1].state == "quiz"
+
+
+def test_the_second_miss_is_told_and_a_guess_that_nobody_can_read_is_no_miss(topic, cards):
+    for guess in ("", object(), 5, 4):
+        topic.predict("six", guess)
+    told = ["it is 6" in card.plain() for card in cards]
+    assert told == [False, False, False, True] and {card.state for card in cards} == {"wrong"}
+
+
 @pytest.mark.parametrize(
     ("got", "want", "note"),
     [
@@ -240,7 +395,49 @@ def test_progress_survives_a_broken_file_and_a_folder_that_is_none(tmp_path, mon
         ([0.0, 0.0], torch.zeros(2), "a list, where a Tensor is wanted"),
         (np.array([1.0, math.nan]), np.array([1.0, math.nan]), None),
         (None, 3, "None: is there a return missing?"),
+        (range(3), [0, 1, 2], None),
+        (np.array([1, 2]), [1, 2], None),
+        (torch.tensor([1, 2]), [1, 2], None),
+        (deque([1, 2]), [1, 2], None),
+        ([[1], [2]], ([1], [2]), None),
+        ([[b"a", b"b"]], [(b"a", b"b")], "at [0]: a list, where a tuple is wanted"),
+        ("ab", ["a", "b"], "a str, where a list is wanted"),
+        ((x for x in [1]), [1], "a generator, where a list is wanted: return the whole, do not yield"),
+        ([1, 2, 3], [1, 2], "3 items, where 2 are wanted"),
+        ([1, 9, 3], [1, 2], "at [1]: 9, where 2 is wanted"),
+        (Fraction(1, 4), 0.25, None),
+        (np.float32(0.1), 0.1, None),
+        (torch.tensor(2.5), 2.5, None),
+        (np.True_, True, None),
+        (-math.nan, math.nan, None),
+        (frozenset("a"), {"a"}, None),
+        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.5]), "at [1]: 2.0, where 2.5 is wanted"),
+        (torch.tensor([1e-9]), torch.tensor([0.0]), "at [0]: 1e-09, where 0.0 is wanted"),
+        (torch.tensor([1e-9, 1.0]), torch.tensor([0.0, 1.0]), None),
+        (torch.tensor([math.nan]), torch.tensor([math.nan]), None),
+        (torch.tensor([3]), torch.tensor([4]), "at [0]: 3, where 4 is wanted"),
+        (torch.tensor([0.1]).bfloat16(), torch.tensor([0.1002]).bfloat16(), None),
     ],
+    ids=repr,
 )
 def test_difference_says_what_differs(got, want, note):
     assert difference(got, want) == note
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "note"),
+    [
+        (1 + 2**-52, 1.0, "1.0000000000000002, where 1.0 is wanted"),
+        (0.0, -0.0, "0.0, where -0.0 is wanted: zero has a sign"),
+        (math.nan, math.nan, None),
+        ({"max": 1.0}, {"max": 2.0}, "at ['max']: 1.0, where 2.0 is wanted"),
+        (Fraction(1, 2), 0.5, None),
+    ],
+)
+def test_exactly_means_to_the_last_bit(got, want, note):
+    assert exactly(got, want) == note
+
+
+def test_rounding_depends_on_the_size_of_the_arguments():
+    assert difference(torch.tensor(0.69317), torch.tensor(0.69315), scale=1000.0) is None
+    assert difference(torch.tensor(0.69317), torch.tensor(0.69315)) is not None

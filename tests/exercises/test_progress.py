@@ -1,6 +1,9 @@
 """Progress across notebooks: shown, exported, restored, forgotten. Run: pytest tests/exercises/test_progress.py"""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +80,35 @@ def test_a_file_of_states_that_do_not_exist_is_shown_all_the_same(cards):
     progress.path().write_text('{"strides.offset": 3, "strides.can_view": "perfect"}', encoding="utf-8")
     progress.show()
     assert dict(cards[0].rows)["03 strides"].startswith("○ ○ ○ ○ ○")
+
+
+def test_two_notebooks_at_once_lose_nothing():
+    program = (
+        "import sys; from lmcourse.exercises import progress\n"
+        "for i in range(40): progress.record(f'{sys.argv[1]}.{i}', 'correct')"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", program, name]) for name in ("one", "other")]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert len(progress.load()) == 80
+
+
+def test_a_folder_of_the_home_is_found(monkeypatch):
+    monkeypatch.setenv("LMCOURSE_DATA", "~/x")
+    assert progress.path() == Path.home() / "x" / "progress.json"
+
+
+def test_one_exercise_can_be_forgotten():
+    progress.record("strides.offset", "correct")
+    progress.record("strides.can_view", "wrong")
+    for _ in range(2):
+        progress.forget("strides.offset")
+        assert progress.load() == {"strides.can_view": "wrong"}
+
+
+def test_without_locks_it_is_remembered_all_the_same(monkeypatch):
+    def refuse(handle):
+        raise OSError("no locks here")
+
+    monkeypatch.setattr(progress, "_lock", refuse)
+    progress.record("strides.offset", "correct")
+    assert progress.load() == {"strides.offset": "correct"}

@@ -1,0 +1,33 @@
+"""Say what to do where Python does not know a name of the notebook: after a restart, or where a cell was left out.
+
+`ready()` switches it on. As an IPython extension (`c.InteractiveShellApp.extensions = ["lmcourse.exercises.restart"]`
+in a kernel's configuration) it also works in a kernel in which no cell has run yet.
+"""
+
+from typing import Any
+
+from lmcourse.exercises.cards import Card
+
+
+def advice(name: str, known: dict[str, Any]) -> str:
+    """What to run first, given the names that there are.
+
+    >>> advice("merge_pair", {})
+    'The kernel was restarted: run the first cell, then this one.'
+    >>> advice("merge_pair", {"ready": print})
+    'If merge_pair is made in a cell further up, run that one first.'
+    """
+    if "ready" not in known:
+        return "The kernel was restarted: run the first cell, then this one."
+    return f"If {name} is made in a cell further up, run that one first."
+
+
+def _explain(shell, kind: type, error: NameError, trace, tb_offset: int | None = None) -> None:
+    shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+    if error.name:
+        Card("todo", f"Python knows no {error.name} here", (advice(error.name, shell.user_ns),)).show()
+
+
+def load_ipython_extension(shell) -> None:
+    """Explain a NameError below its traceback."""
+    shell.set_custom_exc((NameError,), _explain)
