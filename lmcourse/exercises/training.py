@@ -301,7 +301,7 @@ def _resuming(label: str, look, *, keep=("data", "rng")):
 
     def run(function):
         with _own_dice(), tempfile.TemporaryDirectory() as folder:
-            path, first = Path(folder, "run.safetensors"), _Run(seed=0)
+            path, first = Path(folder, "run.pt"), _Run(seed=0)
             first.go(3)
             state = {"data": first.sampler.state_dict(), "rng": training.rng_state()}
             kept = {name: state[name] for name in keep}
