@@ -103,6 +103,12 @@ def sections() -> None:
 def thorough() -> None:
     """What is marked `thorough`: more orders, every wrong answer, long play with each widget, broken states."""
     run(*PYTEST, "-m", "thorough", "tests", "-n", "2", LMCOURSE_THOROUGH="1")
+    mutants()
+
+
+def mutants() -> None:
+    """Every reference, changed in one place at a time: the checks refuse each change that makes a difference."""
+    run(sys.executable, "tests/mutants.py")
 
 
 def wheel() -> None:
@@ -141,7 +147,7 @@ GATES = {
     "lint": lint, "pytest": unit, "node": node, "notebooks": rules, "nbval": nbval, "cuda": cuda,
     "solved": solved, "sections": sections, "wheel": wheel, "browser": browser,
 }  # fmt: skip
-BY_NAME = {"thorough": thorough}  # not part of CI
+BY_NAME = {"thorough": thorough, "mutants": mutants}  # not part of CI
 QUICK = ["lint", "pytest", "node", "notebooks", "nbval"]
 
 

@@ -26,7 +26,7 @@ class Card:
     def plain(self) -> str:
         """The card without its folded parts."""
         wide = max((len(label) for label, _ in self.rows), default=0)
-        rows = [f"  {label:<{wide}}  {text}" for label, text in self.rows]
+        rows = [f"  {label:<{wide}}  {text.replace(chr(10), chr(10) + ' ' * (wide + 4))}" for label, text in self.rows]
         parts = [f"{MARKS[self.state]} {self.headline}", *self.lines, *rows, self.plain_tail]
         return "\n".join(part for part in parts if part)
 
@@ -37,8 +37,8 @@ class Card:
         parts += [f"<p>{esc(line)}</p>" for line in self.lines]
         if self.rows:
             cells = "".join(
-                f'<tr><th style="text-align:left">{esc(label)}</th>'
-                f'<td style="text-align:left"><code>{esc(text)}</code></td></tr>'
+                f'<tr><th style="text-align:left;vertical-align:top">{esc(label)}</th>'
+                f'<td style="text-align:left"><code style="white-space:pre-wrap">{esc(text)}</code></td></tr>'
                 for label, text in self.rows
             )
             parts.append(f"<table><tbody>{cells}</tbody></table>")
@@ -49,7 +49,10 @@ class Card:
         return f'<div style="{style}">' + "\n".join(parts) + "</div>"
 
     def show(self) -> None:
-        """Display it in the notebook (or print it, where there is none)."""
-        from IPython.display import display
-
-        display({"text/plain": self.plain(), "text/html": self.html()}, raw=True)
+        """Display it in the notebook, or print it where there is none."""
+        try:
+            from IPython.display import display
+        except ImportError:  # in a page
+            print(self.plain())
+        else:
+            display({"text/plain": self.plain(), "text/html": self.html()}, raw=True)

@@ -9,7 +9,7 @@ import numbers
 import reprlib
 import sys
 import types
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,11 +53,12 @@ class Within:
     __repr__ = __str__
 
 
-def difference(got: Any, want: Any, rel: float = 1e-6, abs: float = 1e-12) -> Note | None:
+def difference(got: Any, want: Any, rel: float = 1e-6, abs: float = 1e-12, scale: float = 0.0) -> Note | None:
     """What keeps `got` from being `want`, in words; None where nothing does.
 
     A tuple inside of something stays a tuple, because only tuples can be keys; elsewhere any sequence will do. Numbers
-    are compared within `rel` and `abs`, tensors within what their dtype rounds; their shapes and dtypes exactly.
+    are compared within `rel` and `abs`, tensors within what their dtype rounds in numbers of the size of `scale` (the
+    largest argument); their shapes and dtypes exactly.
 
     >>> difference((1, 2), [1, 2]) is None
     True
@@ -68,7 +69,8 @@ def difference(got: Any, want: Any, rel: float = 1e-6, abs: float = 1e-12) -> No
     >>> str(difference(0.0354, Within(0.025, 0.0012, "std")))
     'std 0.0354, wanted 0.0250 ± 0.0012'
     """
-    return _difference(got, want, lambda g, w: math.isclose(g, w, rel_tol=rel, abs_tol=abs), rel, outside=True)
+    close = _Close(rel, abs, scale)
+    return _difference(got, want, close, outside=True)
 
 
 def exactly(got: Any, want: Any) -> Note | None:
@@ -77,25 +79,39 @@ def exactly(got: Any, want: Any) -> Note | None:
     >>> str(exactly(0.0, -0.0))
     '0.0, where -0.0 is wanted: zero has a sign'
     """
-    return _difference(got, want, lambda g, w: g == w and math.copysign(1, g) == math.copysign(1, w), 0.0, outside=True)
+    return _difference(got, want, _Close(0.0, 0.0, 0.0), outside=True)
 
 
-def _difference(got, want, close, rel, outside=False) -> Note | None:
+@dataclass(frozen=True)
+class _Close:
+    """How near two floats must be; with rel=0 they must be the same."""
+
+    rel: float
+    abs: float
+    scale: float
+
+    def __call__(self, got: float, want: float) -> bool:
+        if self.rel == 0:
+            return got == want and math.copysign(1, got) == math.copysign(1, want)
+        return math.isclose(got, want, rel_tol=self.rel, abs_tol=self.abs)
+
+
+def _difference(got, want, close, outside=False) -> Note | None:
     if isinstance(got, types.GeneratorType) and not isinstance(want, types.GeneratorType):
         return Note.of(f"a generator, where {a(want)} is wanted: return the whole, do not yield", got, want)
     if got is None and want is not None:
         return Note.of("None: is there a return missing?", got, want)
     if is_array(want) and (want.shape != () or hasattr(want, "detach")):
-        return _array_difference(got, want, rel)
+        return _array_difference(got, want, close)
     want, got = scalar(want), scalar(got)
     if isinstance(want, Within | numbers.Number):
         return _number_difference(got, want, close)
     if isinstance(want, Mapping):
-        return _mapping_difference(got, want, close, rel)
+        return _mapping_difference(got, want, close)
     if isinstance(want, Set):
         return None if isinstance(got, Set) and got == want else _unlike(got, want)
     if isinstance(want, list | tuple):
-        return _sequence_difference(got, want, close, rel, outside)
+        return _sequence_difference(got, want, close, outside)
     if not isinstance(got, type(want)):
         return _unlike(got, want)
     return None if got == want else Note.of(f"{shorten(got)}, where {shorten(want)} is wanted", got, want)
@@ -127,7 +143,7 @@ def _number_difference(got, want, close) -> Note | None:
     return Note.of(f"{got!r}, where {want!r} is wanted{zero}", got, want)
 
 
-def _sequence_difference(got, want, close, rel, outside) -> Note | None:
+def _sequence_difference(got, want, close, outside) -> Note | None:
     if is_array(got):
         got = got.detach().tolist() if hasattr(got, "detach") else got.tolist()
     kind = tuple if isinstance(want, tuple) and not outside else Sequence
@@ -136,14 +152,14 @@ def _sequence_difference(got, want, close, rel, outside) -> Note | None:
         return Note.of(f"{a(got)}, where {a(want)} is wanted", got, want)
     # Two tuples of lists are what a function "returns two lists" gives; only below that do tuples become keys.
     pairs = enumerate(zip(got, want))
-    inside = next((note.at(i) for i, (g, w) in pairs if (note := _difference(g, w, close, rel))), None)
+    inside = next((note.at(i) for i, (g, w) in pairs if (note := _difference(g, w, close))), None)
     if inside is None and len(got) != len(want):
         words = f"{len(got)} {'item' if len(got) == 1 else 'items'}, where {len(want)} are wanted"
         return Note.of(words, got, want)
     return inside
 
 
-def _array_difference(got, want, rel) -> Note | None:
+def _array_difference(got, want, close) -> Note | None:
     if not is_array(got) or hasattr(got, "detach") != hasattr(want, "detach"):
         return Note.of(f"{a(got)}, where {a(want)} is wanted", got, want)
     shapes, dtypes = (tuple(got.shape), tuple(want.shape)), (str(got.dtype), str(want.dtype))
@@ -152,17 +168,17 @@ def _array_difference(got, want, rel) -> Note | None:
     if dtypes[0] != dtypes[1]:
         return _of_kind("dtype", *(name.removeprefix("torch.") for name in dtypes))
     if hasattr(want, "detach"):
-        return _tensor_difference(got.detach(), want.detach(), rel)
+        return _tensor_difference(got.detach(), want.detach(), close)
     numpy = sys.modules["numpy"]
     if want.dtype.kind not in "fc":
         wrong = numpy.asarray(got != want)
     else:
-        margin = max(rel * 1e-3, 1e-12) * numpy.max(numpy.abs(want[numpy.isfinite(want)]), initial=0.0)
-        wrong = ~numpy.isclose(got, want, rtol=rel, atol=margin, equal_nan=True)
+        margin = close.rel * 1e-3 * numpy.max(numpy.abs(want[numpy.isfinite(want)]), initial=0.0)
+        wrong = ~numpy.isclose(got, want, rtol=close.rel, atol=margin, equal_nan=True)
     return _first_wrong(got, want, wrong) if wrong.any() else None
 
 
-def _tensor_difference(got, want, rel) -> Note | None:
+def _tensor_difference(got, want, close) -> Note | None:
     torch = sys.modules["torch"]
     if got.device != want.device:
         return _of_kind("device", got.device, want.device)
@@ -172,10 +188,10 @@ def _tensor_difference(got, want, rel) -> Note | None:
         wrong = got != want
     else:
         # What the same sum in another order gives: some roundings of the dtype, and of the largest value near a zero.
-        rel = max(rel, 64 * torch.finfo(want.dtype).eps) if rel else 0.0
+        eps = torch.finfo(want.dtype).eps if close.rel else 0.0
+        rel = max(close.rel, 64 * eps)
         got, want = (got, want) if want.is_complex() else (got.double(), want.double())
-        finite = want[want.isfinite()]
-        margin = rel * 0.1 * (finite.abs().max().item() if finite.numel() else 0.0)
+        margin = max(0.1 * rel * size_of([want]), 2 * eps * close.scale)
         wrong = ~torch.isclose(got, want, rtol=rel, atol=margin, equal_nan=True)
     return _first_wrong(got, want, wrong) if wrong.any().item() else None
 
@@ -200,7 +216,7 @@ def _of_kind(kind: str, got, want) -> Note:
     return note
 
 
-def _mapping_difference(got, want, close, rel) -> Note | None:
+def _mapping_difference(got, want, close) -> Note | None:
     if not isinstance(got, Mapping):
         return _unlike(got, want)
     for key in want:
@@ -209,13 +225,24 @@ def _mapping_difference(got, want, close, rel) -> Note | None:
     for key in got:
         if key not in want:
             return Note.of(f"the key {shorten(key)} is one too many", got, want)
-    return next((note.at(key) for key in want if (note := _difference(got[key], want[key], close, rel))), None)
+    return next((note.at(key) for key in want if (note := _difference(got[key], want[key], close))), None)
 
 
 def _unlike(got, want) -> Note:
     if type(got) is type(want) or isinstance(got, numbers.Number | str | bytes):
         return Note.of(f"{shorten(got)}, where {shorten(want)} is wanted", got, want)
     return Note.of(f"{a(got)}, where {a(want)} is wanted", got, want)
+
+
+def size_of(values: Iterable[Any]) -> float:
+    """The largest absolute value in the float tensors among these; 0 where there is none."""
+    size = 0.0
+    for value in values:
+        if getattr(value, "is_floating_point", bool)() and str(value.layout) == "torch.strided" and not value.is_meta:
+            value = value.detach().double()
+            finite = value[value.isfinite()]
+            size = max(size, finite.abs().max().item() if finite.numel() else 0.0)
+    return size
 
 
 def is_array(value: Any) -> bool:

@@ -431,6 +431,7 @@ topic.prediction(
 topic.prediction(
     "coverage",
     answer=0.632,
+    unit="share",
     tolerance=0.03,
     why="A token is missed by all n / T draws with probability (1 − T / n)^(n / T), about 1/e; 1 − 1/e is 63 %.",
     remarks={1.0: "Only without replacement.", 0.5: "Nearer than most guesses; compute (1 − 1/k)^k for a large k."},

@@ -255,6 +255,7 @@ topic.exercise(
 topic.prediction(
     "attention_at_16k",
     answer=55,
+    unit="%",
     tolerance=0.1,
     why="Attention grows with seq², everything else with seq: sixteen times the context is sixteen times its weight.",
     remarks={7: "That is its share at 1,024 tokens.", 112: "A share: the other parts grow too, sixteenfold."},

@@ -9,6 +9,7 @@ import copy
 import functools
 import inspect
 import io
+import itertools
 import linecache
 import time
 import traceback
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from lmcourse.exercises.comparing import Note, Within, difference, exactly, shorten
+from lmcourse.exercises.comparing import Note, Within, difference, exactly, shorten, size_of
 from lmcourse.exercises.limits import Limits, Stopped, same_dice, undisturbed
 
 __all__ = [
@@ -26,8 +27,8 @@ __all__ = [
 
 # Past so many seconds of work the cases that are left are not looked at: a slow answer is not a wrong one.
 ENOUGH = 10.0
-# So many further cases are looked at to tell which known mistake an answer makes.
-_ALIKE = 24
+# So many cases, the smallest, are looked at to tell which known mistake an answer makes.
+_ALIKE = 60
 
 
 class YourTurn(Exception):
@@ -45,13 +46,14 @@ class Case:
     """One thing to try: `run(function)` gives a value to compare, `label` says to the reader what was tried.
 
     It is compared with what the reference gives, or with `want` where that is given, as the exercise's `same` does it
-    or as the case's own.
+    or as the case's own. `scale` is the size of the numbers that take part, which rounding depends on.
     """
 
     label: str
     run: Callable[[Callable], Any]
     want: Any = _THE_REFERENCE
     same: Callable[[Any, Any], str | None] | None = None
+    scale: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,14 @@ def call(*args, **kwargs) -> Call:
     return Call(args, kwargs)
 
 
-def probe(label: str, run: Callable[[Callable], Any], want: Any = _THE_REFERENCE, same=None) -> Case:
+def probe(
+    label: str, run: Callable[[Callable], Any], want: Any = _THE_REFERENCE, same=None, scale: float = 0.0
+) -> Case:
     """Any other case: `run` uses the function (or class) and returns what is to be compared.
 
     With `want=Within(0.025, 0.0012, "std")` it returns a number that is measured, and the card shows both.
     """
-    return Case(f" in {label}", run, want, same)
+    return Case(label, run, want, same, scale)
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,10 @@ class Exercise:
         """The cases in their order, each made when its turn comes."""
         return iter(self.cases() if callable(self.cases) else self.cases)
 
+    def said(self, case: Case | Call) -> str:
+        """What a case tries, for the reader: the call, or in words what is done."""
+        return self.name + case.label if isinstance(case, Call) else case.label
+
 
 class Interrupted(KeyboardInterrupt):
     """The reader stopped a check; its text says at which input."""
@@ -161,9 +169,8 @@ def judge(exercise: Exercise, attempt: Callable) -> Outcome:
     """Run the cases, smallest first; the first that fails is the counterexample. Never raises but on Ctrl-C."""
     begun = time.process_time()
     with undisturbed(), Limits() as limits:
-        cases = exercise.all_cases()
-        for case in cases:
-            outcome = _judge_case(exercise, attempt, case, cases, limits)
+        for case in exercise.all_cases():
+            outcome = _judge_case(exercise, attempt, case, limits)
             if outcome is not None:
                 return outcome
             if time.process_time() - begun > ENOUGH:
@@ -171,7 +178,7 @@ def judge(exercise: Exercise, attempt: Callable) -> Outcome:
     return Outcome("correct")
 
 
-def _judge_case(exercise, attempt, case, following, limits: Limits) -> Outcome | None:
+def _judge_case(exercise, attempt, case, limits: Limits) -> Outcome | None:
     """None where the attempt passes this case."""
     same_dice()
     want = limits.measure(lambda: _wanted(case, exercise.reference))
@@ -182,18 +189,18 @@ def _judge_case(exercise, attempt, case, following, limits: Limits) -> Outcome |
             got = limits.run(lambda: _run(case, attempt))
         if isinstance(got, Raised) and isinstance(got.error, YourTurn):
             return Outcome("todo")
-        note = limits.run(lambda: _compare(got, want, case.same or exercise.same or difference))
+        note = limits.run(lambda: _compare(got, want, _same(exercise, case)))
     except Stopped as stopped:
-        shown = functools.partial(Outcome, "wrong", exercise.name + case.label, _show(want, case, exercise))
+        shown = functools.partial(Outcome, "wrong", exercise.said(case), _show(want, case, exercise))
         return shown("no result", f"stopped: {stopped}", printed=printed.text())
     except KeyboardInterrupt:
-        raise Interrupted(f"stopped at {exercise.name}{case.label}") from None
+        raise Interrupted(f"stopped at {exercise.said(case)}") from None
     if note is None:
         return None
-    known = _known_mistakes(exercise, attempt, case, got, following, limits)
+    known = _known_mistake(exercise, attempt, case, got, limits)
     line = got.line if isinstance(got, Raised) else ""
     expected, found = _what_differs(want, got, note, case, exercise)
-    return Outcome("wrong", exercise.name + case.label, expected, found, str(note), line, printed.text(), known)
+    return Outcome("wrong", exercise.said(case), expected, found, str(note), line, printed.text(), known)
 
 
 def _wanted(case, reference):
@@ -254,28 +261,34 @@ def _article(kind: str) -> str:
     return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 
 
-def _known_mistakes(exercise, attempt, case, got, following, limits) -> str:
-    """The names of the declared wrong answers that give what this attempt gives, here and in the cases after it."""
-    if isinstance(got, Raised):
-        return ""
-    same = case.same or exercise.same or difference
-    alike = {name: wrong for name, wrong in exercise.wrong.items() if _agrees(case, wrong, got, same, limits)}
-    for _, later in zip(range(_ALIKE), following):
-        if len(alike) < 2:
+def _same(exercise, case):
+    """How a case is compared: its own way, the exercise's, or by meaning, as exact as arguments of this size allow."""
+    scale = size_of(case.args) if isinstance(case, Call) else case.scale
+    return case.same or exercise.same or functools.partial(difference, scale=scale)
+
+
+def _known_mistake(exercise, attempt, case, got, limits) -> str:
+    """The name of the declared wrong answer that gives what this attempt gives, here and wherever else one looks."""
+    alike = {name: w for name, w in exercise.wrong.items() if _agrees(exercise, case, w, got, limits)}
+    begun = time.process_time()
+    for other in itertools.islice(exercise.all_cases(), _ALIKE):
+        if not alike or time.process_time() - begun > 1.0:
             break
-        with contextlib.suppress(Stopped), contextlib.redirect_stdout(_Printed()):
+        try:
             same_dice()
-            result = limits.run(functools.partial(_run, later, attempt))
-            same = later.same or exercise.same or difference
-            alike = {name: w for name, w in alike.items() if _agrees(later, w, result, same, limits)} or alike
+            with contextlib.redirect_stdout(_Printed()):
+                result = limits.run(functools.partial(_run, other, attempt))
+        except Stopped:
+            break
+        alike = {name: w for name, w in alike.items() if _agrees(exercise, other, w, result, limits)}
     return " or: ".join(list(alike)[:2])
 
 
-def _agrees(case, wrong, got, same, limits) -> bool:
+def _agrees(exercise, case, wrong, got, limits) -> bool:
     try:
         same_dice()
         with contextlib.redirect_stdout(_Printed()):
-            return limits.run(lambda: _alike(got, _run(case, wrong), same))
+            return limits.run(lambda: _alike(got, _run(case, wrong), _same(exercise, case)))
     except Stopped:
         return False
 
@@ -283,8 +296,9 @@ def _agrees(case, wrong, got, same, limits) -> bool:
 def _alike(got, result, same) -> bool:
     if isinstance(got, Raised) or isinstance(result, Raised):
         return isinstance(got, Raised) and isinstance(result, Raised) and type(got.error) is type(result.error)
-    arguments = isinstance(got, Called) and difference(got.arguments, result.arguments)
-    return not arguments and same(_value(got), _value(result)) is None
+    if isinstance(got, Called) and difference(got.arguments, result.arguments) is not None:
+        return False
+    return same(_value(got), _value(result)) is None
 
 
 def _what_differs(want, got, note, case, exercise) -> tuple[str, str]:

@@ -519,6 +519,7 @@ topic.prediction(
 topic.prediction(
     "adamw_state",
     answer=8,
+    unit="bytes",
     why="Two float32 numbers a parameter, exp_avg and exp_avg_sq: the state is twice as large as the model.",
     remarks={4: "That is one number; Adam keeps two.", 2: "Two numbers, of four bytes each."},
 )

@@ -257,6 +257,7 @@ topic.prediction(
 topic.prediction(
     "kept_alive",
     answer=4_000_000,
+    unit="bytes",
     why="The slice is a view: it keeps the whole storage of 1000 × 1000 float32 values alive.",
     remarks={40: "That is what its ten elements need, not what they keep alive."},
 )

@@ -1,5 +1,6 @@
 """One notebook's exercises, predictions and quiz; what `check`, `predict`, `quiz` and `ready` of a notebook are."""
 
+import ast
 import inspect
 import os
 import platform
@@ -7,27 +8,18 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from lmcourse import __version__
 from lmcourse.exercises import progress
 from lmcourse.exercises.cards import Card
-from lmcourse.exercises.judging import Call, Case, Exercise, Outcome, difference, judge, shorten
+from lmcourse.exercises.comparing import shorten
+from lmcourse.exercises.judging import Call, Case, Exercise, Interrupted, Outcome, judge
+from lmcourse.exercises.predictions import Prediction
 
 
 class NotSolved(AssertionError):
     """Raised by `check` under LMCOURSE_STRICT=1 where an exercise is not solved."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A question asked before a cell is run; the answer may be a function, computed when it is needed."""
-
-    answer: Any
-    why: str
-    tolerance: float = 0.0
-    remarks: dict[Any, str] = field(default_factory=dict)
 
 
 class Topic:
@@ -38,6 +30,8 @@ class Topic:
         self.exercises: dict[str, Exercise] = {}
         self.predictions: dict[str, Prediction] = {}
         self.questions: list[tuple[str, str]] = []
+        self.checked: set[str] = set()  # in this kernel
+        self.misses: dict[str, int] = {}
 
     # What an author declares
 
@@ -75,10 +69,12 @@ class Topic:
             name, number, reference, cases, tuple(hints), wrong, minutes, level, same, show, of
         )
 
-    def prediction(self, key: str, *, answer, why: str, tolerance: float = 0.0, remarks: dict | None = None) -> None:
+    def prediction(
+        self, key: str, *, answer, why: str, tolerance: float = 0.0, remarks: dict | None = None, unit: str = ""
+    ) -> None:
         """Declare a prediction. A number counts as right within the relative `tolerance`; `remarks` maps likely wrong
-        guesses to a sentence about each."""
-        self.predictions[key] = Prediction(answer, why, tolerance, remarks or {})
+        guesses to a sentence about each, which does not tell the answer; for `unit` see `Prediction`."""
+        self.predictions[key] = Prediction(answer, why, tolerance, remarks or {}, unit)
 
     def question(self, text: str, answer: str) -> None:
         """Declare a question of the closing quiz."""
@@ -102,9 +98,14 @@ class Topic:
             line = f"Give it one of the functions of this notebook: {', '.join(self.exercises)}."
             Card("wrong", f"check got {shorten(attempt)}", (line,)).show()
             return attempt
-        outcome = judge(exercise, attempt)
+        self.checked.add(exercise.name)
+        try:
+            outcome = judge(exercise, attempt)
+        except Interrupted as stop:
+            Card("wrong", f"Exercise {exercise.number} {exercise.name}: {stop}").show()
+            raise
         card = self._exercise_card(exercise, outcome)
-        if outcome.state != "correct" and os.environ.get("LMCOURSE_STRICT") == "1":
+        if outcome.state != "correct" and _strict():
             raise NotSolved(card.plain())
         if outcome.state != "todo":
             progress.record(f"{self.name}.{exercise.name}", outcome.state)
@@ -112,36 +113,49 @@ class Topic:
         return attempt if outcome.state == "correct" else exercise.reference
 
     def predict(self, key: str, guess) -> None:
-        """Say how near a guess is. `None` is no guess, and is told nothing."""
+        """Say how near a guess is: a nudge after the first miss, the answer after the second. `None` is no guess, and
+        is told nothing."""
         if key not in self.predictions:
             Card("wrong", f"There is no prediction {key!r}", (f"There are: {', '.join(self.predictions)}.",)).show()
             return
         if guess is None:
             Card("todo", "Your prediction first", ("Put your guess in place of None and run this cell again.",)).show()
             return
-        prediction = self.predictions[key]
-        answer = prediction.answer() if callable(prediction.answer) else prediction.answer
         try:
-            note = difference(guess, answer, rel=max(prediction.tolerance, 1e-9))
-            if note is not None and isinstance(guess, int | float) and isinstance(answer, int | float):
-                note = difference(float(guess), float(answer), rel=max(prediction.tolerance, 1e-9))
-            remark = next((text for wrong, text in prediction.remarks.items() if difference(guess, wrong) is None), "")
-        except Exception:
-            note, remark = "it cannot be compared", ""
-        state = "correct" if note is None else "wrong"
-        progress.record(f"{self.name}.predict.{key}", state)
-        said, is_ = shorten(guess), shorten(answer)
-        headline = f"Right: {is_}" if state == "correct" else f"You said {said}; it is {is_}"
-        Card(state, headline, tuple(line for line in (remark, prediction.why) if line)).show()
+            card = self._prediction_card(key, guess)
+        except Exception as error:  # a guess may be anything at all
+            card = Card("wrong", f"You said {shorten(guess)}", (f"It cannot be compared: {type(error).__name__}.",))
+        progress.record(f"{self.name}.predict.{key}", card.state)
+        card.show()
 
     def quiz(self) -> None:
-        """Show the closing questions, each with its answer folded."""
+        """Show the closing questions, each with its answer folded.
+
+        Under LMCOURSE_STRICT=1 raise NotSolved where an exercise of this notebook was never checked.
+        """
+        missing = [name for name in self.exercises if name not in self.checked]
+        if missing and _strict():
+            raise NotSolved(f"never checked in this notebook: {', '.join(missing)}")
         folds = tuple((f"{k}. {text}", answer, False) for k, (text, answer) in enumerate(self.questions, 1))
         card = Card("quiz", "Answer each aloud, then unfold it", folds=folds)
         tail = "\n".join(f"{k}. {text}" for k, (text, _) in enumerate(self.questions, 1))
         Card(card.state, card.headline, folds=folds, plain_tail=tail).show()
 
-    # For a terminal, where nothing folds
+    # For whoever wants more
+
+    def reset(self, name: str) -> None:
+        """Do an exercise again: forget that it was solved, and put its stub into a new cell below this one.
+
+        Outside of Jupyter the card shows the stub, to be copied.
+        """
+        stub = self.stub(name)
+        progress.forget(f"{self.name}.{name}")
+        lines = ("Its stub stands in a new cell below. Where your editor shows none, copy it from here.",)
+        Card(
+            "todo", f"Exercise {self.exercises[name].number} {name} once more", lines, (), (("Stub", stub, True),)
+        ).show()
+        if shell := _shell():
+            shell.set_next_input(stub)
 
     def hint(self, name: str, number: int = 1) -> str:
         """The text of one hint."""
@@ -152,6 +166,24 @@ class Topic:
         exercise = self.exercises[name]
         source = textwrap.dedent(inspect.getsource(exercise.reference))
         return re.sub(rf"^(def|class) {exercise.reference.__name__}\b", rf"\1 {name}", source, flags=re.MULTILINE)
+
+    def stub(self, name: str) -> str:
+        """The cell that a reader begins with: signature and docstring of the solution, and no body."""
+        return stub_of(self.solution(name), name)
+
+    def _prediction_card(self, key: str, guess: Any) -> Card:
+        prediction, said = self.predictions[key], shorten(guess)
+        answer = shorten(prediction.the_answer())
+        if prediction.is_right(guess):
+            return Card("correct", f"Right: {answer}", (prediction.why,))
+        if not prediction.is_readable(guess):
+            return Card("wrong", f"You said {said}", (f"{prediction.kind()}.",))
+        nudge = prediction.nudge(guess)
+        self.misses[key] = self.misses.get(key, 0) + 1
+        if self.misses[key] == 1:
+            lines = (nudge, "Change your guess and run this cell again. After that you are told the answer.")
+            return Card("wrong", f"You said {said}: not yet", lines)
+        return Card("wrong", f"You said {said}; it is {answer}", (nudge, prediction.why))
 
     def _exercise_card(self, exercise: Exercise, outcome: Outcome) -> Card:
         name = exercise.name
@@ -165,7 +197,11 @@ class Topic:
         )
         rows, lines = (), ()
         if outcome.state == "wrong":
-            rows = (("call", outcome.call), ("expected", outcome.expected), ("got", outcome.got))
+            rows = (
+                ("call" if outcome.call.startswith(name) else "tried", outcome.call),
+                ("expected", outcome.expected),
+                ("got", outcome.got),
+            )
             rows += (("your line", outcome.line),) if outcome.line else ()
             rows += (("printed", outcome.printed),) if outcome.printed else ()
             lines = (f"{outcome.note[:1].upper()}{outcome.note[1:]}.",) if outcome.note else ()
@@ -176,3 +212,35 @@ class Topic:
         folds += ((title, self.solution(name), True),)
         tail = "" if outcome.state == "correct" else f'Hints: topic("{self.name}").hint("{name}")'
         return Card(outcome.state, headline, lines, rows, folds, tail)
+
+
+def stub_of(solution: str, name: str) -> str:
+    """A solution without its bodies: what raises YourTurn, and is checked in the last line.
+
+    >>> print(stub_of("def half(x):\\n    return x / 2", "half"))
+    def half(x):
+        raise YourTurn
+    <BLANKLINE>
+    <BLANKLINE>
+    half = check(half)
+    """
+    lines, kept, at = solution.rstrip().split("\n"), [], 0
+    (whole,) = ast.parse(solution).body
+    for function in [whole] if isinstance(whole, ast.FunctionDef) else whole.body:
+        if not isinstance(function, ast.FunctionDef) or function.name == "__init__":
+            continue
+        first, documented = function.body[0], ast.get_docstring(function) is not None
+        end = first.end_lineno if documented else first.lineno - 1
+        kept += [*lines[at:end], " " * first.col_offset + "raise YourTurn"]
+        at = function.end_lineno
+    return "\n".join([*kept, *lines[at:], "", "", f"{name} = check({name})"])
+
+
+def _strict() -> bool:
+    return os.environ.get("LMCOURSE_STRICT") == "1"
+
+
+def _shell():
+    """IPython's shell, where the code runs in one."""
+    ipython = sys.modules.get("IPython")
+    return ipython and ipython.get_ipython()

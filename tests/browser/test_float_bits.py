@@ -190,7 +190,11 @@ def test_a_verdict_goes_when_what_it_judged_is_gone(kernel_free):
 
 
 def test_the_tabs_that_links_named_before_still_open(kernel_free):
-    for picture, holds in (("formats", ".lmc-fb-table tr"), ("plane", ".lmc-fb-planeplot"), ("rounding", ".lmc-fb-modes")):
+    for picture, holds in (
+        ("formats", ".lmc-fb-table tr"),
+        ("plane", ".lmc-fb-planeplot"),
+        ("rounding", ".lmc-fb-modes"),
+    ):
         page = kernel_free(FloatBits("0.1", picture=picture), still=True).page
         assert page.locator(f".lmc-fb-picture {holds}").first.is_visible()
         page.locator("[role=tab][aria-selected=true]").click()

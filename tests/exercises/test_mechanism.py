@@ -179,18 +179,20 @@ def test_a_probe_uses_the_attempt_as_it_likes():
     topic.exercise(double, cases=[probe("twice in a row", lambda f: f(f([1])))], hints=(), wrong={}, minutes=1, level=1)
     assert judging.judge(topic.exercises["double"], double).state == "correct"
     outcome = judging.judge(topic.exercises["double"], lambda values: values)
-    assert outcome.call == "double in twice in a row" and outcome.got == "[1]"
+    assert outcome.call == "twice in a row" and outcome.got == "[1]"
 
 
 def test_predict_asks_before_it_tells(topic, cards):
     topic.predict("six", None)
     assert cards[0].state == "todo" and "6" not in cards[0].plain()
     topic.predict("six", 3)
-    assert cards[1].state == "wrong" and "it is 6" in cards[1].plain() and "counts the twos" in cards[1].plain()
+    assert cards[1].state == "wrong" and "6" not in cards[1].plain() and "counts the twos" in cards[1].plain()
+    topic.predict("six", 5)
+    assert cards[2].state == "wrong" and "it is 6" in cards[2].plain() and "Too low." in cards[2].plain()
     topic.predict("six", 6)
-    assert cards[2].state == "correct"
+    assert cards[3].state == "correct"
     topic.predict("seven", 1)
-    assert cards[3].state == "wrong" and "six" in cards[3].plain()
+    assert cards[4].state == "wrong" and "six" in cards[4].plain()
     assert progress.load() == {"demo.predict.six": "correct"}
     for odd in (Spiteful(), math.nan, object(), [], "6", 6.0, torch.tensor(6)):
         topic.predict("six", odd)
