@@ -4,6 +4,7 @@ Oracles: a loop written out with PyTorch alone, a run that nobody stopped, and a
 """
 
 import _thread
+import contextlib
 import functools
 import itertools
 import math
@@ -32,6 +33,7 @@ from lmcourse.training import (
     LossDiverged,
     bits_per_byte,
     evaluate,
+    stream,
     train,
     train_step,
     uninterrupted,
@@ -116,6 +118,84 @@ def test_parameter_groups_keep_the_ratio_of_their_rates():
 def test_without_a_schedule_the_rates_stay():
     model = small_model()
     assert {record.lr for record in train(model, adamw(model), batches(), steps=3)} == {0.01}
+
+
+def test_without_a_schedule_a_scheduler_in_the_loop_sets_them():
+    model = small_model()
+    optimizer = adamw(model)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+    seen = []
+    for record in train(model, optimizer, batches(), steps=4):
+        seen.append(record.lr)
+        scheduler.step()
+    assert seen == [0.01, 0.005, 0.0025, 0.00125]
+
+
+def test_after_a_rate_by_hand_the_old_rates_are_back():
+    model, control = small_model(), Control()
+    optimizers, seen = muon(model), []
+    for record in train(model, optimizers, batches(), steps=4, control=control):
+        seen.append([record.lr, optimizers[1].param_groups[0]["lr"]])
+        control.set_lr({1: 0.5, 2: 0.5, 3: None}.get(record.step))
+    assert seen == [[0.02, 0.01], [0.5, 0.25], [0.5, 0.25], [0.02, 0.01]]
+
+
+@pytest.mark.parametrize("rate", [math.nan, -1e-3, math.inf, None, "fast"])
+def test_a_rate_that_is_none_is_refused_before_its_step_and_never_saved(tmp_path, rate):
+    path, model, seen = tmp_path / "run.pt", small_model(), []
+    options = {"schedule": lambda step: rate if step == 3 else 0.01, "checkpoint": path, "checkpoint_every": 1}
+    with pytest.raises((TypeError, ValueError), match=r"schedule\(3\): a finite number of 0 or more, got"):
+        for _ in train(model, adamw(model), batches(), steps=5, **options):
+            seen.append([p.clone() for p in model.parameters()])
+    assert len(seen) == 2 and all(map(torch.equal, seen[-1], model.parameters()))
+    other = small_model(seed=3)
+    optimizer = adamw(other)
+    assert load_checkpoint(path, other, optimizer) == 2 and optimizer.param_groups[0]["lr"] == 0.01
+
+
+def test_gradients_beyond_the_squares_of_float32_are_finite_and_clipped():
+    model = small_model()
+    sgd, start = torch.optim.SGD(model.parameters(), lr=1.0), [p.detach().clone() for p in model.parameters()]
+    (record,) = train(
+        model, sgd, batches(), steps=1, loss_fn=lambda logits, y: 1e24 * cross_entropy(logits, y), max_norm=1.0
+    )
+    assert 1e23 < record.grad_norm < math.inf
+    moved = math.sqrt(sum((a - b).square().sum().item() for a, b in zip(start, model.parameters())))
+    assert moved == pytest.approx(1.0, rel=1e-3)
+
+
+class PartlyFrozen(TransformerLM):
+    """Its first block is not to be in training mode; a buffer counts what wakes it."""
+
+    def __init__(self):
+        super().__init__(CONFIG)
+        self.layers[0].eval()
+        self.noise = nn.Sequential(nn.BatchNorm1d(20), nn.Dropout(0.5).eval())
+
+    def forward(self, ids, cache=None):
+        return self.noise(super().forward(ids, cache).transpose(1, 2)).transpose(1, 2)
+
+
+def modes(model):
+    return [module.training for module in model.modules()]
+
+
+def test_frozen_parts_stay_frozen_and_training_parts_wake_up_again():
+    model = PartlyFrozen()
+    before, counted = modes(model), model.noise[0].num_batches_tracked.clone()
+    evaluate(model, TOKENS[:100])
+    list(stream(model, [1, 2], 3, seed=0))
+    assert modes(model) == before and torch.equal(model.noise[0].num_batches_tracked, counted)
+    for _ in train(model, adamw(model), batches(), steps=2, evaluation=lambda m: evaluate(m, TOKENS[:50])):
+        assert modes(model) == before
+    assert model.noise[0].num_batches_tracked == counted + 2
+    for broken in (lambda: evaluate(model, np.array([1, 99] * 20)), lambda: list(stream(model, [1], 20, stop="x"))):
+        with contextlib.suppress(IndexError):
+            broken()
+        assert modes(model) == before
+    whole = small_model().eval()
+    next(train(whole, adamw(whole), batches(), steps=1))
+    assert all(modes(whole))
 
 
 def test_mfu_is_the_models_flops_over_time_and_peak():
