@@ -2,48 +2,43 @@
 # lines that README gives; each target prints what it runs, and runs nothing else.
 
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
+BIN := .venv/bin
+# Makes .venv or repairs it; a second call finds that all is there, and starts in seconds.
+ENVIRONMENT := $(PYTHON) lmcourse/support/environment.py
 # Root (a container) must say so to JupyterLab; a machine without a display is given the address instead of a browser.
 LAB_FLAGS := --ServerApp.ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
 	$(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 
 .PHONY: lab test quick site clean-notebooks bench test-cuda pictures
 
-lab: $(VENV)/lab-ready
+lab:
+	$(ENVIRONMENT) lab
 	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks
 
-test: $(VENV)/test-ready
+test:
+	$(ENVIRONMENT) test
 	$(BIN)/python tests/gates.py
 
-quick: $(VENV)/test-ready
+quick:
+	$(ENVIRONMENT) test
 	$(BIN)/python tests/gates.py quick
 
-test-cuda: $(VENV)/test-ready
+test-cuda:
+	$(ENVIRONMENT) test
 	$(BIN)/python tests/gates.py cuda
 
-pictures: $(VENV)/test-ready
+pictures:
+	$(ENVIRONMENT) test
 	$(BIN)/python docs/pictures.py
 
-site: $(VENV)/site-ready
+site:
+	$(ENVIRONMENT) site
 	$(BIN)/python site/build.py
 
-bench: $(VENV)/lab-ready
+bench:
+	$(ENVIRONMENT) lab
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-clean-notebooks: $(VENV)/test-ready
+clean-notebooks:
+	$(ENVIRONMENT) test
 	$(BIN)/python tests/clean_notebooks.py
-
-# A second call finds the mark and starts in seconds; a change of what is required makes it anew.
-$(VENV)/lab-ready: requirements.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -r requirements.txt
-	touch $@
-
-$(VENV)/site-ready: $(VENV)/lab-ready requirements-site.txt
-	$(BIN)/python -m pip install -r requirements-site.txt
-	touch $@
-
-$(VENV)/test-ready: $(VENV)/lab-ready requirements-test.txt requirements-site.txt
-	$(BIN)/python -m pip install -r requirements-test.txt
-	touch $@

@@ -85,13 +85,25 @@ def test_minutes_and_names_are_the_notebooks_own():
     for path in NOTEBOOKS:
         first = nbformat.read(path, as_version=4).cells[0].source
         title = re.match(r"# (\d\d [^:\n]*)", first)[1]
-        minutes = re.search(r"about (\d+) minutes", first)[1]
+        minutes = re.search(r"(\d+) minutes", first)[1]
         row = next(line for line in readme.split("\n") if line.startswith(f"| [{title}](notebooks/{path.name})"))
         assert f"| {minutes} |" in row
         if path.stem[:2] != "00":
             start = next(cell.source for cell in nbformat.read(NOTEBOOKS[0], 4).cells if "| you build |" in cell.source)
             row = next(line for line in start.split("\n") if title in line)
             assert f"| {minutes} |" in row and f"]({path.name})" in row
+
+
+def test_where_to_look_is_true():
+    """Each row of CONTRIBUTING's table names a file, or a folder, that holds the name."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.split("## Where to look for what")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (.+\?) \| (\S+) \| `(.+)` \|$", table, re.MULTILINE)
+    assert len(rows) >= 30
+    for question, file, name in rows:
+        place = ROOT / file
+        files = [path for path in place.rglob("*") if path.suffix in (".py", ".js")] if place.is_dir() else [place]
+        assert any(name in path.read_text(encoding="utf-8") for path in files), f"{question} {file} has no {name}"
 
 
 def test_a_picture_a_widget():

@@ -5,8 +5,8 @@ and `stride_view.css`. Putting them here is all the registering there is; every 
 """
 
 import importlib
-import pkgutil
 import re
+from pathlib import Path
 
 
 def widget_names() -> list[str]:
@@ -15,8 +15,8 @@ def widget_names() -> list[str]:
     >>> all(name[0].isupper() for name in widget_names())
     True
     """
-    modules = (module.name for module in pkgutil.iter_modules(__path__))
-    return sorted("".join(word.title() for word in name.split("_")) for name in modules if name != "base")
+    stems = (path.stem for path in Path(__file__).parent.glob("*.js"))
+    return sorted("".join(word.title() for word in stem.split("_")) for stem in stems)
 
 
 def __getattr__(name: str):

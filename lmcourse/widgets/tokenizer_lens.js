@@ -7,9 +7,9 @@ import { asker } from "./lib/kernel.js";
 import { grouped, plural } from "./lib/numbers.js";
 import { roving } from "./lib/roving.js";
 import { watchWidth } from "./lib/width.js";
-import { bytesPerToken, cleaned, drawn, hexes, layOut, linkSpans, pager } from "./lib/tokens.js";
+import { byteString, bytesPerToken, cleaned, drawn, hexes, layOut, linkSpans, pager } from "./lib/tokens.js";
 import { byteLines, chipLanes, letter, pageOf } from "./parts/tokenizer_lens_lanes.js";
-import { overlapping, sharedCuts, spansOf } from "./rules/lanes.js";
+import { cutAlike, laneHere, overlapping, sharedCuts, spansOf } from "./rules/lanes.js";
 
 const MOST = 20000; // characters
 const COLUMNS = {
@@ -72,9 +72,15 @@ export function sentence({ lanes, names, spans, layout, special }) {
   const counts = lanes.map((lane, i) => ({ name: names[i].name, n: lane.ids.length })).filter(({ n }) => n);
   const fewest = counts.sort((a, b) => a.n - b.n)[0];
   const least = fewest ? `“${fewest.name}” needs the fewest tokens, ${grouped(fewest.n)}` : "no tokens";
-  const several = spans.filter((lane) => lane.length).length > 1;
-  const agreed = several ? `; all cut at the same ${plural(sharedCuts(spans).length, "place")}` : "";
+  const agreed = spans.filter((lane) => lane.length).length > 1 ? `; ${agreement(spans)}` : "";
   return `${plural(layout.bytes.length, "byte")}; ${least}${agreed}.${ofSpecial({ lanes, names, layout, special })}`;
+}
+
+/** What all lanes agree on: every cut, or some of them. */
+function agreement(spans) {
+  const shared = sharedCuts(spans).length;
+  if (cutAlike(spans)) return `all cut at the same ${plural(shared, "place")}`;
+  return shared === 1 ? "one cut is common to all" : `${grouped(shared)} cuts are common to all`;
 }
 
 function ofSpecial({ lanes, names, layout, special }) {
@@ -90,6 +96,18 @@ function ofSpecial({ lanes, names, layout, special }) {
 export function sampleFor(samples, text, special) {
   const here = samples.filter((one) => one.text === text);
   return here.find((one) => one.special === special) ?? (here.length === 1 ? here[0] : null);
+}
+
+/** The answer of the page itself, where it knows one of the tokenizers; null where it knows none. */
+export function answerHere(names, local, text, special) {
+  // A link may bring other tokenizers than the page knows: only what is of the same name and size is the same.
+  const how = names.map(({ name, size }, i) => {
+    const here = local[i];
+    return here && here.name === name && here.size === size ? here : null;
+  });
+  if (!how.some(Boolean)) return null;
+  const unknown = { ids: [], sizes: [], cuts: [], special: [], problem: "this text needs Python" };
+  return { text, special, lanes: how.map((each) => laneHere(each, text, special) ?? unknown) };
 }
 
 /** The text, the view and the switch; `typed` gets a new text with what is to be said of it. */
@@ -122,13 +140,13 @@ function controlsOf(model, { picked, typed }) {
     onchange: set("view"),
   });
   const special = choice({
-    label: "special tokens in the text",
+    label: "special tokens",
     options: Object.entries(switched),
     value: model.get("special"),
     onchange: set("special"),
   });
   return {
-    els: [...(texts.length > 1 ? [pick.el] : []), view.el, special.el, text.el],
+    els: [text.el, ...(texts.length > 1 ? [pick.el] : []), view.el, special.el],
     set() {
       const at = texts.indexOf(model.get("text"));
       pick.set(at < 0 ? "new" : String(at));
@@ -149,9 +167,11 @@ function stageOf(f, model, turn) {
   const summary = h("div", { class: "lmc-scroll" }),
     tracks = h("div", { class: "tl-tracks" }),
     pages = pager(turn),
-    detail = h("div", { class: "tl-detail", style: `min-height: ${28 * (names.length + 1)}px` });
-  f.stage.append(summary, h("div", {}, tracks, h("p", { class: "tl-key" }, KEY)), pages.el, detail);
-  const stops = roving(tracks, "button");
+    detail = h("div", { class: "tl-detail", style: `height: ${28 * (names.length + 1)}px` });
+  f.stage.append(tracks, pages.el);
+  f.below.append(detail, summary, h("p", { class: "tl-key" }, KEY));
+  const stops = roving(tracks, "button"),
+    longest = Math.max(...model.get("samples").map(({ text }) => byteString(text).length));
   let now = { layout: null, spans: [] };
   linkSpans(tracks, (from, to) => detail.replaceChildren(...detailOf(now.layout, now.spans, names, from, to)));
 
@@ -160,9 +180,10 @@ function stageOf(f, model, turn) {
     const active = document.activeElement;
     const held = tracks.contains(active) ? active.dataset : null;
     const wide = width > 560,
-      label = wide ? 96 : 24,
+      label = wide ? 132 : 24,
       aligned = model.get("view") === "bytes",
-      all = pageOf(now.layout, page, width, label, aligned);
+      { all, height } = pageOf(now.layout, page, width, label, names.length, longest);
+    tracks.style.height = `${height}px`; // whatever the text, so that nothing below moves
     f.root.style.setProperty("--lmc-label", `${label}px`);
     pages.set(all[0]?.from ?? 0, all.at(-1)?.to ?? 0, now.layout.cuts);
     if (!all.length) tracks.replaceChildren(h("p", { class: "lmc-muted" }, "There is no text."));
@@ -228,9 +249,13 @@ function render({ model, el }) {
     const [text, special, shown] = [get("text"), get("special"), get("shown")];
     const known = sampleFor(get("samples"), text, special);
     if (shown.text === text && (shown.special === special || known === shown)) return "";
-    if (known) put(model, { shown: known });
-    else if (kernel.hasKernel) kernel.ask({ text, special });
-    return known || kernel.hasKernel ? "" : ASK_PYTHON;
+    if (!known && kernel.hasKernel) {
+      kernel.ask({ text, special });
+      return "";
+    }
+    const answer = known ?? answerHere(get("names"), get("local") ?? [], text, special);
+    if (answer) put(model, { shown: answer });
+    return answer ? "" : ASK_PYTHON;
   }
 
   function draw() {

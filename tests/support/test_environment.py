@@ -1,0 +1,101 @@
+"""`make lab` repairs what it finds. Run: pytest tests/support/test_environment.py"""
+
+import shutil
+import subprocess
+import sys
+import venv
+
+import pytest
+
+from lmcourse.support import environment
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """An environment as `make lab` makes it, before anything is installed."""
+    folder = tmp_path_factory.mktemp("Kurs Übung") / "venv"
+    venv.create(folder, with_pip=True)
+    return folder
+
+
+@pytest.fixture
+def course(monkeypatch, tmp_path):
+    """The script with an environment of its own and an installer that only notes what it was asked."""
+    monkeypatch.setattr(environment, "VENV", tmp_path / ".venv")
+    asked = []
+    monkeypatch.setattr(environment, "install", lambda venv, kind: asked.append(kind) or 0)
+    return asked
+
+
+def test_an_environment_that_works_is_left_alone(whole):
+    assert environment.why_unusable(whole) == ""
+
+
+def test_what_cannot_be_used_is_said(whole, tmp_path):
+    assert environment.why_unusable(tmp_path / "absent") == "is not complete"
+    bare = tmp_path / "bare"
+    venv.create(bare, with_pip=False)
+    assert environment.why_unusable(bare) == "lacks pip"
+    moved = tmp_path / "moved"
+    shutil.copytree(whole, moved, symlinks=True)
+    assert environment.why_unusable(moved) == "was moved"
+    other = tmp_path / "other"
+    shutil.copytree(bare, other, symlinks=True)
+    config = other / "pyvenv.cfg"
+    config.write_text(config.read_text(encoding="utf-8").replace("version = 3.", "version = 2."), encoding="utf-8")
+    assert environment.why_unusable(other) == "belongs to another Python"
+    dead = tmp_path / "dead"
+    shutil.copytree(bare, dead, symlinks=True)
+    python = environment.python_of(dead)
+    python.unlink()
+    python.write_text("not a program", encoding="utf-8")
+    python.chmod(0o755)
+    assert environment.why_unusable(dead) == "has a Python that does not start"
+
+
+@pytest.mark.parametrize("left", ["nothing", "a folder without pip"])
+def test_it_is_made_anew_and_a_second_call_does_nothing(course, left, capsys):
+    if left == "a folder without pip":
+        venv.create(environment.VENV, with_pip=False)
+    assert environment.main(["lab"]) == 0
+    assert environment.why_unusable(environment.VENV) == "" and course == ["lab"]
+    assert environment.main(["lab"]) == 0
+    assert course == ["lab"], "all is there"
+    assert ("made anew" in capsys.readouterr().out) == (left != "nothing")
+
+
+def test_an_interrupted_install_is_done_again(course, monkeypatch):
+    monkeypatch.setattr(environment, "install", lambda venv, kind: 1)
+    assert environment.main(["lab"]) == 1
+    monkeypatch.setattr(environment, "install", lambda venv, kind: course.append(kind) or 0)
+    assert environment.main(["lab"]) == 0 and course == ["lab"]
+
+
+@pytest.mark.parametrize("version", [(3, 10, 4), (3, 15, 0)])
+def test_another_python_is_named_before_anything_is_downloaded(course, monkeypatch, capsys, version):
+    monkeypatch.setattr(environment.sys, "version_info", version)
+    assert environment.main(["lab"]) == 1
+    said = capsys.readouterr().out
+    assert f"This is Python 3.{version[1]}; the course needs 3.11 to 3.14" in said and said.count("\n") == 1
+    assert course == [] and not environment.VENV.exists()
+
+
+def test_without_a_network_an_installed_course_goes_on(monkeypatch, capsys):
+    calls = []
+
+    def run(command, **how):
+        calls.append(command)
+        return subprocess.CompletedProcess(command, 1 if "pip" in command else 0)
+
+    monkeypatch.setattr(environment.subprocess, "run", run)
+    assert environment.install(environment.VENV, "lab") == 0
+    assert "goes on with what it has" in capsys.readouterr().out and len(calls) == 2
+    assert environment.install(environment.VENV, "test") == 1
+
+
+def test_it_runs_before_anything_is_installed():
+    """On a Python without any library, from another folder."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", environment.__file__, "nonsense"], capture_output=True, text=True, cwd="/"
+    )
+    assert done.returncode == 2 and done.stdout == "kind: lab, test, site, got nonsense\n"
