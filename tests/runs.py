@@ -70,7 +70,7 @@ def train_until_killed(path, announced):
 
 
 def train_together(folder):
-    """What each of two processes does under torchrun; tests/training/test_distributed.py compares it with one process."""
+    """What each of two processes does under torchrun; test_distributed.py compares it with one process."""
     from torch.nn.parallel import DistributedDataParallel
 
     torch.distributed.init_process_group("gloo")
