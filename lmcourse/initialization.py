@@ -6,16 +6,21 @@ branches, and `signal_statistics`, which watches any module through hooks that l
 Not here: training, and orthogonal or data-dependent initialization.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
-
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from lmcourse.float_formats import FORMATS, FloatFormat
+from lmcourse.support.checks import got, one_of, whole
+from lmcourse.support.optional import Tensor, nn, torch
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 SCHEMES = ("lecun", "xavier", "kaiming", "torch_default")
 
@@ -46,10 +51,11 @@ def linear_std(fan_in: int, fan_out: int, scheme: str) -> float:
 def trunc_normal_(
     tensor: Float[Tensor, "..."], std: float, bound: float = 3.0, *, generator: torch.Generator | None = None
 ) -> Float[Tensor, "..."]:
-    """Fill `tensor` from a normal of `std`, cut at ±`bound` standard deviations; return it.
+    """Fill `tensor` (a parameter too) in place from a normal of `std`, cut at ±`bound` standard deviations; return it.
 
     `torch.nn.init.trunc_normal_` takes its bounds as absolute values instead. The cut narrows: the result's own std is
-    `std * truncated_std(bound)`. Raises `ValueError` unless std and bound are positive.
+    `std * truncated_std(bound)`. What is drawn comes from `generator`, where one is given: the same seed, the same
+    values. Raises `ValueError` unless std and bound are positive.
 
     >>> w = trunc_normal_(torch.empty(1000, 1000), std=0.02, bound=2.0)
     >>> w.abs().max().item() <= 0.04, round(w.std().item() / 0.02, 2)
@@ -58,13 +64,10 @@ def trunc_normal_(
     if not (std > 0 and bound > 0):
         raise ValueError(f"std and bound: more than 0, got {std!r} and {bound!r}")
     with torch.no_grad():
-        edge = math.erf(bound / math.sqrt(2))  # a uniform in (-edge, edge), sent through the inverse of the normal's
-        uniform = torch.empty_like(tensor, dtype=torch.float64).uniform_(-edge, edge, generator=generator)
-        sample = uniform.erfinv_().mul_(std * math.sqrt(2)).clamp_(-bound * std, bound * std)
-        tensor.copy_(sample)
-        # Rounding to the tensor's own dtype may step over the edge by half an ulp.
-        outside = tensor.abs().double() > bound * std
-        return tensor.masked_fill_(outside, 0.0) if outside.any() else tensor
+        tensor.normal_(0, std, generator=generator)
+        while (outside := tensor.abs().double() > bound * std).any():
+            tensor[outside] = torch.empty_like(tensor[outside]).normal_(0, std, generator=generator)
+    return tensor
 
 
 def truncated_std(bound: float) -> float:
@@ -73,8 +76,6 @@ def truncated_std(bound: float) -> float:
     >>> round(truncated_std(3.0), 4), round(truncated_std(2.0), 3)
     (0.9866, 0.88)
     """
-    if not bound > 0:
-        raise ValueError(f"bound: more than 0, got {bound!r}")
     density = math.exp(-bound * bound / 2) / math.sqrt(2 * math.pi)
     return math.sqrt(1 - 2 * bound * density / math.erf(bound / math.sqrt(2)))
 
@@ -83,7 +84,8 @@ def init_residual(weight: Float[Tensor, "fan_out fan_in"], num_layers: int) -> F
     """Fill the last matrix of a residual branch so that 2 · num_layers branches together add a variance of one.
 
     A Transformer has two branches a layer (attention, feed-forward); each writes to the stream with std
-    1/√(fan_in · 2 · num_layers), as in GPT-2. Returns `weight`. Raises `ValueError` for num_layers below 1.
+    1/√(fan_in · 2 · num_layers), as in GPT-2. Works in place, on a parameter too, and returns `weight`. Raises
+    `ValueError` for num_layers below 1.
 
     >>> w = init_residual(torch.empty(400, 400), num_layers=8)
     >>> round(w.std().item() * math.sqrt(400 * 16), 2)
@@ -136,11 +138,8 @@ def expected_stds(depth: int, gain: float, activation: str) -> tuple[list[float]
     >>> [round(std, 3) for std in expected_stds(3, 1.0, "relu")[0]]
     [1.0, 0.707, 0.5]
     """
-    if depth < 1:
-        raise ValueError(f"depth: 1 or more, got {depth}")
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation: one of {', '.join(ACTIVATIONS)}, got {activation!r}")
-    function, slope = ACTIVATIONS[activation]
+    depth = whole("depth", depth, least=1)
+    function, slope = ACTIVATIONS[one_of("activation", activation, ACTIVATIONS)]
     z = torch.linspace(-8, 8, 4000, dtype=torch.float64)  # a normal average, as a sum over a fine grid without 0
     weight = torch.exp(-z.square() / 2) / torch.exp(-z.square() / 2).sum()
     variances, slopes, variance = [], [], gain**2
@@ -182,11 +181,8 @@ def propagate(
     >>> len(forward), forward[0].shape, backward[0].shape
     (3, torch.Size([2, 16]), torch.Size([2, 16]))
     """
-    if min(depth, width, batch) < 1:
-        raise ValueError(f"depth, width and batch: 1 or more, got {depth}, {width} and {batch}")
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation: one of {', '.join(ACTIVATIONS)}, got {activation!r}")
-    function, slope = ACTIVATIONS[activation]
+    depth, width, batch = whole("depth", depth, least=1), whole("width", width, least=1), whole("batch", batch, least=1)
+    function, slope = ACTIVATIONS[one_of("activation", activation, ACTIVATIONS)]
     generator = torch.Generator().manual_seed(seed)
     weights = torch.randn(depth, width, width, generator=generator) * (gain / math.sqrt(width))
     x = torch.randn(batch, width, generator=generator)
@@ -226,29 +222,39 @@ class LayerSignal:
 
 
 def signal_statistics(
-    model: nn.Module, x: Tensor, *, loss: Callable[[Tensor], Tensor] | None = None, samples: int = 256
+    model: nn.Module, x: Tensor, *, loss: Callable[[Any], Tensor] | None = None, samples: int = 256
 ) -> list[LayerSignal]:
     """Run `model(x)` forward and backward once and report every module that has no children, in order of first use.
 
-    The backward pass starts from `loss(output)`, or from a standard normal gradient on the output where none is given.
-    The model, its gradients, its mode and PyTorch's random state are afterwards what they were before, and so they are
-    when the model raises. Raises `TypeError` where `model` is no module.
+    What is reported is the module's own output, also where a later one writes over it in place; of a module that
+    returns several tensors (an LSTM) the first. The backward pass starts from `loss(output)`, or from a standard
+    normal gradient on the output where none is given; where nothing can be trained there is none. The model (its
+    weights, gradients, buffers, modes and other attributes), `x` and PyTorch's random state are afterwards what they
+    were before, and so they are when the model raises.
+
+    Raises `TypeError` where `model` is no module, or returns no tensor and no loss is given that makes one of it;
+    `ValueError` for lazy layers, which have no sizes yet.
 
     >>> model = nn.Sequential(nn.Linear(64, 64), nn.ReLU())
     >>> [(layer.name, layer.kind) for layer in signal_statistics(model, torch.randn(8, 64))]
     [('0', 'Linear'), ('1', 'ReLU')]
     """
     if not isinstance(model, nn.Module):
-        raise TypeError(f"model: a torch.nn.Module, got {type(model).__name__}")
-    if samples < 1:
-        raise ValueError(f"samples: at least 1, got {samples}")
-    with _undisturbed(model), _recorded(model) as (outputs, gradients):
-        output = model(x)
-        if loss is not None:
-            loss(output).backward()
-        else:
-            noise = torch.randn(output.shape, generator=torch.Generator().manual_seed(0))
-            output.backward(noise.to(output))
+        raise TypeError(f"model: a torch.nn.Module, got {got(model)}")
+    if any(nn.parameter.is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+        raise ValueError("model: layers with sizes, got lazy ones; run model(x) once")
+    samples = whole("samples", samples, least=1)
+    own = x.detach().requires_grad_(x.requires_grad).clone()  # an in-place first layer writes into it
+    with _undisturbed(model, own.device), _watched(model) as (outputs, gradients):
+        output = model(own)
+        if loss is None and not isinstance(output, Tensor):
+            raise TypeError(f"model: one that returns a tensor, or a loss that makes one of it, got {got(output)}")
+        start = (
+            torch.randn(output.shape, generator=torch.Generator().manual_seed(0)).to(output) if loss is None else None
+        )
+        end = output if loss is None else loss(output)
+        if end.requires_grad:
+            end.backward(start)
         weights = {name: module.weight for name, module in model.named_modules() if _has_weight(module)}
         ratios = {n: _std(w.grad) / _std(w) for n, w in weights.items() if w.grad is not None and _std(w) > 0}
     return [
@@ -275,23 +281,27 @@ def _spread(values: Tensor, samples: int) -> tuple[float, ...]:
 
 
 @contextmanager
-def _recorded(model: nn.Module) -> Iterator[tuple[dict, dict]]:
-    """While this is open, outputs and their gradients are kept by module name."""
+def _watched(model: nn.Module) -> Iterator[tuple[dict[str, tuple[str, Tensor]], dict[str, Tensor]]]:
+    """While this is open, copies of outputs and of their gradients are kept by module name."""
     outputs: dict[str, tuple[str, Tensor]] = {}
     gradients: dict[str, Tensor] = {}
 
-    def keep(name: str):
-        def hook(module: nn.Module, _inputs, output) -> None:
-            if name in outputs or not (isinstance(output, Tensor) and output.is_floating_point()):
-                return  # a module that is used twice is reported at its first use
-            outputs[name] = (type(module).__name__, output.detach().float().cpu())
-            if output.requires_grad:
-                output.register_hook(lambda grad: gradients.__setitem__(name, grad.detach().float().cpu()))
+    def copied(values: Tensor) -> Tensor:
+        return values.detach().to("cpu", torch.float32, copy=True)
 
-        return hook
+    def keep(name: str, module: nn.Module, output: Any) -> None:
+        values = output[0] if isinstance(output, tuple | list) and output else output
+        if name in outputs or not isinstance(values, Tensor) or not values.is_floating_point():
+            return  # a module that is used twice is reported at its first use
+        outputs[name] = type(module).__name__, copied(values)
+        if values.requires_grad:
+            values.register_hook(lambda grad: gradients.__setitem__(name, copied(grad)))
 
     leaves = [(name, module) for name, module in model.named_modules() if not list(module.children())]
-    handles = [module.register_forward_hook(keep(name)) for name, module in leaves]
+    handles = [
+        module.register_forward_hook(lambda module, _, output, name=name: keep(name, module, output))
+        for name, module in leaves
+    ]
     try:
         yield outputs, gradients
     finally:
@@ -300,34 +310,60 @@ def _recorded(model: nn.Module) -> Iterator[tuple[dict, dict]]:
 
 
 @contextmanager
-def _undisturbed(model: nn.Module) -> Iterator[None]:
-    """Gradients, mode and PyTorch's random state are put back, whatever happens in between."""
-    parameters, training = list(model.parameters()), model.training
-    before = [p.grad for p in parameters]
-    devices = {p.device for p in parameters if p.device.type == "cuda"}
+def _undisturbed(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """The model and PyTorch's random state are put back, whatever happens in between."""
+    parameters = list(model.parameters())
+    tensors = [*parameters, *model.buffers(), *_loose_tensors(model)]
+    values, grads = [tensor.detach().clone() for tensor in tensors], [p.grad for p in parameters]
+    attributes = [(module, _contents(vars(module))) for module in model.modules()]
+    devices = {tensor.device for tensor in tensors if tensor.is_cuda} | ({device} if device.type == "cuda" else set())
     with torch.random.fork_rng(devices=devices), torch.enable_grad():
         for p in parameters:
             p.grad = None
         try:
             yield
         finally:
-            for p, grad in zip(parameters, before):
+            for module, contents in attributes:
+                _restore(vars(module), contents)
+            for tensor, value in zip(tensors, values):
+                if not torch.equal(tensor, value):
+                    tensor.data.copy_(value)  # behind autograd's back: a graph of the reader's stays valid
+            for p, grad in zip(parameters, grads):
                 p.grad = grad
-            model.train(training)
+
+
+def _loose_tensors(model: nn.Module) -> list[Tensor]:
+    """Tensors that a module keeps as plain attributes, as the old spectral norm does."""
+    return [value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor)]
+
+
+def _contents(attributes: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Every attribute, and of lists, sets and dictionaries (a module keeps its buffers in one) what they hold."""
+    return {
+        name: (value, copy(value) if isinstance(value, list | set | dict) else None)
+        for name, value in attributes.items()
+    }
+
+
+def _restore(attributes: dict[str, Any], contents: dict[str, tuple[Any, Any]]) -> None:
+    attributes.clear()
+    for name, (value, held) in contents.items():
+        attributes[name] = value
+        if held is not None:
+            value.clear()
+            value.extend(held) if isinstance(value, list) else value.update(held)
 
 
 def lost_in(values: Tensor | tuple[float, ...], fmt: FloatFormat | str) -> tuple[float, float]:
     """The shares of `values` that a format would flush to zero, and push past its largest: (underflow, overflow).
 
-    Zeros do not count as flushed. Raises `ValueError` for a format that notebook 02 does not know.
+    Zeros do not count as flushed. Raises `ValueError` for a format that notebook 02 does not know, or that has no zero.
 
     >>> lost_in((1.0, 1e-9, 1e6, 0.0), "float16")
     (0.25, 0.25)
     """
     if isinstance(fmt, str):
-        if fmt not in FORMATS:
-            raise ValueError(f"fmt: one of {', '.join(FORMATS)}, got {fmt!r}")
-        fmt = FORMATS[fmt]
+        fmt = FORMATS[one_of("fmt", fmt, FORMATS)]
     if fmt.smallest_subnormal is None:
         raise ValueError(f"fmt: a format that has a zero, got {fmt.name}")
     size = torch.as_tensor(values, dtype=torch.float64).abs().flatten()

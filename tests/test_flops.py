@@ -457,7 +457,6 @@ def test_bad_numbers_are_refused_by_name(bad):
     shape = PUBLISHED["GPT-2"].shape
     for call, name in [
         (lambda: flops.matmul_flops(1, bad, 1), "k"),
-        (lambda: flops.transformer_flops(shape, bad, 1), "batch"),
         (lambda: flops.training_flops(1e9, bad), "tokens"),
         (lambda: flops.training_days(1e9, 1e9, bad, 1e12, 0.5), "devices"),
         (lambda: flops.training_days(1e9, 1e9, 1, 1e12, bad), "mfu"),

@@ -179,8 +179,144 @@ def test_a_model_that_raises_is_left_as_it_was():
     with pytest.raises(RuntimeError):
         init.signal_statistics(model, torch.randn(2, 4))
     assert not any(module._forward_hooks for module in model.modules())
-    with pytest.raises(TypeError, match=r"model: a torch.nn.Module, got function"):
+    with pytest.raises(TypeError, match=r"model: a torch.nn.Module, got <function"):
         init.signal_statistics(lambda x: x, torch.randn(2))
+
+
+class Scales(nn.Module):
+    """Writes over what it is given, counts its calls, and remembers them in a list and in a new tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls, self.seen, self.last = 0, [], torch.zeros(())
+
+    def forward(self, x):
+        self.calls += 1
+        self.seen.append(x.shape)
+        self.last = x.detach().mean()
+        return x.mul_(3)
+
+
+class Raises(nn.Module):
+    def forward(self, x):
+        raise RuntimeError("half way")
+
+
+class First(nn.Module):
+    """The first of what a recurrent layer returns."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(8, 8)
+
+    def forward(self, x):
+        return self.lstm(x)[0]
+
+
+def frozen(module: nn.Module) -> nn.Module:
+    return module.eval().requires_grad_(False)
+
+
+def old_spectral_norm() -> nn.Module:
+    layer = nn.utils.spectral_norm(nn.Linear(8, 8))
+    layer(torch.ones(1, 8))
+    return layer
+
+
+PARTS = {
+    "an in-place ReLU": lambda: nn.ReLU(inplace=True),
+    "an in-place SiLU": lambda: nn.SiLU(inplace=True),
+    "an in-place dropout": lambda: nn.Dropout(0.5, inplace=True),
+    "a product in place": Scales,
+    "batch norm": lambda: nn.BatchNorm1d(8),
+    "a frozen batch norm": lambda: frozen(nn.BatchNorm1d(8)),
+    "instance norm": lambda: nn.Sequential(
+        nn.Unflatten(1, (2, 4)), nn.InstanceNorm1d(2, track_running_stats=True), nn.Flatten()
+    ),
+    "spectral norm": lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(8, 8)),
+    "the old spectral norm": old_spectral_norm,
+    "a recurrent layer": First,
+}
+
+
+def with_part(part: nn.Module, *more: nn.Module) -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(8, 8), part, nn.Linear(8, 8), *more)
+
+
+def everything(model: nn.Module, x: torch.Tensor) -> dict:
+    """All that a run could change, as values."""
+    kept = {}
+    for name, module in model.named_modules():
+        for attribute, value in vars(module).items():
+            kept[name, attribute] = sorted(value) if isinstance(value, dict) else copy.copy(value)
+        kept |= {(name, key): value.detach().clone() for key, value in module.state_dict().items()}
+        kept |= {(name, key, "grad"): value.grad for key, value in module.named_parameters()}
+    return kept | {"x": x.detach().clone(), "x.grad": x.grad, "random": torch.get_rng_state()}
+
+
+def assert_equal(before: dict, after: dict) -> None:
+    assert before.keys() == after.keys()
+    for key, value in before.items():
+        same = torch.equal(value, after[key]) if isinstance(value, torch.Tensor) else value == after[key]
+        assert same, key
+
+
+@pytest.mark.parametrize("raises", [False, True], ids=["it returns", "it raises"])
+@pytest.mark.parametrize("trains", [False, True], ids=["eval", "train"])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_model_and_its_input_are_left_exactly_as_they_were(part, trains, raises):
+    middle = PARTS[part]()
+    model = with_part(middle, *([Raises()] if raises else [])).train(trains)
+    if part.startswith("a frozen"):
+        middle.eval()  # in a model that trains
+    model[0].weight.grad = torch.ones(8, 8)
+    x = torch.randn(6, 8, generator=seeded(), requires_grad=True)
+    before = everything(model, x)
+    if raises:
+        with pytest.raises(RuntimeError, match="half way"):
+            init.signal_statistics(model, x)
+    else:
+        init.signal_statistics(model, x)
+    assert_equal(before, everything(model, x))
+    assert model[0].weight.grad is before["0", "weight", "grad"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_layer_is_reported_with_its_own_output_whatever_writes_over_it(part):
+    model, x = with_part(PARTS[part]()).train(), torch.randn(6, 8, generator=seeded())
+    want = model[0](x)
+    assert init.signal_statistics(model, x)[0].std == pytest.approx(want.std(correction=0).item(), rel=1e-5)
+
+
+def test_gradients_belong_to_the_output_as_it_left_the_layer():
+    """Of relu(z)², and of the same with z written over."""
+    x, found = torch.randn(6, 8, generator=seeded()), []
+    for inplace in (False, True):
+        found.append(init.signal_statistics(with_part(nn.ReLU(inplace=inplace)), x, loss=lambda y: y.square().sum()))
+    assert found[0] == found[1] and found[0][0].grad_std > 0
+
+
+def test_a_readers_own_graph_through_the_model_stays_valid():
+    model, x = with_part(nn.BatchNorm1d(8)), torch.randn(6, 8, generator=seeded())
+    loss = model(x).sum()
+    init.signal_statistics(model, x)
+    loss.backward()
+    assert model[0].weight.grad is not None
+
+
+def test_modules_that_return_several_tensors_are_reported_by_the_first_or_refused_in_words():
+    x = torch.randn(6, 8, generator=seeded())
+    names = [layer.name for layer in init.signal_statistics(with_part(First()), x)]
+    assert names == ["0", "1.lstm", "2"]
+    with pytest.raises(TypeError, match="model: one that returns a tensor, or a loss that makes one of it, got "):
+        init.signal_statistics(nn.LSTM(8, 8), x)
+    (layer,) = init.signal_statistics(nn.LSTM(8, 8), x, loss=lambda returned: returned[0].sum())
+    assert layer.kind == "LSTM" and layer.grad_std is not None
+    with pytest.raises(ValueError, match="model: layers with sizes, got lazy ones"):
+        init.signal_statistics(nn.LazyLinear(3), x)
+    untrained = init.signal_statistics(frozen(with_part(nn.ReLU())), x)
+    assert [layer.grad_std for layer in untrained] == [None, None, None]
 
 
 def test_statistics_are_those_of_the_tensors():
@@ -221,5 +357,7 @@ def test_all_faults_and_many_places_occur():
 def test_what_a_format_loses(fmt, smallest_kept, largest_kept):
     assert init.lost_in((smallest_kept, -largest_kept), fmt) == (0, 0)
     assert init.lost_in((smallest_kept / 2, -smallest_kept / 4, largest_kept * 1.01, 0.0), fmt) == (0.5, 0.25)
-    with pytest.raises(ValueError, match="fmt: one of"):
+    with pytest.raises(ValueError, match=r"fmt: .* got 'float13'"):
         init.lost_in((1.0,), "float13")
+    with pytest.raises(ValueError, match="fmt: a format that has a zero, got float8_e8m0fnu"):
+        init.lost_in((1.0,), "float8_e8m0fnu")

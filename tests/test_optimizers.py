@@ -1,10 +1,11 @@
-"""Run with: pytest tests/test_optimizers.py lmcourse/optimizers.py
+"""Run with: pytest tests/test_optimizers.py lmcourse/optimizers
 
 Every optimizer is compared with `torch.optim`: on a transformer for a hundred steps, through a save and a load half
 way, and on random tensors, groups and options. The figures that the notebook quotes are checked here too.
 """
 
 import copy
+import inspect
 import io
 import math
 
@@ -130,6 +131,78 @@ def test_a_hundred_steps_of_muon_equal_torch_through_a_save_and_a_load(nesterov,
     a = train(matrices_only(Muon, ns_dtype=torch.bfloat16, **options), reload_at=50)
     b = train(matrices_only(torch.optim.Muon, **options))
     assert_equal_weights(a, b)
+
+
+# --- state dicts of torch.optim, and of each other -------------------------------------------------------------------
+
+OURS = {"SGD": SGD, "Momentum": Momentum, "AdaGrad": AdaGrad, "RMSProp": RMSProp, "Adam": Adam, "AdamW": AdamW}
+OURS |= {"PlainAdamW": PlainAdamW, "Muon": Muon}
+THEIRS = {
+    name: kind
+    for name, kind in vars(torch.optim).items()
+    if isinstance(kind, type) and name not in ("Optimizer", "SparseAdam")  # whose gradients are sparse
+}
+SWITCHES = [
+    ("momentum", 0.9),
+    ("dampening", 0.5),
+    ("nesterov", True),
+    ("weight_decay", 0.1),
+    ("lr_decay", 0.1),
+    ("amsgrad", True),
+    ("maximize", True),
+    ("centered", True),
+    ("initial_accumulator_value", 0.1),
+    ("ns_coefficients", (2.0, -1.5, 0.5)),
+    ("eps", 1e-3),
+    ("foreach", True),
+    ("decoupled_weight_decay", True),
+]
+
+
+def makers():
+    """Every class of PyTorch and every one of ours, as it comes and with each option of its own that it can have."""
+    for name, kind in [*THEIRS.items(), *(("our " + name, kind) for name, kind in OURS.items())]:
+        yield name, kind, {"lr": 0.05}
+        for option, value in SWITCHES:
+            extra = {"momentum": 0.9} if option in ("nesterov",) else {}
+            if option in inspect.signature(kind).parameters and (name, option) != ("Adafactor", "eps"):
+                yield f"{name}, {option}", kind, {"lr": 0.05, **extra, option: value}
+
+
+def stepped(optimizer, w, steps):
+    """Where `w` is after so many steps along gradients of its own."""
+    for step in range(steps):
+        w.grad = torch.cos(3 * w.detach() + step)
+        optimizer.step(*([lambda: torch.zeros(())] if isinstance(optimizer, torch.optim.LBFGS) else []))
+    return w.detach().clone()
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize(("saver", "kind", "options"), [pytest.param(*each, id=each[0]) for each in makers()])
+def test_a_state_dict_makes_equal_steps_or_is_refused_by_the_name_of_an_option(name, saver, kind, options):
+    torch.manual_seed(0)
+    w = torch.nn.Parameter(torch.randn(3, 4))
+    theirs = kind([w], **options)
+    stepped(theirs, w, 3)
+    copied = torch.nn.Parameter(w.detach().clone())
+    ours = OURS[name]([copied])
+    before = copy.deepcopy(ours.state_dict())
+    try:
+        ours.load_state_dict(copy.deepcopy(theirs.state_dict()))
+    except ValueError as error:
+        option = str(error).split(":")[0]
+        assert option in {*theirs.param_groups[0], *before["param_groups"][0], "amsgrad", "momentum"}, str(error)
+        assert ours.state_dict() == before
+        same_method = saver.split(",")[0].removeprefix("our ").lower() == name.lower()
+        assert not same_method or "," in saver, str(error)
+    else:
+        torch.testing.assert_close(stepped(ours, copied, 3), stepped(theirs, w, 3))
+
+
+@pytest.mark.parametrize("saved", [3, {}, {"state": {}}])
+def test_what_is_no_state_dict_is_refused(saved):
+    with pytest.raises((ValueError, TypeError), match="state_dict"):
+        SGD(two_parameters()).load_state_dict(saved)
 
 
 # --- the contract ----------------------------------------------------------------------------------------------------
@@ -294,24 +367,19 @@ def test_random_shapes_steps_and_scales_equal_torch(name, shapes, steps, scale, 
 @pytest.mark.parametrize(
     "make, error, words",
     [
-        (lambda p: SGD(p, lr=-1.0), ValueError, "lr: at least 0"),
-        (lambda p: SGD(p, lr=math.nan), ValueError, "lr: at least 0"),
-        (lambda p: SGD(p, lr=math.inf), ValueError, "lr: at least 0"),
-        (lambda p: SGD(p, lr="fast"), TypeError, "lr: a number, got 'fast'"),
-        (lambda p: SGD(p, lr=True), TypeError, "lr: a number"),
-        (lambda p: Momentum(p, momentum=-0.1), ValueError, "momentum: at least 0"),
-        (lambda p: AdaGrad(p, eps=-1e-9), ValueError, "eps: at least 0"),
-        (lambda p: RMSProp(p, alpha=1.0), ValueError, "alpha: at least 0 and less than 1"),
-        (lambda p: Adam(p, betas=(0.9, 1.0)), ValueError, r"betas\[1\]: at least 0 and less than 1"),
-        (lambda p: Adam(p, betas=0.9), TypeError, "betas: two numbers"),
-        (lambda p: AdamW(p, weight_decay=-1), ValueError, "weight_decay: at least 0"),
-        (lambda p: Muon(p, ns_steps=0), ValueError, "ns_steps: at least 1"),
-        (lambda p: Muon(p, adjust_lr_fn="best"), ValueError, "adjust_lr_fn: None"),
+        (lambda p: SGD(p, lr=-1.0), ValueError, "lr: a finite number of 0 or more, got -1.0"),
+        (lambda p: SGD(p, lr=math.nan), ValueError, "lr: a finite number of 0 or more"),
+        (lambda p: SGD(p, lr="fast"), TypeError, "lr: a finite number of 0 or more, got 'fast'"),
+        (lambda p: Momentum(p, momentum=-0.1), ValueError, "momentum: a finite number of 0 or more"),
+        (lambda p: AdaGrad(p, eps=-1e-9), ValueError, "eps: a finite number of 0 or more"),
+        (lambda p: RMSProp(p, alpha=1.0), ValueError, "alpha: less than 1"),
+        (lambda p: Adam(p, betas=(0.9, 1.0)), ValueError, r"betas\[1\]: less than 1"),
+        (lambda p: AdamW(p, weight_decay=-1), ValueError, "weight_decay: a finite number of 0 or more"),
+        (lambda p: Muon(p, ns_steps=0), ValueError, "ns_steps: a whole number from 1 to 99"),
+        (lambda p: Muon(p, adjust_lr_fn="best"), ValueError, "adjust_lr_fn: original or match_rms_adamw"),
         (lambda p: Muon([torch.zeros(3, requires_grad=True)]), ValueError, "params: matrices"),
-        (lambda p: AdamW([torch.zeros(3, dtype=torch.long)]), ValueError, "params: floating-point"),
-        (lambda p: AdamW([torch.zeros(3, dtype=torch.cfloat)]), ValueError, "params: floating-point"),
-        (lambda p: AdamW([]), ValueError, "empty"),
-        (lambda p: SGD([{"params": p, "lr": -2}]), ValueError, "lr: at least 0"),
+        (lambda p: AdamW([torch.zeros(3, dtype=torch.cfloat)]), ValueError, "params: real"),
+        (lambda p: SGD([{"params": p, "lr": -2}]), ValueError, "lr: a finite number of 0 or more"),
         (lambda p: orthogonalize(torch.zeros(3)), ValueError, "matrix: two dimensions"),
         (lambda p: clip_grad_norm_(p, 0.0), ValueError, "max_norm: more than 0"),
         (lambda p: clip_grad_norm_(p, math.nan), ValueError, "max_norm: more than 0"),
@@ -320,6 +388,26 @@ def test_random_shapes_steps_and_scales_equal_torch(name, shapes, steps, scale, 
 def test_bad_input_is_refused_by_name(make, error, words):
     with pytest.raises(error, match=words):
         make(two_parameters())
+
+
+@pytest.mark.parametrize("rate", [math.nan, -0.1, math.inf])
+@pytest.mark.parametrize("kind", ALL)
+def test_a_rate_that_a_schedule_spoils_is_noticed_before_a_weight_moves(kind, rate):
+    w, _ = two_parameters()
+    optimizer, before = kind([w], lr=0.1), w.detach().clone()
+    w.grad = torch.ones_like(w)
+    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: rate)
+    with pytest.raises(ValueError, match="lr: a finite number of 0 or more, got"):
+        optimizer.step()
+    assert torch.equal(w, before)
+
+
+def test_no_class_skips_the_constructor_that_it_inherits(monkeypatch):
+    made, usual = [], SGD.__init__
+    monkeypatch.setattr(SGD, "__init__", lambda self, *args: (made.append(type(self)), usual(self, *args))[1])
+    for kind in ALL:
+        kind(two_parameters())
+    assert made == ALL
 
 
 def test_numbers_of_numpy_are_numbers():
@@ -499,12 +587,13 @@ def test_schedules_stay_in_range_and_meet_their_corners(warmup, decay, stable, l
 @pytest.mark.parametrize(
     "changed, words",
     [
-        ({"step": -1}, "step: 0 or more"),
-        ({"max_lr": -1.0}, "min_lr and max_lr"),
-        ({"min_lr": 2.0}, "min_lr and max_lr"),
-        ({"min_lr": math.nan}, "min_lr and max_lr"),
-        ({"warmup_steps": 11}, "warmup_steps"),
-        ({"warmup_steps": -1}, "warmup_steps"),
+        ({"step": -1}, "got step -1,"),
+        ({"step": math.nan}, "got step nan,"),
+        ({"max_lr": -1.0}, "max_lr -1.0,"),
+        ({"min_lr": 2.0}, "min_lr 2.0,"),
+        ({"min_lr": math.nan}, "min_lr nan,"),
+        ({"warmup_steps": 11}, "warmup_steps 11,"),
+        ({"warmup_steps": -1}, "warmup_steps -1,"),
     ],
 )
 def test_schedules_refuse_bad_arguments_by_name(changed, words):
@@ -541,6 +630,15 @@ def test_clipping_leaves_infinite_gradients_and_says_so():
     p.grad = torch.tensor([1.0, math.inf])
     assert clip_grad_norm_(p, 1.0) == math.inf
     assert p.grad.tolist() == [1.0, math.inf]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size", [1e20, 1e24, 1e38])
+def test_clipping_brings_back_gradients_whose_squares_are_infinite(size, dtype):
+    a, b = torch.nn.Parameter(torch.zeros(1, dtype=dtype)), torch.nn.Parameter(torch.zeros(1, dtype=dtype))
+    a.grad, b.grad = torch.full_like(a, 0.6 * size), torch.full_like(b, 0.8 * size)
+    assert clip_grad_norm_([a, b], 1.0) == pytest.approx(size, rel=0.01)
+    assert [a.grad.item(), b.grad.item()] == pytest.approx([0.6, 0.8], rel=0.01)
 
 
 def test_clipping_does_not_overflow_in_float16():

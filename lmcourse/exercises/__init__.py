@@ -22,7 +22,8 @@ def topic_names() -> list[str]:
     >>> topic_names()[:3]
     ['start', 'tokenization', 'float_formats']
     """
-    names = [module.name for module in pkgutil.iter_modules(__path__) if module.name not in _PLUMBING]
+    files = [module.name for module in pkgutil.iter_modules(__path__)]
+    names = [name for name in files if name not in _PLUMBING and not name.startswith("_")]  # _strides helps strides
     return sorted(names, key=lambda name: topic(name).number)
 
 

@@ -1,7 +1,13 @@
 """Exercises of notebook 05: cases, hints, typical wrong answers. The references are in lmcourse.flops."""
 
+import itertools
+import math
+import random
+from collections.abc import Iterator
+
 from lmcourse import flops
-from lmcourse.exercises.judging import call
+from lmcourse.exercises.cases import call
+from lmcourse.exercises.judging import Call
 from lmcourse.exercises.topic import Topic
 
 topic = Topic("flops", 5)
@@ -25,17 +31,29 @@ def _exact_adds(m, k, n):
     return m * n * (2 * k - 1)
 
 
+def _matmul_cases() -> Iterator[Call]:
+    for sizes in itertools.product((1, 2, 3), repeat=3):
+        yield call(*sizes)
+    for sizes in ((0, 2, 2), (2, 0, 2), (2, 2, 0), (-1, 2, 2), (2, -1, 2), (2, 2, -1)):
+        yield call(*sizes)  # refused
+    dice = random.Random(0)
+    for largest in (10, 100, 10_000, 100_000):
+        for _ in range(10):
+            yield call(*(dice.randint(1, largest) for _ in range(3)))
+
+
 topic.exercise(
     flops.matmul_flops,
-    cases=[call(1, 1, 1), call(1, 1, 2), call(2, 3, 4), call(1, 4096, 4096), call(1024, 50257, 1600), call(0, 2, 2)],
+    cases=_matmul_cases,
     hints=(
         "Each of the m · n outputs is a dot product of k pairs.",
         "A pair costs one multiply and one add. Call require_positive(m=m, k=k, n=n) first: a size of 0 is refused.",
     ),
     wrong={
-        "counts multiply-adds": _one_per_product,
-        "forgets k": _output_only,
-        "one add fewer": _exact_adds,
+        "multiply and add counted as one operation: these are MACs": _one_per_product,
+        "the length k of the dot products is missing": _output_only,
+        "k − 1 adds for k products: true, and not what the field counts": _exact_adds,
+        "takes sizes of 0 and less": lambda m, k, n: 2 * m * k * n,
     },
     minutes=3,
     level=1,
@@ -44,8 +62,29 @@ topic.exercise(
 
 # 5.2
 
-_TINY = flops.TransformerShape(7, 8, d_model=4, num_layers=1, num_heads=2, d_ff=3)
-_GROUPED = flops.TransformerShape(7, 8, d_model=8, num_layers=2, num_heads=4, d_ff=5, num_kv_heads=2)
+_S = flops.TransformerShape
+_TINY = _S(7, 8, d_model=4, num_layers=1, num_heads=2, d_ff=3)
+_GROUPED = _S(7, 8, d_model=8, num_layers=2, num_heads=4, d_ff=5, num_kv_heads=2)
+_WIDE_HEADS = _S(7, 8, d_model=8, num_layers=3, num_heads=4, d_ff=5, num_kv_heads=1, d_head=16)
+
+
+def _random_shape(dice: random.Random) -> flops.TransformerShape:
+    kv, group, d_head = dice.randint(1, 3), dice.randint(1, 3), dice.randint(1, 9)
+    d_model, sizes = kv * group * dice.randint(1, 6), [dice.randint(1, 40) for _ in range(4)]
+    return _S(sizes[0], 64, d_model, sizes[1], kv * group, sizes[2], kv, d_head, gated=dice.random() < 0.5)
+
+
+def _transformer_cases() -> Iterator[Call]:
+    for seq, causal in itertools.product((1, 2, 3), (False, True)):
+        yield call(_TINY, 1, seq, causal=causal)
+    plain = _S(7, 8, d_model=4, num_layers=1, num_heads=2, d_ff=3, gated=False)
+    for shape in (plain, _GROUPED, _WIDE_HEADS):
+        for batch, causal in itertools.product((1, 3), (False, True)):
+            yield call(shape, batch, 5, causal=causal)
+    dice = random.Random(0)
+    for _ in range(40):
+        yield call(_random_shape(dice), dice.randint(1, 9), dice.randint(1, 64), causal=dice.random() < 0.5)
+    yield call(_S(50257, 1024, 1600, 48, 25, 6400), 1, 1024)
 
 
 def _changed(config, batch, seq, causal, part, change):
@@ -79,6 +118,12 @@ def _halves(config, batch, seq, *, causal=False):
     return _changed(config, batch, seq, False, "attention", lambda part: part // 2 if causal else part)
 
 
+def _usual_heads(config, batch, seq, *, causal=False):
+    right = flops.transformer_flops(config, batch, seq, causal=causal)
+    scale = config.d_model // config.num_heads / config.d_head
+    return right | {name: int(right[name] * scale) for name in ("projections", "attention")}
+
+
 def _one_layer(config, batch, seq, *, causal=False):
     right = flops.transformer_flops(config, batch, seq, causal=causal)
     return {name: part if name == "head" else part // config.num_layers for name, part in right.items()}
@@ -86,15 +131,7 @@ def _one_layer(config, batch, seq, *, causal=False):
 
 topic.exercise(
     flops.transformer_flops,
-    cases=[
-        call(_TINY, 1, 2),
-        call(_TINY, 1, 3, causal=True),
-        call(flops.TransformerShape(7, 8, d_model=4, num_layers=1, num_heads=2, d_ff=3, gated=False), 1, 2),
-        call(_GROUPED, 1, 5),
-        call(_GROUPED, 3, 5, causal=True),
-        call(flops.TransformerShape(50257, 1024, 1600, 48, 25, 6400), 1, 1024),
-        call(_TINY, 0, 2),
-    ],
+    cases=_transformer_cases,
     hints=(
         "Write down the (m, k, n) of every matmul in one block. The projections make 2 · num_heads · d_head (Q and the "
         "output) plus 2 · num_kv_heads · d_head (K and V) columns from d_model.",
@@ -103,12 +140,13 @@ topic.exercise(
         "once.",
     ),
     wrong={
-        "two FFN matrices, always": _always_two_matrices,
-        "forgets the product with V": _scores_only,
+        "two FFN matrices, also where the shape is gated": _always_two_matrices,
+        "one product of attention, without the one with V": _scores_only,
         "K and V as wide as Q": _ignores_kv_heads,
-        "attention across the batch": _one_sequence,
-        "half of all pairs": _halves,
-        "one layer": _one_layer,
+        "every token looks at the whole batch": _one_sequence,
+        "half of seq², where the mask allows seq · (seq + 1) / 2": _halves,
+        "one layer of many": _one_layer,
+        "heads of d_model / num_heads, whatever d_head is": _usual_heads,
     },
     minutes=15,
     level=3,
@@ -131,32 +169,44 @@ def _inverted(flops_per_token, tokens_per_s, peak_flop_per_s, devices=1):
     return peak_flop_per_s and devices * peak_flop_per_s / (flops_per_token * tokens_per_s)
 
 
+def _at_most_one(flops_per_token, tokens_per_s, peak_flop_per_s, devices=1):
+    return peak_flop_per_s and min(1.0, flops.mfu(flops_per_token, tokens_per_s, peak_flop_per_s, devices))
+
+
+def _rounded(flops_per_token, tokens_per_s, peak_flop_per_s, devices=1):
+    return peak_flop_per_s and round(flops.mfu(flops_per_token, tokens_per_s, peak_flop_per_s, devices), 2)
+
+
 def _seconds(flops_per_token, tokens_per_s, peak_flop_per_s, devices=1):
     """Divides by the rate of tokens where it must multiply."""
     return peak_flop_per_s and flops_per_token / tokens_per_s / (devices * peak_flop_per_s)
 
 
+def _mfu_cases() -> Iterator[Call]:
+    for devices in (1, 2, 3):
+        yield call(1.0, 1.0, 4.0, devices)
+        yield call(1.0, 1.0, None, devices)
+    yield call(2.0, 3.0, 12.0)
+    yield call(6e9, 400_000.0, 600e12)  # above 1: a wrong clock or a wrong peak, to be seen
+    dice = random.Random(0)
+    for _ in range(40):
+        yield call(dice.uniform(1e6, 1e12), dice.uniform(1, 1e7), dice.uniform(1e12, 1e15), dice.randint(1, 4096))
+
+
 topic.exercise(
     flops.mfu,
-    cases=[
-        call(1.0, 1.0, 4.0),
-        call(2.0, 3.0, 12.0),
-        call(1.0, 1.0, 4.0, devices=2),
-        call(6e9, 50_000.0, 989.4e12),
-        call(6e9, 400_000.0, 989.4e12, 8),
-        call(6e9, 50_000.0, None),
-        call(6e9, 0.0, 989.4e12),
-        call(6e9, 50_000.0, 0.0),
-    ],
+    cases=_mfu_cases,
     hints=(
         "FLOPs a token times tokens a second is a rate in FLOP/s. All devices together have devices · peak.",
         "When the peak is None there is nothing to divide by, and the honest answer is None.",
     ),
     wrong={
-        "the peak of one device": _peak_of_one,
-        "an unknown peak is 1": _promises_one,
-        "upside down": _inverted,
-        "divides by tokens a second": _seconds,
+        "all devices held against the peak of one": _peak_of_one,
+        "an unknown peak counts as 1 FLOP/s": _promises_one,
+        "the peak divided by the rate: upside down": _inverted,
+        "divides by tokens a second, where they multiply": _seconds,
+        "never above 1, so that a wrong peak is hidden": _at_most_one,
+        "rounded to whole per cents": _rounded,
     },
     minutes=5,
     level=1,
@@ -179,30 +229,41 @@ def _no_utilisation(params, tokens, devices, peak_flop_per_s, mfu):
 
 
 def _believes_anything(params, tokens, devices, peak_flop_per_s, mfu):
-    """Accepts 200 % of the peak."""
-    return 6 * params * tokens / (devices * peak_flop_per_s * mfu) / 86_400
+    return 6 * params * tokens / (devices * peak_flop_per_s * mfu or 1.0) / 86_400
+
+
+def _of_one_device(params, tokens, devices, peak_flop_per_s, mfu):
+    return flops.training_days(params, tokens, devices, peak_flop_per_s, mfu) * devices
+
+
+def _days_cases() -> Iterator[Call]:
+    yield call(1.0, 86_400.0, 1, 6.0, 1.0)
+    yield call(1.0, 86_400.0, 2, 6.0, 0.5)
+    good = [7e9, 1e12, 8, 1e15, 0.5]
+    for place, bad in itertools.product(range(5), (0, -1)):
+        yield call(*good[:place], bad, *good[place + 1 :])  # refused
+    for mfu in (math.nextafter(1.0, 2.0), 1.5, 50.0):
+        yield call(*good[:4], mfu)  # refused
+    dice = random.Random(0)
+    for _ in range(40):
+        run = dice.uniform(1e6, 1e12), dice.uniform(1e6, 1e14), dice.randint(1, 20_000)
+        yield call(*run, dice.uniform(1e12, 3e15), dice.uniform(0.01, 1))
 
 
 topic.exercise(
     flops.training_days,
-    cases=[
-        call(1.0, 86_400.0, 1, 6.0, 1.0),
-        call(1.0, 86_400.0, 2, 6.0, 0.5),
-        call(124e6, 10e9, 8, 312e12, 0.35),
-        call(70e9, 15e12, 1024, 989.5e12, 0.5),
-        call(70e9, 15e12, 1024, 989.5e12, 2.0),
-        call(70e9, 0.0, 1024, 989.5e12, 0.5),
-    ],
+    cases=_days_cases,
     hints=(
         "Days are FLOPs divided by FLOP/s, divided by the seconds of a day.",
         "training_flops(params, tokens) is the amount; devices · peak_flop_per_s · mfu is the rate. No chip runs above "
         "its peak: refuse an mfu above 1 with a ValueError.",
     ),
     wrong={
-        "2ND: no backward pass": _forward_only,
-        "hours": _in_hours,
-        "forgets the utilisation": _no_utilisation,
-        "accepts 200 %": _believes_anything,
+        "2ND: the backward pass is missing": _forward_only,
+        "this is hours; days were asked": _in_hours,
+        "every chip at its peak: the utilisation is missing": _no_utilisation,
+        "takes an mfu above 1, and numbers of 0 and less": _believes_anything,
+        "the days of one device": _of_one_device,
     },
     minutes=5,
     level=2,
@@ -226,24 +287,26 @@ def _parameters_alone(devices, memory_bytes, bytes_per_parameter=16):
     return devices * memory_bytes / 4
 
 
+def _largest_cases() -> Iterator[Call]:
+    for devices, bytes_per_parameter in itertools.product((1, 2, 3), (16, 4.0, 12)):
+        yield call(devices, 16.0, bytes_per_parameter)
+    yield call(1, 32.0)
+    dice = random.Random(0)
+    for _ in range(30):
+        yield call(dice.randint(1, 4096), dice.uniform(1e9, 2e11), dice.uniform(1, 20))
+
+
 topic.exercise(
     flops.max_parameters,
-    cases=[
-        call(1, 16.0),
-        call(2, 16.0, 4.0),
-        call(8, 80e9),
-        call(8, 80e9, 12),
-        call(8, 0.0),
-    ],
+    cases=_largest_cases,
     hints=(
         "All devices together hold devices · memory_bytes.",
-        "Every parameter costs bytes_per_parameter, gradients and optimizer included. Call require_positive on all "
-        "three.",
+        "Every parameter costs bytes_per_parameter, gradients and optimizer included.",
     ),
     wrong={
-        "one device": _one_device,
-        "GB read as GiB": _binary,
-        "parameters alone": _parameters_alone,
+        "what fits on one device": _one_device,
+        "80 GB read as 80 GiB": _binary,
+        "4 bytes a parameter: gradients and optimizer are missing": _parameters_alone,
     },
     minutes=3,
     level=1,

@@ -1,16 +1,19 @@
 """Exercises of notebook 06: cases, hints, typical wrong answers. The references are in lmcourse.initialization.
 
-Random fills are judged by what they are like (bounds, std, shape of the edge), so that any way of drawing passes.
+Random fills are judged by what they are like (largest value, std, shares), so that any way of drawing passes.
 """
 
+import itertools
 import math
-
-import torch
-from torch import nn
+import random
+from collections.abc import Iterator
 
 from lmcourse import initialization as init
-from lmcourse.exercises.judging import call, probe
+from lmcourse.exercises import _initialization as mistakes
+from lmcourse.exercises.cases import Case, Within, call, noise, probe
+from lmcourse.exercises.judging import Call
 from lmcourse.exercises.topic import Topic
+from lmcourse.support.optional import nn, torch
 
 topic = Topic("initialization", 6)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
@@ -19,38 +22,31 @@ check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.read
 # --- linear_std
 
 
-def _fans_swapped(fan_in, fan_out, scheme):
-    return init.linear_std(fan_out, fan_in, scheme)
-
-
-def _variance(fan_in, fan_out, scheme):
-    return init.linear_std(fan_in, fan_out, scheme) ** 2
-
-
-def _torch_default_without_three(fan_in, fan_out, scheme):
-    return 1 / math.sqrt(fan_in) if scheme == "torch_default" else init.linear_std(fan_in, fan_out, scheme)
+def _std_cases() -> Iterator[Call]:
+    for fan_in, fan_out in itertools.product((1, 2, 3, 4), repeat=2):
+        yield from (call(fan_in, fan_out, scheme) for scheme in init.SCHEMES)
+    for fans in ((0, 4), (4, 0), (-1, 4), (4, -1)):
+        yield from (call(*fans, scheme) for scheme in init.SCHEMES)  # refused
+    yield from (call(4, 4, scheme) for scheme in ("glorot", "LeCun", ""))  # refused
+    dice = random.Random(0)
+    for _ in range(40):
+        yield call(dice.randint(1, 20_000), dice.randint(1, 20_000), dice.choice(init.SCHEMES))
 
 
 topic.exercise(
     init.linear_std,
-    cases=[
-        call(1, 1, "lecun"),
-        call(4, 1, "lecun"),
-        call(4, 1, "kaiming"),
-        call(2, 6, "xavier"),
-        call(100, 1, "torch_default"),
-        *[call(512, 2048, scheme) for scheme in init.SCHEMES],
-        call(0, 4, "lecun"),
-        call(4, 4, "glorot"),
-    ],
+    cases=_std_cases,
     hints=(
         "Each scheme fixes a variance: 1/fan_in, 2/(fan_in + fan_out), 2/fan_in. A std is its root.",
         "A uniform on ±a has variance a²/3, and nn.Linear takes a = 1/√fan_in.",
     ),
     wrong={
-        "fans swapped": _fans_swapped,
-        "a variance, no root": _variance,
-        "nn.Linear as 1/√fan_in": _torch_default_without_three,
+        "inputs and outputs have changed places": mistakes.fans_swapped,
+        "this is the variance; the std is its root": mistakes.variance,
+        "1/√fan_in is the half-width of nn.Linear's uniform, not its std": mistakes.torch_default_without_three,
+        "half of Xavier's variance": mistakes.half_xavier,
+        "takes a fan_out of 0": mistakes.any_fan_out,
+        "a KeyError for an unknown scheme": mistakes.key_error,
     },
     minutes=8,
     level=1,
@@ -59,48 +55,83 @@ topic.exercise(
 # --- trunc_normal_
 
 
-def _clamps(tensor, std, bound=3.0, *, generator=None):
-    with torch.no_grad():
-        return tensor.normal_(0, std, generator=generator).clamp_(-bound * std, bound * std)
+def _below(x: float) -> float:
+    """The share of a standard normal that is nearer to 0 than x."""
+    return math.erf(x / math.sqrt(2))
 
 
-def _absolute(tensor, std, bound=3.0, *, generator=None):
-    return nn.init.trunc_normal_(tensor, std=std, a=-bound, b=bound, generator=generator)
+def _filled(std: float, **cut: float) -> Case:
+    """What 100,000 values are like, each thing a number beside the one that is wanted."""
+    count, bound = 100_000, cut.get("bound", 3.0)
 
+    def share(low: float, high: float) -> Within:
+        wanted = (_below(high) - _below(low)) / _below(bound)
+        return Within(wanted, 5 * math.sqrt(wanted * (1 - wanted) / count))
 
-def _new_tensor(tensor, std, bound=3.0, *, generator=None):
-    return init.trunc_normal_(torch.empty_like(tensor), std, bound, generator=generator)
-
-
-def _looks(std, bound):
-    def run(fill):
-        w = torch.full((400, 500), math.nan)
-        result = fill(w, std, bound, generator=torch.Generator().manual_seed(0))
-        edge = (w.abs() > 0.99 * bound * std).double().mean().item()
+    def measured(fill):
+        w = torch.full((200, 500), math.nan)
+        fill(w, std, **cut, generator=torch.Generator().manual_seed(0))
+        w = w.double() / std
+        size = w.abs()
         return {
-            "it fills the tensor it is given": bool(torch.isfinite(w).all()),
-            "it returns that tensor": result is w,
-            "nothing lies outside the bound": bool((w.abs().double() <= bound * std * (1 + 1e-6)).all()),
-            "its std is that of a cut normal": abs(w.std().item() / (std * init.truncated_std(bound)) - 1) < 0.01,
-            "nothing piles up at the edge": edge < 0.02,
+            "largest size, in std": size.max().item(),
+            "std, in std": w.std().item(),
+            "mean, in std": w.mean().item(),
+            "share in the outermost hundredth": (size >= 0.99 * bound).double().mean().item(),
+            "share below std/10": (size < 0.1).double().mean().item(),
         }
 
-    return run
+    want = {
+        "largest size, in std": Within(bound - 0.02, 0.0201),
+        "std, in std": Within(init.truncated_std(bound), 0.01),
+        "mean, in std": Within(0.0, 0.016),
+        "share in the outermost hundredth": share(0.99 * bound, bound),
+        "share below std/10": share(0.0, 0.1),
+    }
+    options = "".join(f", {name}={value:g}" for name, value in cut.items())
+    return probe(f"w = torch.full((200, 500), nan); trunc_normal_(w, std={std:g}{options})", measured, want)
+
+
+def _trunc_cases() -> Iterator[Case | Call]:
+    def returned(fill):
+        w = torch.empty(3, 4)
+        return fill(w, 1.0) is w
+
+    def parameter(fill):
+        w = nn.Parameter(torch.full((20, 30), math.nan))
+        return fill(w, 0.1, 2.0) is w and w.requires_grad and w.is_leaf and w.isfinite().all().item()
+
+    def drawn_twice(fill):
+        first, second = (fill(torch.empty(9), 1.0, generator=torch.Generator().manual_seed(7)) for _ in range(2))
+        return first.tolist() == second.tolist()
+
+    yield probe("w = torch.empty(3, 4); trunc_normal_(w, 1.0) is w", returned)
+    yield probe("w = nn.Parameter(…); whether trunc_normal_(w, 0.1, 2.0) fills and returns it", parameter)
+    yield probe("whether two generators with seed 7 give the same values", drawn_twice)
+    for std, bound in ((0.0, 3.0), (-1.0, 3.0), (1.0, 0.0), (1.0, -1.0), (0.0, 0.0)):
+        yield call(torch.zeros(3), std, bound)  # refused
+    yield _filled(1.0, bound=1.0)
+    yield _filled(0.02, bound=2.0)
+    yield _filled(1 / 128)
 
 
 topic.exercise(
     init.trunc_normal_,
-    cases=[
-        probe("w = torch.full((400, 500), nan); trunc_normal_(w, std=1.0, bound=1.0)", _looks(1.0, 1.0)),
-        probe("the same with std=0.02, bound=2.0", _looks(0.02, 2.0)),
-        probe("the same with std=1/√16384, bound=3.0", _looks(1 / 128, 3.0)),
-        call(torch.zeros(3), 0.0),
-    ],
+    cases=_trunc_cases,
     hints=(
         "torch.nn.init.trunc_normal_ does the drawing, but its a and b are absolute: give it −bound·std and bound·std.",
-        "By hand: draw normals, and draw again wherever the size exceeds bound·std. Clamping instead piles values up.",
+        "By hand, under `torch.no_grad()`: draw normals, and draw again wherever the size exceeds bound·std. Clamping "
+        "instead piles values up at the edge.",
     ),
-    wrong={"clamps": _clamps, "absolute bounds": _absolute, "fills another tensor": _new_tensor},
+    wrong={
+        "clamps: what lies outside piles up at the edge": mistakes.clamps,
+        "the bound taken as an absolute value": mistakes.absolute,
+        "fills another tensor": mistakes.new_tensor,
+        "what lies outside becomes 0": mistakes.zeroes,
+        "returns nothing": mistakes.returns_nothing,
+        "leaves the generator aside": mistakes.own_dice,
+        "stretched back to std, over the bound": mistakes.widened,
+    },
     minutes=12,
     level=2,
 )
@@ -108,58 +139,83 @@ topic.exercise(
 # --- init_residual
 
 
-def _without_two(weight, num_layers):
-    return nn.init.normal_(weight, std=1 / math.sqrt(weight.shape[1] * num_layers))
+def _spread(shape: tuple[int, int], num_layers: int) -> Iterator[Case]:
+    fan_out, fan_in = shape
+    margin = 5 / math.sqrt(2 * fan_out * fan_in)
+    setup = f"w = torch.zeros{shape}; init_residual(w, {num_layers})"
 
-
-def _fan_out(weight, num_layers):
-    return nn.init.normal_(weight, std=1 / math.sqrt(weight.shape[0] * 2 * num_layers))
-
-
-def _no_fan(weight, num_layers):
-    return nn.init.normal_(weight, std=1 / math.sqrt(2 * num_layers))
-
-
-def _spread(shape, num_layers):
-    def run(fill):
-        torch.manual_seed(0)
+    def std(fill):
         w = torch.zeros(shape)
-        result = fill(w, num_layers)
-        ratio = w.std().item() * math.sqrt(shape[1] * 2 * num_layers)
-        return {"it returns the weight": result is w, "its std is 1/√(fan_in·2L)": abs(ratio - 1) < 0.02}
+        fill(w, num_layers)
+        return w.std().item() * math.sqrt(fan_in * 2 * num_layers)
 
-    return run
+    def mean(fill):
+        w = torch.zeros(shape)
+        fill(w, num_layers)
+        return w.mean().item() / (w.std().item() or 1.0)
+
+    yield probe(f"{setup}, then the std of w, times √(fan_in · 2 · num_layers)", std, Within(1.0, margin, "std"))
+    yield probe(f"{setup}, then the mean of w over its std", mean, Within(0.0, 1.5 * margin, "mean"))
+
+
+def _residual_cases() -> Iterator[Case | Call]:
+    def returned(fill):
+        w = torch.zeros(3, 4)
+        return fill(w, 1) is w
+
+    def parameter(fill):
+        w = nn.Parameter(torch.zeros(20, 30))
+        return fill(w, 2) is w and w.requires_grad and w.is_leaf and w.std().item() > 0
+
+    yield probe("w = torch.zeros(3, 4); init_residual(w, 1) is w", returned)
+    yield probe("w = nn.Parameter(…); whether init_residual(w, 2) fills and returns it", parameter)
+    yield call(torch.zeros(2, 2), 0)  # refused
+    yield call(torch.zeros(2, 2), -1)
+    for shape, num_layers in itertools.product(((300, 300), (200, 800), (800, 200)), (1, 2, 12)):
+        yield from _spread(shape, num_layers)
 
 
 topic.exercise(
     init.init_residual,
-    cases=[
-        probe("a 400 × 400 matrix, 1 layer", _spread((400, 400), 1)),
-        probe("a 200 × 800 matrix (800 inputs), 12 layers", _spread((200, 800), 12)),
-        call(torch.zeros(2, 2), 0),
-    ],
+    cases=_residual_cases,
     hints=(
         "Two branches a layer, L layers: 2L independent additions. Each may add a variance of 1/(2L).",
-        "nn.Linear keeps its weight as (fan_out, fan_in): the inputs are weight.shape[1].",
+        "nn.Linear keeps its weight as (fan_out, fan_in): the inputs are weight.shape[1]. `nn.init.normal_(weight, "
+        "std=...)` fills a weight in place and returns it.",
     ),
-    wrong={"one branch a layer": _without_two, "takes fan_out": _fan_out, "forgets the fan": _no_fan},
+    wrong={
+        "one branch a layer, where there are two": mistakes.without_two,
+        "takes fan_out for fan_in": mistakes.fan_out,
+        "leaves the fan aside": mistakes.no_fan,
+        "this is the variance; the std is its root": mistakes.the_variance,
+        "fills another matrix": mistakes.another_matrix,
+        "takes a depth of 0": mistakes.any_depth,
+    },
     minutes=8,
     level=2,
 )
 
 # --- initial_loss
 
+
+def _loss_cases() -> Iterator[Call]:
+    yield from map(call, range(1, 65))
+    yield from map(call, (0, -1, -5))  # refused
+    yield from map(call, (256, 1000, 50257, 151_936))
+
+
 topic.exercise(
     init.initial_loss,
-    cases=[call(1), call(2), call(256), call(50257), call(0)],
+    cases=_loss_cases,
     hints=(
         "Every token has probability 1/V. What is −log of that?",
         "Natural logarithm: PyTorch's cross-entropy is in nats.",
     ),
     wrong={
-        "in bits": lambda vocab_size: math.log2(vocab_size),
-        "the probability itself": lambda vocab_size: 1 / vocab_size,
-        "no check": lambda vocab_size: math.log(max(vocab_size, 1)),
+        "this is in bits; nats were asked": lambda vocab_size: init.initial_loss(vocab_size) / math.log(2),
+        "this is the probability, not minus its logarithm": lambda vocab_size: math.exp(-init.initial_loss(vocab_size)),
+        "the logarithm of the probability, without the minus": mistakes.negative,
+        "takes a vocabulary of no tokens": lambda vocab_size: math.log(max(vocab_size, 1)),
     },
     minutes=4,
     level=1,
@@ -168,36 +224,49 @@ topic.exercise(
 # --- find_the_bad_layer
 
 
-def _widest_output(model, x):
-    layers = [s for s in init.signal_statistics(model, x) if s.kind == "Linear"]
-    return max(layers, key=lambda s: s.std).name
+def _finds(seed: int, depth: int, width: int) -> Case:
+    x = noise(64, width, seed=seed)
+    label = f"find_the_bad_layer(faulty_network({seed}, depth={depth}, width={width}), x), x standard normal"
+    return probe(label, lambda find: find(init.faulty_network(seed, depth, width), x))
 
 
-def _smallest_output(model, x):
-    layers = [s for s in init.signal_statistics(model, x) if s.kind == "Linear"]
-    return min(layers, key=lambda s: s.std).name
+def _mild(seed: int) -> Case:
+    """A network in which one layer is off by a factor of two."""
+
+    def run(find):
+        model = init.faulty_network(seed, depth=6, width=64)
+        for k, layer in enumerate(model[::2]):
+            wide = (2.0 if k == seed else 1.0) * init.linear_std(64, 64, "kaiming")
+            layer.weight.data, layer.bias.data = wide * noise(64, 64, seed=10 + k), torch.zeros(64)
+        return find(model, noise(64, 64, seed=seed))
+
+    return probe(f"a healthy network of six layers of width 64, layer{seed} twice as wide; find_the_bad_layer", run)
 
 
-def _names_the_activation(model, x):
-    return init.find_the_bad_layer(model, x).replace("layer", "act")
-
-
-def _finds(seed):
-    x = torch.randn(64, 128, generator=torch.Generator().manual_seed(seed))
-    return probe(f"faulty_network({seed})", lambda find: find(init.faulty_network(seed), x))
+def _networks() -> Iterator[Case]:
+    yield from map(_mild, range(6))
+    yield from (_finds(seed, depth=4, width=32) for seed in range(1, 7))
+    yield from (_finds(seed, depth=20, width=16) for seed in (1, 3, 4, 18))
+    yield from (_finds(seed, depth=12, width=64) for seed in (0, 5, 7))
+    yield _finds(16, depth=30, width=32)
 
 
 topic.exercise(
     init.find_the_bad_layer,
-    cases=lambda: [_finds(seed) for seed in (3, 1, 2, 4, 5, 6, 7, 8)],
+    cases=_networks,
     hints=(
         "signal_statistics gives the std after every module. A healthy layer leaves the std as it found it.",
-        "Look at the ratio of neighbours, not at the sizes: behind one layer that is too wide, all are wide.",
+        "Look at the ratio of neighbours, not at the sizes: behind one layer that is too wide, all are wide. A ratio "
+        "of 10 and one of 1/10 are equally far from 1: compare the size of their logarithms.",
     ),
     wrong={
-        "the widest output": _widest_output,
-        "the smallest output": _smallest_output,
-        "names the activation": _names_the_activation,
+        "the widest output: behind a layer that is too wide, all are wide": mistakes.widest_output,
+        "the smallest output: behind a layer that is too narrow, all are narrow": mistakes.smallest_output,
+        "the largest difference, where the ratio tells": mistakes.by_difference,
+        "looks for growth alone": mistakes.growth_alone,
+        "looks for shrinking alone": mistakes.shrinking_alone,
+        "names the activation": mistakes.names_the_activation,
+        "one layer too late": mistakes.one_too_late,
     },
     minutes=15,
     level=3,

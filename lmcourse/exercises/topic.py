@@ -168,7 +168,7 @@ class Topic:
         """The reference's own source, under the learner's name."""
         exercise = self.exercises[name]
         source = textwrap.dedent(inspect.getsource(exercise.reference))
-        return re.sub(rf"^(def|class) {exercise.reference.__name__}\b", rf"\1 {name}", source, flags=re.MULTILINE)
+        return re.sub(rf"\b{exercise.reference.__name__}\b", name, source)
 
     def stub(self, name: str) -> str:
         """The cell that a reader begins with: signature and docstring of the solution, and no body."""

@@ -38,7 +38,6 @@ def transformer_flops(
     >>> f"{sum(transformer_flops(shape, batch=1, seq=1024).values()):.3e}"
     '4.513e+12'
     """
-    require_positive(batch=batch, seq=seq)
     shape, tokens = shape_of(config), batch * seq
     query, key_value = shape.num_heads * shape.d_head, shape.num_kv_heads * shape.d_head
     pairs = seq * (seq + 1) // 2 if causal else seq * seq

@@ -21,6 +21,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from lmcourse.support.checks import got, whole
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -84,11 +86,8 @@ def time(
     (5, True)
     """
     if not callable(fn):
-        raise TypeError(f"fn: a function without arguments, got {type(fn).__name__}")
-    if warmup < 0 or repeats < 1:
-        raise ValueError(f"warmup: 0 or more, and repeats: 1 or more; got {warmup} and {repeats}")
-    if max_seconds is not None and not max_seconds > 0:
-        raise ValueError(f"max_seconds: more than 0, or None; got {max_seconds}")
+        raise TypeError(f"fn: a function without arguments, got {got(fn)}")
+    warmup, repeats = whole("warmup", warmup, least=0), whole("repeats", repeats, least=1)
     if device is None:
         device = "cuda" if torch.cuda.is_initialized() else "cpu"
     device = torch.device(device)

@@ -113,6 +113,7 @@ class AxesExplorer(CourseWidget):
     iteration = traitlets.Int(-1).tag(sync=True)  # where the loop nest stands
     verdict = traitlets.Dict().tag(sync=True)  # the kernel's last answer
     presets = traitlets.List().tag(sync=True)
+    panel = traitlets.Unicode("nest").tag(sync=True)  # the tab below: nest, sizes or facts
 
     def __init__(
         self,
@@ -138,7 +139,7 @@ class AxesExplorer(CourseWidget):
         self._tensors = [_as_tensor(tensor) for tensor in tensors]
         super().__init__(
             title="Where every element comes from",
-            source=f"Rules of einops {einops.__version__}, as tested against it in this package",
+            source="Rules of einops, as tested against it in this package",
             pattern=pattern,
             operation=operation or (axes.operation_of(pattern) if len(tensors) < 2 else "einsum"),
             reduction=reduction,
@@ -180,7 +181,7 @@ class AxesExplorer(CourseWidget):
             tensors = [torch.arange(float(math.prod(shape))).reshape(shape) for shape in shapes]
         else:
             raise ValueError(f"shapes must hold at most {CHECK_LIMIT:,} elements, got {shapes}")
-        reply = {"question": question["text"], "version": einops.__version__, "message": None, "check": None}
+        reply = {"question": question["text"], "message": None, "check": None}
         try:
             theirs = axes.run(
                 asked["operation"], asked["pattern"], tensors, asked["sizes"], reduction=asked["reduction"]
@@ -312,14 +313,20 @@ def _compared(check: Callable, tensors: list[torch.Tensor], sizes: dict, theirs:
         ours = check(*(tensor.clone() for tensor in tensors), **sizes)
     except Exception as error:
         return {"name": name, "wrong": -1, "places": [], "words": f"raises {type(error).__name__}: {error}"}
-    if not isinstance(ours, torch.Tensor) or ours.shape != theirs.shape:
-        got = tuple(ours.shape) if isinstance(ours, torch.Tensor) else type(ours).__name__
-        return {"name": name, "wrong": -1, "places": [], "words": f"gives {got}, einops {tuple(theirs.shape)}"}
+    if not isinstance(ours, torch.Tensor):
+        words = f"gives {type(ours).__name__}, einops {tuple(theirs.shape)}"
+        return {"name": name, "wrong": -1, "places": [], "words": words}
+    # What the function made does not depend on the pattern: the page compares it with any other by itself.
+    made = {"shapes": [list(tensor.shape) for tensor in tensors], "sizes": sizes, "shape": list(ours.shape)}
+    made["values"] = [_jsonable(v) for v in ours.flatten().tolist()] if ours.numel() <= VALUES_LIMIT else None
+    if ours.shape != theirs.shape:
+        words = f"gives {tuple(ours.shape)}, einops {tuple(theirs.shape)}"
+        return {"name": name, "wrong": -1, "places": [], "words": words} | made
     differs = ~torch.isclose(ours.double(), theirs.double(), rtol=1e-5, atol=1e-7, equal_nan=True).flatten()
     places = differs.nonzero().flatten().tolist()
     if not places:
-        return {"name": name, "wrong": 0, "places": [], "words": "every element equals einops'"}
+        return {"name": name, "wrong": 0, "places": [], "words": "every element equals einops'"} | made
     first = [int(i) for i in np.unravel_index(places[0], tuple(theirs.shape))]
     mine, right = ours.flatten()[places[0]].item(), theirs.flatten()[places[0]].item()
     words = f"{len(places)} of {theirs.numel()} elements differ, first out{first}: yours {mine:g}, einops {right:g}"
-    return {"name": name, "wrong": len(places), "places": places[:2000], "words": words}
+    return {"name": name, "wrong": len(places), "places": places[:2000], "words": words} | made

@@ -1,9 +1,10 @@
 // FormatHistogram: a tensor over the numbers that each format has, one row a format, all on one axis of powers of two.
 // What rounding does to the numbers is in rules/histogram.js; here it is drawn.
 import { frame, put, redraw } from "./lib/base.js";
-import { check, slider } from "./lib/controls.js";
+import { check, help, slider } from "./lib/controls.js";
 import { h, s } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
+import { MOVE, still } from "./lib/motion.js";
 import { grouped, percent, raised, short } from "./lib/numbers.js";
 import { roving } from "./lib/roving.js";
 import { nick } from "./rules/floats.js";
@@ -30,7 +31,14 @@ const HEADINGS = {
   error: "error",
   noise: "signal to noise",
 };
+const HELP = {
+  error:
+    "How far a stored number is from the true one, as a share of it: a mean over what is neither lost nor too large.",
+  "signal to noise":
+    "The energy of the tensor over the energy of what rounding changed. 10 dB more is a tenth of the noise.",
+};
 const SAID = ["lost", "large", "error", "noise"];
+const FIRST = ["float16", "bfloat16", "float8_e5m2", "float8_e4m3fn"]; // in view at first
 const W = 416,
   H = 30;
 
@@ -49,8 +57,9 @@ function readSample(model) {
 }
 
 /** What does not move behind a row: the format's window, and a tick for each number of a small format. */
-function ground(f, { at, nonzero, largest }) {
-  if (!f) return [blockWords({ at, nonzero, largest })];
+function ground(f, { at }) {
+  if (!f)
+    return [s("text", { x: 4, y: H + 12, class: "lmc-fh-quiet" }, "a scale for every block, and no range of its own")];
   const normal = minExponent(f),
     bottom = f.subnormals ? normal - f.mantissa_bits : normal,
     top = Math.log2(largestOf(f));
@@ -62,19 +71,21 @@ function ground(f, { at, nonzero, largest }) {
   ];
 }
 
-/** A block format has no window of its own: it says so, on the side of the row that has room. */
-function blockWords({ at, nonzero, largest }) {
-  const least = nonzero.length ? Math.log2(nonzero.reduce((a, b) => Math.min(a, b))) : 0;
-  const right = nonzero.length && W - at(Math.log2(largest)) > at(least);
-  const place = { x: right ? W - 4 : 4, y: 16, "text-anchor": right ? "end" : "start" };
-  return s("text", { ...place, class: "lmc-fh-quiet" }, "a scale for every block");
+/** Let bars be seen to come from where they were; a slider's own small steps need no help. */
+function slide(bars, from) {
+  if (Math.abs(from) < W / 20 || Math.abs(from) > W || still()) return;
+  const start = { transform: `translateX(${from.toFixed(1)}px)` };
+  bars.animate([start, { transform: "none" }], { duration: MOVE, easing: "ease-in-out" });
 }
 
 /** One row of the table: its button, its picture and its cells by name; `draw` fills them. */
 function formatRow(name, f, sample, choose) {
   const bars = FATES.map((fate) => s("path", { class: `lmc-fh-bar lmc-fh-${fate}` }));
-  const size = { viewBox: `0 0 ${W} ${H + 6}`, width: W, height: H + 6, role: "img" };
-  const picture = s("svg", size, ground(f, sample), bars);
+  const height = f ? H + 6 : H + 16; // below the bars: ticks, or words
+  const size = { viewBox: `0 0 ${W} ${height}`, width: W, height, role: "img" };
+  const moved = s("g", {}, bars),
+    picture = s("svg", size, ground(f, sample), moved);
+  let before = null; // the scale that was drawn last
   const button = h("button", { type: "button", class: "lmc-fh-name", tabindex: -1, onclick: choose }, nick(name));
   const cells = Object.fromEntries(SAID.map((each) => [each, h("td")]));
   const head = h("th", { scope: "row" }, button);
@@ -82,8 +93,10 @@ function formatRow(name, f, sample, choose) {
   return {
     name,
     row,
-    draw(result, bins, chosen) {
+    draw(result, bins, chosen, scale) {
       drawBars(bars, bins, sample.axis);
+      if (before !== null) slide(moved, (before - scale) * (W / (sample.axis.high - sample.axis.low)));
+      before = scale;
       const words = saidOf(result);
       for (const each of SAID) cells[each].textContent = words[each];
       cells.lost.dataset.bad = String(result.underflow >= 0.005);
@@ -132,7 +145,9 @@ function drawAxis({ axis, at }) {
 }
 
 function tableOf(rows, sample) {
-  const head = Object.values(HEADINGS).map((text) => h("th", { scope: "col" }, text));
+  const head = Object.values(HEADINGS).map((text) =>
+    h("th", { scope: "col" }, HELP[text] ? help(text, HELP[text]) : text),
+  );
   const foot = [
     h("td"),
     h("td", { class: "lmc-fh-plot" }, drawAxis(sample)),
@@ -181,7 +196,7 @@ function wholeTensor(model, sampled) {
   };
 }
 
-function controlsOf(model) {
+function controlsOf(model, count) {
   const scale = slider({
     label: "Multiply by",
     min: -40,
@@ -196,11 +211,17 @@ function controlsOf(model) {
     onchange: (on) => put(model, { fit: on }),
   });
   const loss = { type: "button", onclick: () => put(model, { scale: 16, fit: false }) };
+  const all = h(
+    "button",
+    { type: "button", onclick: () => put(model, { more: !model.get("more") }) },
+    `All ${count} formats`,
+  );
   return {
-    els: [scale.el, h("button", loss, "× 65 536 (GradScaler’s first)"), fit.el],
+    els: [scale.el, h("button", loss, "× 65 536 (GradScaler’s first)"), fit.el, all],
     set() {
       scale.set(model.get("scale"));
       fit.set(model.get("fit"));
+      all.setAttribute("aria-pressed", String(Boolean(model.get("more"))));
     },
   };
 }
@@ -230,14 +251,14 @@ function render({ model, el }) {
   const table = tableOf(rows, sample),
     legend = legendOf(),
     whole = wholeTensor(model, sample.values.length),
-    controls = controlsOf(model);
+    controls = controlsOf(model, names.length);
   const nothing =
     "Every element is zero, or none is finite: there is nothing to round. Give a tensor with a finite number in it.";
   if (sample.nonzero.length) view.stage.append(legend, h("div", { class: "lmc-scroll lmc-fh-scroll" }, table));
   else view.stage.append(h("p", {}, nothing));
   view.stage.append(whole.el);
   view.controls.append(...controls.els);
-  const rover = roving(table, ".lmc-fh-name", { columns: () => 1 });
+  const rover = roving(table, "tr:not([hidden]) .lmc-fh-name", { columns: () => 1 });
 
   /** The power of two that a row is multiplied by. */
   function scaleOf(name) {
@@ -250,19 +271,22 @@ function render({ model, el }) {
     view.title(`What each format makes of ${model.get("name")}`);
     if (!sample.nonzero.length) return view.say(`${model.get("name")} has no nonzero finite element.`, "bad");
     for (const row of rows) {
+      row.row.hidden = !model.get("more") && !FIRST.includes(row.name) && row.name !== model.get("format");
+      if (row.row.hidden) continue;
       const k = scaleOf(row.name),
         factor = two(k),
         chosen = row.name === model.get("format");
       const scaled = sample.values.map((x) => x * factor);
       const result = report(scaled, row.name, formats, sample.largest * factor);
-      row.draw(result, binned(result.fates, sample.logs, k, sample.axis), chosen);
+      row.draw(result, binned(result.fates, sample.logs, k, sample.axis), chosen, k);
       if (!chosen) continue;
       view.say(sentence(model, row.name, k, result));
       whole.ask(row.name, k);
     }
-    rover.refresh(names.indexOf(model.get("format")));
+    const seen = rows.filter(({ row }) => !row.hidden).map(({ name }) => name);
+    rover.refresh(seen.indexOf(model.get("format")));
   }
-  const stop = redraw(model, ["scale", "fit", "format"], draw);
+  const stop = redraw(model, ["scale", "fit", "format", "more"], draw);
   return () => {
     stop();
     whole.stop();

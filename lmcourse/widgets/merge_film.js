@@ -1,7 +1,7 @@
 // MergeFilm: byte-pair encoding, merge by merge: learned from a text, then applied to another. The algorithm is in
 // rules/bpe.js and runs here, so that the film needs no kernel; what is drawn of it is in parts/merge_film_*.js.
 import { frame, put, redraw } from "./lib/base.js";
-import { check, choice, field, slider } from "./lib/controls.js";
+import { check, choice, field, help, slider } from "./lib/controls.js";
 import { change, fill, h } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { grouped } from "./lib/numbers.js";
@@ -18,6 +18,7 @@ import { biographyOf, vocabularyOf } from "./parts/merge_film_vocabulary.js";
 import { headEncoding, headTraining, sayEncoding, sayTraining } from "./parts/merge_film_words.js";
 import { once } from "./rules/film.js";
 
+const TIE = "Two pairs that are counted equally often: a rule, not the text, says which of them is merged first.";
 const MOVED = ["text", "new_text", "vocab_size", "tie", "step", "whose", "guess"]; // what a reader may change
 
 function pythonOf(model) {
@@ -61,59 +62,75 @@ function settingsOf(model) {
   };
 }
 
-/** The player, the settings and the two texts; `noted` gets what is to be said of a typed text. */
-function controlsOf(model, noted) {
-  const player = stepper({ label: "merge", go: (step) => put(model, { step }) }),
-    settings = settingsOf(model);
+/** The two texts; `noted` gets what is to be said of a typed one. */
+function textsOf(model, noted) {
   const typed = (name, most, done) => (given) => {
     const { text, note } = cleaned(given, most, done);
     noted(note);
     put(model, { [name]: text });
   };
-  const text = (label, name, oninput) => field({ label, lines: 3, value: model.get(name), oninput });
+  const text = (label, name, oninput) => field({ label, lines: 2, value: model.get(name), oninput });
   const texts = {
     text: text("Train on", "text", typed("text", MOST, "trained on")),
     new_text: text("Then encode", "new_text", typed("new_text", MOST_NEW, "encoded")),
   };
-  const { tie, vocab_size, guess, whose } = settings;
-  const shown = [tie, vocab_size, guess, ...(model.get("has_train") ? [whose] : [])].map((control) => control.el);
-  const fields = h("div", { class: "mf-texts" }, texts.text.el, texts.new_text.el);
   return {
-    els: [player.el, ...shown, fields],
-    stop: player.stop,
-    set(position, length) {
-      player.set(position, length);
-      /** @type {[string, { set(value: any): void }][]} */
-      const each = Object.entries(settings);
-      for (const [name, control] of each) control.set(model.get(name));
+    el: h("div", { class: "mf-texts" }, texts.text.el, texts.new_text.el),
+    set() {
       for (const [name, part] of Object.entries(texts))
         if (document.activeElement !== part.input) part.set(model.get(name));
     },
   };
 }
 
-/** The stage's parts, and `draw`, which brings all of them up to the view. */
-function stageOf(f, model, { redrawn, judged, hasKernel }) {
+/** The player, the settings and the texts, each in its place; `set` brings them up to the model. */
+function controlsOf(f, model, noted, rules) {
+  const player = stepper({ label: "merge", go: (step) => put(model, { step }) }),
+    settings = settingsOf(model),
+    texts = textsOf(model, noted);
+  const { tie, vocab_size, guess, whose } = settings;
+  f.controls.append(tie.el, help("tie?", TIE), vocab_size.el, ...(model.get("has_train") ? [whose.el] : []));
+  f.more(guess.el, rules.el);
+  f.below.append(texts.el);
+  const move = once((position, length) => player.set(position, length)),
+    each = Object.entries(settings).map(([name, control]) => ({ name, set: once(control.set) }));
+  return {
+    player,
+    set(position, length) {
+      move(position, length);
+      for (const { name, set } of each) set(model.get(name));
+      texts.set();
+    },
+  };
+}
+
+/**
+ * The stage's parts in their order, and `draw`, which brings all of them up to the view. On the first screen: what a
+ * step did, the player, how far it has come and what is next, the text.
+ */
+function stageOf(f, model, on) {
   let chosen = null;
   const choose = (bytes) => {
     chosen = bytes;
-    redrawn();
+    on.redrawn();
   };
-  const go = (step) => put(model, { step });
+  const go = (step) => put(model, { step }),
+    lines = model.get("has_train") ? 1 : 2; // the verdict needs the room of one
   const headline = h("div", { class: "mf-headline" }),
     time = timeline(go),
-    tracks = tracksOf({ turned: redrawn, choose }),
-    race = raceOf(judged),
+    tracks = tracksOf({ turned: on.redrawn, choose, most: lines }),
+    race = raceOf(on.judged),
     rules = rulesOf((tie) => put(model, { tie, whose: "reference" })),
     vocabulary = vocabularyOf(choose),
     biography = biographyOf(choose),
-    verdict = verdictOf(model, { hasKernel, go });
-  const left = h("div", {}, race.els),
-    right = h("div", { class: "mf-column" }, rules.el, vocabulary.el);
-  const columns = h("div", { class: "mf-columns" }, left, right);
-  f.stage.append(headline, time.el, ...tracks.els, columns, biography.el, verdict.el);
+    verdict = verdictOf(model, { hasKernel: on.hasKernel, go }),
+    controls = controlsOf(f, model, on.noted, rules);
+  const columns = h("div", { class: "mf-columns" }, h("div", {}, time.el, f.controls), h("div", {}, race.els));
+  f.stage.append(headline, controls.player.el, verdict.el, columns, ...tracks.els);
+  f.below.append(vocabulary.el, biography.el);
   const [trainingHead, encodingHead] = [once(headTraining), once(headEncoding)];
   return {
+    controls,
     reset() {
       chosen = null;
       tracks.reset();
@@ -121,12 +138,13 @@ function stageOf(f, model, { redrawn, judged, hasKernel }) {
     draw(view, width) {
       const differsAt = verdict.draw(view);
       fill(headline, view.training ? trainingHead(view.run, view.k) : encodingHead(view.trace, view.done));
-      time.draw(view, width, differsAt);
+      time.draw(view, width > 720 ? Math.floor((width - 32) / 2) : width, differsAt);
       tracks.draw(view, width, chosen);
       race.draw(view);
       vocabulary.draw(view, chosen);
       biography.draw(view, chosen);
       rules.draw(view);
+      controls.set(view.position, view.length);
     },
   };
 }
@@ -134,7 +152,7 @@ function stageOf(f, model, { redrawn, judged, hasKernel }) {
 function render({ model, el }) {
   const first = Object.fromEntries(MOVED.map((name) => [name, model.get(name)]));
   let note = "",
-    answered = null, // a right guess: the step after it, and what is said there
+    answered = null, // a guess: the step it led to, what is said there, and how
     width = 920;
   const reset = () => {
     stage.reset();
@@ -149,26 +167,24 @@ function render({ model, el }) {
   });
   const projector = new Projector(model, { draw: () => draw(), ask: (question) => kernel.ask(question) });
   const judged = ({ right, words }, k) => {
-    if (!right) return f.say(words, "bad");
-    answered = { step: k + 1, words };
-    put(model, { step: k + 1 });
+    answered = { step: right ? k + 1 : k, words: `${words} `, tone: right ? "good" : "bad" };
+    if (right) put(model, { step: k + 1 });
+    else draw();
   };
-  const stage = stageOf(f, model, { redrawn: () => draw(), judged, hasKernel: kernel.hasKernel });
-  const controls = controlsOf(model, (words) => {
+  const noted = (words) => {
     note = words;
-  });
-  f.controls.append(...controls.els);
+  };
+  const stage = stageOf(f, model, { redrawn: () => draw(), judged, noted, hasKernel: kernel.hasKernel });
 
   function draw() {
     const view = projector.show();
+    if (answered?.step !== view.position) answered = null; // it is said of that step alone
     stage.draw(view, width);
-    controls.set(view.position, view.length);
     change(f.root, { "aria-busy": view.busy });
-    const cut = model.get("left_out") && model.get("text") === first.text ? leftOut(model.get("left_out")) : "";
-    const well = answered?.step === view.position ? answered.words : "",
+    const cut = model.get("left_out") && model.get("text") === first.text ? leftOut(model.get("left_out")) : "",
       wait = view.waiting ? "Training on what you typed … " : "";
     const said = view.training ? sayTraining(view) : sayEncoding(view);
-    f.say(wait + well + note + cut + said, well ? "good" : "");
+    f.say(wait + (answered?.words ?? "") + note + cut + said, answered?.tone ?? "");
   }
   const stop = redraw(model, [...MOVED, "theirs"], draw);
   const unwatch = watchWidth(f.stage, (wide) => {
@@ -177,7 +193,7 @@ function render({ model, el }) {
   });
   return () => {
     stop();
-    controls.stop();
+    stage.controls.player.stop();
     kernel.stop();
     unwatch();
     projector.stop();

@@ -33,6 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 PRECISIONS = ("float64", "bfloat16 state", "bfloat16 state and weights")
 SCHEDULES = ("constant", "cosine", "wsd")
 MAX_STEPS = 200
+FIRST_STEPS = 12  # that are walked when the widget comes into view
 TORCH = f"torch {torch.__version__.split('+')[0]}"
 FAR = 1e3  # a path that gets here has left for good
 
@@ -208,6 +209,7 @@ class OptimizerPaths(CourseWidget):
     selected = traitlets.Unicode().tag(sync=True)
     step = traitlets.Int(0).tag(sync=True)
     ghost = traitlets.Bool(False).tag(sync=True)
+    panel = traitlets.Unicode("walk").tag(sync=True)  # what is shown below the scale of rates
     learner = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -244,12 +246,14 @@ class OptimizerPaths(CourseWidget):
             show = [reference] if learner else ["SGD", "Momentum", "Adam"]
         if isinstance(show, str) or not all(name in OPTIONS for name in show):
             raise ValueError(f"show: names out of {', '.join(OPTIONS)}, got {show!r}")
+        selected = learner.get("reference") or (list(show) or ["SGD"])[0]
         super().__init__(
             settings=settings,
             options=options,
             shown=list(show),
-            selected=learner.get("reference") or (list(show) or ["SGD"])[0],
-            step=steps,
+            selected=selected,
+            panel="momentum" if selected == "Momentum" else "compare" if len(show) > 1 else "walk",
+            step=min(FIRST_STEPS, steps),
             ghost=bool(ghost),
             learner=learner,
             title=f"Your {learner['name']} beside the reference" if learner else "How optimizers walk downhill",

@@ -36,6 +36,13 @@ const LIMITS = {
   step: [0, WINDOWS],
   window: [0, WINDOWS],
 };
+const WORDS = {
+  page: "The piece in which the system moves a file to memory: 4,096 bytes on most machines.",
+  "page fault":
+    "A read of a page that is not mapped yet: minor where memory has it, major where the disk must be asked.",
+  "page cache": "Pages of files that the system keeps in memory, for whoever reads them next.",
+  epoch: "As many windows as the file holds, once.",
+};
 const STATE = ["batch_size", "context_length", "order", "step", "view", "window"];
 
 /** The line of Python that makes this widget again. */
@@ -273,6 +280,7 @@ function render({ model, el }) {
   view.stage.append(strip.legend, strip.el);
   view.controls.append(walk.el, ...(own ? [] : [order.el]));
   view.more(...(sizes?.nodes ?? []), kernelControls(reads, latest, get("mapped")));
+  view.words(WORDS);
   view.below.append(chosen.el, windows.el, numbers.el, panel);
 
   function draw() {

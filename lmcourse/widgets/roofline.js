@@ -1,9 +1,10 @@
 // Roofline: operations as dots under the roof of a chip, and under the one measured on this machine. The costs are in
 // rules/flops.js, the picture in parts/roofline_picture.js; here are the state, its words, the table and the controls.
 import { frame, put, redraw } from "./lib/base.js";
-import { check, choice, slider } from "./lib/controls.js";
-import { h } from "./lib/elements.js";
+import { check, choice, help, slider } from "./lib/controls.js";
+import { h, keyed, write } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
+import { moving } from "./lib/motion.js";
 import { bytes, percent, si, three } from "./lib/numbers.js";
 import { roving } from "./lib/roving.js";
 import { movedTo } from "./lib/share.js";
@@ -46,6 +47,19 @@ function costsOf(now) {
     : modelCosts(now.shape, now.batch, now.seq, size);
 }
 
+const LARGEST_BATCH = 2 ** 12;
+
+/** Where an operation lies for every batch that the slider has: its trail, empty where the batch changes nothing. */
+function trailOf(now, name) {
+  if (now.operations === "yours") return [];
+  const batches = Array.from({ length: Math.log2(LARGEST_BATCH) + 1 }, (_, k) => 2 ** k);
+  const trail = batches.map((batch) => ({ batch, x: intensity(costsOf({ ...now, batch })[name]) }));
+  return trail[0].x === trail.at(-1).x ? [] : trail;
+}
+
+/** The operation that is looked at: the chosen one, else the linear layer, else the first. */
+const lookedAt = (costs, selected) => [selected, "linear layer"].find((name) => costs[name]) ?? Object.keys(costs)[0];
+
 /** What was timed, by operation: yours with what Python gave, the textbook's with what the kernel told this view. */
 function reachedOf(now, costs, live) {
   if (now.operations === "textbook") return live;
@@ -61,6 +75,7 @@ export function roofOf(now, live = {}) {
   const peak = dense * (now.sparse ? row.sparse_factor : 1);
   const bandwidth = row.bandwidth * now.bandwidth_times;
   const costs = costsOf(now);
+  const at = lookedAt(costs, now.selected);
   return {
     chip: now.chip,
     dtype: now.dtype,
@@ -72,7 +87,9 @@ export function roofOf(now, live = {}) {
     bend: ridge(peak, bandwidth),
     sparse: now.sparse && row.sparse_factor > 1,
     costs,
-    at: costs[now.selected] ? now.selected : Object.keys(costs)[0],
+    at,
+    batch: now.batch,
+    trail: trailOf(now, at),
     here: now.measured.flop_per_s ? now.measured : null,
     reached: reachedOf(now, costs, live),
   };
@@ -131,27 +148,34 @@ const COLUMNS = [
   { head: "of peak", text: ({ x, peak, bandwidth }) => share(attainable(x, peak, bandwidth) / peak) },
 ];
 
-/** The same in numbers: one row an operation. */
-function rowsOf(roof) {
-  return Object.entries(roof.costs).map(([name, cost]) => {
-    const row = { ...roof, name, cost, x: intensity(cost) };
-    const [head, ...cells] = COLUMNS.map(({ text }) => text(row));
-    return h(
-      "tr",
-      { class: name === roof.at ? "rl-row" : null },
-      h("th", { scope: "row" }, head),
-      cells.map((cell) => h("td", {}, cell)),
-    );
-  });
+/** The same in numbers, a row for each operation; a click on a row, or its name, chooses it. */
+function tableOf(choose) {
+  const head = COLUMNS.map((column) => h("th", { scope: "col" }, column.head));
+  const body = h("tbody", {});
+  const table = h("table", {}, h("thead", {}, h("tr", {}, head)), body);
+  const names = roving(table, "button", { columns: () => 1 });
+  const rowOf = (name) => {
+    const button = h("button", { type: "button", class: "rl-choose" }, name);
+    const cells = COLUMNS.slice(1).map(() => h("td", {}));
+    return h("tr", { onclick: () => choose(name) }, h("th", { scope: "row" }, button), cells);
+  };
+  return {
+    el: h("div", { class: "lmc-scroll", role: "group", "aria-label": "the same in numbers" }, table),
+    draw(roof) {
+      const all = Object.keys(roof.costs);
+      keyed(body, all, { key: (name) => name, make: rowOf, update: (row, name) => fillRow(row, roof, name) });
+      names.refresh(all.indexOf(roof.at));
+    },
+  };
 }
 
-function tableWith(body) {
-  const head = COLUMNS.map((column) => h("th", { scope: "col" }, column.head));
-  return h(
-    "div",
-    { class: "lmc-scroll", tabindex: "0", role: "group", "aria-label": "the same in numbers" },
-    h("table", {}, h("thead", {}, h("tr", {}, head)), body),
-  );
+function fillRow(row, roof, name) {
+  const cost = roof.costs[name];
+  const seen = { ...roof, name, cost, x: intensity(cost) };
+  for (const [k, { text }] of COLUMNS.entries()) if (k) write(row.children[k], text(seen));
+  const on = name === roof.at;
+  row.classList.toggle("rl-row", on);
+  row.querySelector("button").setAttribute("aria-pressed", String(on));
 }
 
 /** The formats in which this chip has a known peak. */
@@ -195,7 +219,7 @@ function controlsOf(model, state, forget) {
         put(model, { operations: v, selected: "" });
       },
     }),
-    batch: power("batch", "batch", 1, 4096),
+    batch: power("batch", "batch", 1, LARGEST_BATCH),
     width: power("width", "width", 64, 16384),
     seq: power("seq", "sequence", 64, 32768),
     chip: choice({
@@ -271,10 +295,6 @@ function kernelOf(model, note, draw) {
       note.words = error;
       draw();
     },
-    unanswered: () => {
-      note.words = "Measuring needs a running kernel.";
-      draw();
-    },
   });
   const button = (text, question, wait) => {
     const onclick = () => {
@@ -288,8 +308,20 @@ function kernelOf(model, note, draw) {
   return {
     measure: button("Measure this machine", () => ({ measure: true }), "Measuring: two seconds…"),
     time: button("Time these here", sizes, "Timing…"),
+    hasKernel: ask.hasKernel,
     stop: ask.stop,
   };
+}
+
+const RIDGE_HELP =
+  "The ridge is the intensity at which arithmetic and memory take equally long: the chip's FLOP/s over its bytes/s. " +
+  "Left of it memory decides, right of it arithmetic.";
+
+/** Put the controls in: the batch under the picture, what is seldom moved behind More. */
+function placeControls(view, control, kernel) {
+  view.controls.append(control.batch.el, control.operations.el, control.chip.el, help("ridge?", RIDGE_HELP));
+  const rest = [control.width, control.seq, control.dtype, control.bandwidth_times, control.sparse];
+  view.more(...rest.map((each) => each.el), ...(kernel.hasKernel ? [kernel.measure, kernel.time] : []));
 }
 
 function render({ model, el }) {
@@ -304,28 +336,35 @@ function render({ model, el }) {
   const view = frame({ model, el, python: () => pythonOf(model), reset });
   view.root.classList.add("rl");
   const picture = h("div", { class: "rl-picture" });
-  const body = h("tbody", {});
-  view.stage.append(picture, tableWith(body));
   const choose = (/** @type {string} */ name) => {
     if (name !== model.get("selected")) put(model, { selected: name });
   };
+  const table = tableOf(choose);
+  view.stage.append(picture);
+  view.below.append(table.el);
   const dots = roving(picture, ".rl-dot", { columns: () => 1, onfocus: (cell) => choose(cell.dataset.name) });
   const kernel = kernelOf(model, note, draw);
   const control = controlsOf(model, state, () => {
     note.live = {};
   });
-  view.controls.append(...Object.values(control).map((each) => each.el), kernel.measure, kernel.time);
-
-  const measure = () => Math.max(300, Math.min(820, view.stage.clientWidth || 620));
-  let W = 0;
-  function draw() {
-    W = measure();
-    const now = state();
-    const roof = roofOf(now, note.live);
+  placeControls(view, control, kernel);
+  const moves = moving(({ W, roof }) => {
     const hadFocus = picture.contains(document.activeElement);
     picture.replaceChildren(roofPicture(W, roof, choose));
     dots.refresh(Object.keys(roof.costs).indexOf(roof.at), hadFocus);
-    body.replaceChildren(...rowsOf(roof));
+  });
+
+  const measure = () => Math.max(300, Math.min(926, view.stage.clientWidth || 620));
+  let W = 0;
+  function draw() {
+    const sized = W === measure();
+    W = measure();
+    const now = state();
+    const roof = roofOf(now, note.live);
+    // a new width, or another dot, is no move: what has the focus is not drawn anew frame by frame
+    if (sized && !picture.contains(document.activeElement)) moves.to({ W, roof });
+    else moves.jump({ W, roof });
+    table.draw(roof);
     setControls(control, now);
     kernel.time.style.display = now.operations === "textbook" ? "" : "none";
     view.source(sourceOf(roof));
@@ -343,6 +382,7 @@ function render({ model, el }) {
   watcher.observe(view.stage);
   return () => {
     watcher.disconnect();
+    moves.stop();
     stop();
     kernel.stop();
     for (const name of STATE) model.off(`change:${name}`, forget);

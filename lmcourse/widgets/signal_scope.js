@@ -1,15 +1,16 @@
 // SignalScope: how wide the signal is at every layer. The formulas are in rules/signals.js, the pictures in
 // parts/signal_scope_pictures.js; here are the state, what each view says of it, and the controls.
 import { bounded, frame, put, redraw } from "./lib/base.js";
-import { check, choice, field, slider } from "./lib/controls.js";
-import { h } from "./lib/elements.js";
+import { check, choice, field, help, slider, tabs } from "./lib/controls.js";
+import { fill, h } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { percent, short } from "./lib/numbers.js";
 import { movedTo } from "./lib/share.js";
+import { measuring } from "./parts/signal_scope_measure.js";
 import {
   lossPicture,
   magnitudesPicture,
-  mapPicture,
+  mapView,
   modulePicture,
   streamPicture,
   truncationPicture,
@@ -17,7 +18,7 @@ import {
 import { ACTIVATIONS, erf, expectedStds, schemeGain, truncatedStd, verdict } from "./rules/signals.js";
 
 const SETTINGS = ["scheme", "activation", "gain", "depth", "residual"];
-const STATE = [...SETTINGS, "vocab_size", "view", "layer", "number_format", "measured", "mine"];
+const STATE = [...SETTINGS, "vocab_size", "view", "layer", "number_format", "mine"];
 const SCHEMES = [
   ["kaiming", "Kaiming √(2/fan_in)"],
   ["lecun", "LeCun √(1/fan_in)"],
@@ -27,26 +28,29 @@ const SCHEMES = [
 
 // What each view says, with its tone
 
-/** How the signal fares with depth, and the layer that is looked at. @returns {[string, string]} */
-function mapWords({ measured, theory, fresh, layer }) {
-  const last = measured.widths.length - 1;
-  const row = fresh ? measured.forward[last] : (theory?.forward ?? measured.forward[last]);
-  const back = fresh ? measured.backward[last] : (theory?.backward ?? []);
-  const { word, factor } = verdict(row);
-  const what = word === "not finite" ? "is not finite any more" : word;
-  const rate = Number.isFinite(factor) ? `, × ${short(factor)} a layer` : "";
-  const expected = theory && fresh ? ` (theory ${short(theory.forward[layer])})` : "";
+/** How the signal fares on its way forward and back, and the layer that is looked at. @returns {[string, string]} */
+function mapWords({ measured, theory, layer }) {
+  if (!measured.done) return ["Measuring…", ""];
+  const [row, back] = [measured.forward, measured.backward].map((rows) => rows.at(-1));
+  const forward = verdict(row);
+  const backward = verdict([...back].reverse());
+  const rate = Number.isFinite(forward.factor) ? `, × ${short(forward.factor)} a layer` : "";
+  const expected = theory ? ` (theory ${short(theory.forward[layer])})` : "";
   const at = `layer ${layer + 1}: std ${short(row[layer])}${expected}, gradient ${short(back[layer])}`;
-  return [`The signal ${what}${rate}; ${at}.`, word === "lives" ? "good" : "bad"];
+  const both = forward.word === "lives" && backward.word === "lives";
+  const but = forward.word === "lives" && !both ? `, but the gradient ${SAID[backward.word]} on its way back` : "";
+  return [`The signal ${SAID[forward.word]}${rate}${but}; ${at}.`, both ? "good" : "bad"];
 }
 
+const SAID = { lives: "lives", dies: "dies", explodes: "explodes", "not finite": "is not finite any more" };
+
 /** The layer in which a format loses most. @returns {[string, string]} */
-function magnitudesWords({ measured, formatName }) {
-  const lost = measured.lost[formatName];
-  const sums = lost.map(([under, over]) => under + over);
+function magnitudesWords({ measured, widest, formatName }) {
+  if (!measured.done) return ["Measuring…", ""];
+  const sums = widest.lost.map(([under, over]) => under + over);
   const worst = sums.indexOf(Math.max(...sums));
   if (sums[worst] === 0) return [`${formatName} holds every activation of this network.`, "good"];
-  const [under, over] = lost[worst].map((share) => percent(share));
+  const [under, over] = widest.lost[worst].map((share) => percent(share));
   return [`${formatName} loses most in layer ${worst + 1}: ${under} become 0, ${over} overflow.`, "bad"];
 }
 
@@ -90,47 +94,42 @@ function moduleWords({ mine }) {
   return [`The largest change is at ${name}: × ${short(ratios[worst])}. Bars: log10 of the std, the middle is 1.`, ""];
 }
 
-const NETWORK = ["scheme", "activation", "gain", "depth", "residual", "layer"];
+const NETWORK = ["gain", "scheme", "activation"];
 /**
- * @type {Record<string, { name: string, controls: string[], picture: (scene: any, look?: any) => any[],
- *   words: (scene: any) => [string, string] }>}
+ * Each view: its name, the controls in view, and the words of its reading line.
+ * @type {Record<string, { name: string, controls: string[], words: (scene: any) => [string, string] }>}
  */
 export const VIEWS = {
-  map: { name: "Depth × width", controls: NETWORK, picture: mapPicture, words: mapWords },
-  magnitudes: {
-    name: "Magnitudes",
-    controls: [...NETWORK, "format"],
-    picture: magnitudesPicture,
-    words: magnitudesWords,
-  },
-  truncation: {
-    name: "Truncation",
-    controls: ["absolute", "bound", "fanIn"],
-    picture: truncationPicture,
-    words: truncationWords,
-  },
-  stream: { name: "Residual stream", controls: ["depth"], picture: streamPicture, words: streamWords },
-  loss: { name: "First loss", controls: ["vocab", "logits"], picture: lossPicture, words: lossWords },
-  mine: { name: "Your module", controls: ["again"], picture: modulePicture, words: moduleWords },
+  map: { name: "Depth × width", controls: NETWORK, words: mapWords },
+  magnitudes: { name: "Magnitudes", controls: [...NETWORK, "format"], words: magnitudesWords },
+  truncation: { name: "Truncation", controls: ["fanIn", "bound", "absolute"], words: truncationWords },
+  stream: { name: "Residual stream", controls: ["layers"], words: streamWords },
+  loss: { name: "First loss", controls: ["logits", "vocab"], words: lossWords },
+  mine: { name: "Your module", controls: ["again"], words: moduleWords },
 };
+
+/** What is drawn in each view. */
+const picturesOf = (look) => ({
+  map: mapView(look),
+  magnitudes: magnitudesPicture,
+  truncation: truncationPicture,
+  stream: streamPicture,
+  loss: lossPicture,
+  mine: modulePicture,
+});
 
 /** All that a picture and its words need, from the state of the model and what this view alone looks at. */
 export function sceneOf(state, local) {
-  const { measured, depth } = state;
-  const settings = Object.fromEntries(SETTINGS.map((name) => [name, state[name]]));
-  const stored = Object.fromEntries(SETTINGS.map((name) => [name, measured.settings[name]]));
   const gain = state.gain * schemeGain(state.scheme);
   const zero = Math.log(state.vocab_size);
   const sigma = 1 / Math.sqrt(local.d);
   return {
     ...state,
     local,
-    settings,
-    fresh: JSON.stringify(settings) === JSON.stringify(stored),
-    theory: state.residual ? null : expectedStds(depth, gain, state.activation),
+    theory: state.residual ? null : expectedStds(state.depth, gain, state.activation),
     formatName: state.number_format,
     format: state.formats[state.number_format],
-    at: Math.min(state.layer, measured.histogram.length - 1),
+    at: Math.min(state.layer, state.depth - 1),
     vocabSize: state.vocab_size,
     zero,
     first: zero + local.logits ** 2 / 2,
@@ -139,7 +138,17 @@ export function sceneOf(state, local) {
   };
 }
 
-/** The controls of the network: they set traits, and ask anew through `change`. */
+const depthSlider = (label, get, change) =>
+  slider({
+    label,
+    min: 2,
+    max: 64,
+    value: get("depth"),
+    format: (v) => `${v} layers`,
+    oninput: (v) => change({ depth: v }),
+  });
+
+/** The controls of the network. */
 function networkControls(get, change, put) {
   return {
     scheme: choice({ label: "Scheme", options: SCHEMES, value: get("scheme"), onchange: (v) => change({ scheme: v }) }),
@@ -159,14 +168,8 @@ function networkControls(get, change, put) {
       format: (v) => `× ${(2 ** v).toFixed(2)}`,
       oninput: (v) => change({ gain: Number((2 ** v).toFixed(3)) }),
     }),
-    depth: slider({
-      label: "Depth",
-      min: 2,
-      max: 64,
-      value: get("depth"),
-      format: (v) => `${v} layers`,
-      oninput: (v) => change({ depth: v }),
-    }),
+    depth: depthSlider("Depth", get, change),
+    layers: depthSlider("Layers", get, change),
     residual: check({
       label: "residual stream, pre-norm",
       value: get("residual"),
@@ -209,7 +212,7 @@ function localControls(get, local, draw, put) {
     }),
     fanIn: slider({
       label: "fan_in",
-      min: 4,
+      min: 2,
       max: 14,
       value: 14,
       format: (v) => String(2 ** v),
@@ -249,22 +252,44 @@ function pythonOf(model) {
   );
 }
 
-function tabsOf(choose) {
-  const tabs = Object.entries(VIEWS).map(([key, { name }]) =>
-    h("button", { type: "button", "data-view": key, onclick: () => choose(key) }, name),
-  );
-  return h("div", { class: "sig-tabs", role: "group", "aria-label": "what to look at" }, tabs);
-}
-
 /** Bring the controls in line with the state. */
 function setControls(control, state) {
   control.scheme.set(state.scheme);
   control.activation.set(state.activation);
   control.gain.set(Math.log2(state.gain));
-  control.depth.set(state.depth);
+  for (const name of ["depth", "layers"]) control[name].set(state.depth);
   control.residual.set(state.residual);
   control.layer.set(state.layer + 1, state.depth);
   control.format.set(state.number_format);
+}
+
+const GAIN_HELP =
+  "The gain multiplies the std that the scheme gives the weights. At × 1 you see the scheme itself; × 1.41 makes " +
+  "LeCun's weights as wide as Kaiming's.";
+
+/** The kernel is asked for one thing alone: to watch the reader's own module again. */
+function moduleWatcher(model, tell) {
+  const kernel = asker(model, {
+    answered: (a) => {
+      tell("");
+      put(model, a);
+    },
+    failed: tell,
+  });
+  const again = h("button", { type: "button", onclick: () => kernel.ask({ again: true }) }, "Measure again");
+  return { again: kernel.hasKernel ? again : null, hasKernel: kernel.hasKernel, stop: kernel.stop };
+}
+
+/** The tabs: "Your module" is one where there is a module, or a kernel in which there may be one. */
+function tabsFor(model, hasKernel) {
+  const known = model.get("mine").length > 0 || hasKernel;
+  const options = Object.entries(VIEWS).filter(([key]) => key !== "mine" || known);
+  return tabs({
+    label: "what to look at",
+    options: options.map(([key, { name }]) => [key, name]),
+    value: model.get("view"),
+    onchange: (view) => put(model, { view }),
+  });
 }
 
 function render({ model, el }) {
@@ -275,54 +300,46 @@ function render({ model, el }) {
   const view = frame({ model, el, python: () => pythonOf(model), reset: () => put(model, first) });
   view.root.classList.add("lmc-signal");
   const picture = h("div", { class: "sig-grid" });
-  const tabs = tabsOf((key) => put(model, { view: key }));
-  view.stage.append(tabs, picture);
-  // drawn at the size it is shown at, so that 12 px stay 12 px on a phone
-  const width = () => Math.max(280, picture.clientWidth || 640);
   let trouble = "";
-  let shown = "";
-  let drawnAt = 0;
-  const kernel = asker(model, {
-    answered: (a) => {
-      trouble = "";
-      put(model, a);
-    },
-    failed: (words) => {
-      trouble = words;
-      draw();
-    },
-    unanswered: (question) => {
-      if (question.again) view.say("Measuring your module again needs the kernel: run the cell in a notebook.");
-    },
+  const watcher = moduleWatcher(model, (words) => {
+    trouble = words;
+    draw();
   });
-  const scene = () => {
-    const state = Object.fromEntries([...STATE, "formats"].map((name) => [name, get(name)]));
-    return { ...sceneOf(state, local), W: width(), hasKernel: kernel.hasKernel };
-  };
-  const change = (changes) => {
-    put(model, changes);
-    if (get("layer") >= get("depth")) put(model, { layer: get("depth") - 1 });
-    const { fresh, settings } = scene();
-    if (!fresh) kernel.ask(settings);
-  };
+  const tab = tabsFor(model, watcher.hasKernel);
+  view.stage.append(tab.el, picture);
+  const busy = (yes) => (yes ? view.root.setAttribute("aria-busy", "true") : view.root.removeAttribute("aria-busy"));
+  const measure = measuring({ more: () => draw(), busy });
   const set = (changes) => put(model, changes);
+  const change = (changes) => set({ ...changes, layer: Math.min(get("layer"), (changes.depth ?? get("depth")) - 1) });
   const control = { ...networkControls(get, change, set), ...localControls(get, local, draw, set) };
-  const again = h("button", { type: "button", onclick: () => kernel.ask({ again: true }) }, "Measure again");
-  const elementOf = (name) => (name === "again" ? again : control[name].el);
   const look = (layer) => {
-    if (get("layer") !== layer) put(model, { layer });
+    if (get("layer") !== layer) set({ layer });
   };
+  const pictures = picturesOf(look);
+  const shown = h("div", { class: "lmc-controls sig-controls" });
+  view.controls.append(shown);
+  view.more(control.depth.el, control.residual.el, control.layer.el, help("gain?", GAIN_HELP));
+  const more = view.root.querySelector(".lmc-more-button");
+  const width = () => Math.max(280, picture.clientWidth || 640);
+  let drawnAt = 0;
+  let name = "";
+  function scene() {
+    const state = Object.fromEntries([...STATE, "formats"].map((each) => [each, get(each)]));
+    const now = { ...sceneOf(state, local), W: width() };
+    const networked = name === "map" || name === "magnitudes";
+    const measured = networked ? measure.of(state) : null;
+    return { ...now, measured, widest: name === "magnitudes" ? measure.widest(state, now.format) : null };
+  }
   function draw() {
-    const name = VIEWS[get("view")] ? get("view") : "map";
-    for (const tab of tabs.children) tab.setAttribute("aria-pressed", String(tab.dataset.view === name));
-    if (shown !== name) {
-      shown = name;
-      view.controls.replaceChildren(...VIEWS[name].controls.map(elementOf));
-    }
+    const before = name;
+    name = VIEWS[get("view")] ? get("view") : "map";
+    tab.set(name);
+    const controls = VIEWS[name].controls.map((each) => (each === "again" ? watcher.again : control[each].el));
+    if (before !== name) shown.replaceChildren(...controls.filter(Boolean));
+    more.style.display = name === "map" || name === "magnitudes" ? "" : "none";
     const now = scene();
     setControls(control, now);
-    picture.replaceChildren(...VIEWS[name].picture(now, look));
-    picture.classList.toggle("sig-stale", name === "magnitudes" && !now.fresh);
+    fill(picture, pictures[name](now, look));
     if (trouble) view.say(trouble, "bad");
     else view.say(...VIEWS[name].words(now));
   }
@@ -337,7 +354,8 @@ function render({ model, el }) {
   return () => {
     stop();
     resized.disconnect();
-    kernel.stop();
+    measure.stop();
+    watcher.stop();
   };
 }
 

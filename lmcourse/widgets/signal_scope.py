@@ -1,8 +1,8 @@
 """SignalScope: how wide the signal is at every depth and width, and what a number format would lose of it.
 
-The map is measured in the kernel (a network of that depth for each width, forward and backward); theory, the cut of
-a truncated normal, the residual stream and ln V are computed in the browser, by the same formulas as
-`lmcourse.initialization`.
+The map is measured in the browser (a network of that depth for each width, forward and backward), and so are theory,
+the cut of a truncated normal, the residual stream and ln V, all by the formulas of `lmcourse.initialization`. Python
+measures once for the table that a reader without a kernel sees, and watches the reader's own module.
 """
 
 import html
@@ -18,7 +18,6 @@ from lmcourse.widgets.base import CourseWidget
 
 WIDTHS = (32, 64, 128, 192)
 FORMAT_NAMES = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
-BINS = range(-40, 24)  # histogram bins: one for each power of two of |value|
 BATCH = 32
 
 
@@ -70,10 +69,11 @@ class SignalScope(CourseWidget):
         init.initial_loss(vocab_size)
         settings = _settings({"scheme": scheme, "activation": activation, "gain": gain, "depth": depth,
                               "residual": residual})  # fmt: skip
-        self._model, self._x, self._seed = model, x, seed
+        self._model, self._x = model, x
         super().__init__(
             title="How wide is the signal at every layer",
-            source=f"Measured by torch {torch.__version__.split('+')[0]}, batch {BATCH}, seed {seed}; "
+            source="Networks: run in this page, batch 8, seeded; a table of numbers and your own module: "
+            f"torch {torch.__version__.split('+')[0]}, batch {BATCH}, seed {seed}; "
             "theory: mean field, exact for infinite width",
             vocab_size=vocab_size,
             view=view or ("mine" if model is not None else "map"),
@@ -95,10 +95,9 @@ class SignalScope(CourseWidget):
     def answer(self, question: dict) -> dict:
         if not isinstance(question, dict):
             raise TypeError(f"question: a dict, got {type(question).__name__}")
-        if question.get("again"):
-            return {"mine": self._watch()}
-        settings = _settings(question)
-        return {"measured": _measure(settings, self._seed)}
+        if not question.get("again"):
+            raise ValueError(f"question: again, to watch your module once more, got {str(question)[:60]}")
+        return {"mine": self._watch()}
 
     def _watch(self) -> list[dict]:
         if self._model is None:
@@ -150,7 +149,7 @@ class SignalScope(CourseWidget):
 
 
 def _settings(question: dict) -> dict:
-    """The settings of a question, checked: what a browser sends is not trusted."""
+    """The settings of the networks, checked."""
     scheme, activation = question.get("scheme"), question.get("activation")
     gain, depth, residual = question.get("gain"), question.get("depth"), question.get("residual", False)
     init.linear_std(1, 1, scheme)
@@ -164,38 +163,19 @@ def _settings(question: dict) -> dict:
 
 
 def _measure(settings: dict, seed: int) -> dict:
-    """One network for each width: stds forward and backward; of the widest also histograms and what formats lose."""
+    """One network for each width: stds forward and backward, for the summary and the snapshot.
+
+    The four empty fields are in links that were made when the kernel measured for the page: they still open.
+    """
     result = {"settings": settings, "widths": list(WIDTHS), "forward": [], "backward": []}
+    result |= {"histogram": [], "grad_histogram": [], "lost": {}, "grad_lost": {}}
     for width in WIDTHS:
         gain = settings["gain"] * init.linear_std(width, width, settings["scheme"]) * math.sqrt(width)
-        forward, backward = init.propagate(
-            settings["depth"],
-            width,
-            gain,
-            settings["activation"],
-            residual=settings["residual"],
-            batch=BATCH,
-            seed=seed,
-        )
-        result["forward"].append([_finite(values.std(correction=0).item()) for values in forward])
-        result["backward"].append([_finite(values.std(correction=0).item()) for values in backward])
-    for key, tensors in (("histogram", forward), ("grad_histogram", backward)):
-        result[key] = [_histogram(values) for values in tensors]
-    result["lost"] = {name: [_losses(values, name) for values in forward] for name in FORMAT_NAMES}
-    result["grad_lost"] = {name: [_losses(values, name) for values in backward] for name in FORMAT_NAMES}
+        shape = {"residual": settings["residual"], "batch": BATCH, "seed": seed}
+        forward, backward = init.measured_stds(settings["depth"], width, gain, settings["activation"], **shape)
+        result["forward"].append([_finite(std) for std in forward])
+        result["backward"].append([_finite(std) for std in backward])
     return result
-
-
-def _histogram(values: Tensor) -> list[int]:
-    """How many |values| lie in [2^k, 2^(k+1)) for k in BINS, the ends taking what lies beyond; zeros are left out."""
-    size = values.abs().flatten()
-    size = size[(size > 0) & size.isfinite()]
-    bins = size.log2().floor().clamp(BINS[0], BINS[-1]).long() - BINS[0]
-    return torch.bincount(bins, minlength=len(BINS)).tolist()
-
-
-def _losses(values: Tensor, name: str) -> list[float]:
-    return [round(share, 4) for share in init.lost_in(values, name)]
 
 
 def _finite(value: float | None) -> float | None:

@@ -1,15 +1,15 @@
 // TokenizerLens: several tokenizers on one text. Python tokenizes, the page draws and links: the spans of bytes that
 // tokens are come from rules/lanes.js.
 import { frame, put, redraw } from "./lib/base.js";
-import { choice, field } from "./lib/controls.js";
-import { h } from "./lib/elements.js";
+import { choice, field, help } from "./lib/controls.js";
+import { h, write } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { grouped, plural } from "./lib/numbers.js";
 import { roving } from "./lib/roving.js";
 import { watchWidth } from "./lib/width.js";
-import { bytesPerToken, cleaned, drawn, hexes, layOut, linkSpans, pager } from "./lib/tokens.js";
+import { byteString, bytesPerToken, cleaned, drawn, hexes, layOut, linkSpans, pager } from "./lib/tokens.js";
 import { byteLines, chipLanes, letter, pageOf } from "./parts/tokenizer_lens_lanes.js";
-import { overlapping, sharedCuts, spansOf } from "./rules/lanes.js";
+import { cutAlike, laneHere, overlapping, sharedCuts, spansOf } from "./rules/lanes.js";
 
 const MOST = 20000; // characters
 const COLUMNS = {
@@ -23,31 +23,45 @@ const COLUMNS = {
 
 const letterOf = (i) => h("span", { class: "tl-letter" }, letter(i));
 
-/** One row of the table of counts, its cells by the names of COLUMNS. */
-function countRow(lane, i, { names, spans, total, most }) {
+/** One row of the table of counts, its cells by the names of COLUMNS; it stays, so that its bar is seen to move. */
+function countRow(about, i) {
+  const bar = h("span", { class: "tl-bar lmc-moves" }),
+    cells = { count: h("td"), bar: h("td", { class: "tl-bars" }, bar), ratio: h("td"), pieces: h("td") },
+    words = h("span", { class: "tl-words" });
   const head = [
-    h("th", { scope: "row" }, letterOf(i), " ", names[i].name),
-    h("td", {}, names[i].size ? grouped(names[i].size) : "–"),
+    h("th", { scope: "row" }, letterOf(i), " ", about.name),
+    h("td", {}, about.size ? grouped(about.size) : "–"),
   ];
-  if (lane.problem && !lane.ids.length)
-    return h("tr", {}, head, h("td", { colspan: 4, class: "tl-words" }, lane.problem));
-  const words = lane.problem ? h("span", { class: "tl-words" }, lane.problem) : null;
-  const bar = h("span", { class: "tl-bar lmc-moves", style: `width:${(100 * lane.ids.length) / most}%` });
-  const cells = {
-    count: h("td", {}, grouped(lane.ids.length)),
-    bar: h("td", { class: "tl-bars" }, bar),
-    ratio: h("td", {}, bytesPerToken(total, lane.ids.length)),
-    pieces: h("td", {}, words ?? grouped(spans[i].filter((span) => span.piece).length)),
+  return {
+    row: h("tr", {}, head, Object.values(cells)),
+    draw(lane, spans, total, most) {
+      const some = lane.ids.length > 0;
+      bar.style.width = `${(100 * lane.ids.length) / most}%`;
+      write(cells.count, some ? grouped(lane.ids.length) : "–");
+      write(cells.ratio, some ? bytesPerToken(total, lane.ids.length) : "–");
+      write(words, lane.problem);
+      cells.pieces.replaceChildren(lane.problem ? words : grouped(spans.filter((span) => span.piece).length));
+    },
   };
-  return h("tr", {}, head, Object.values(cells));
 }
 
-function countTable(lanes, about) {
-  const head = Object.entries(COLUMNS).map(([key, text]) =>
-    h("th", { scope: "col" }, key === "bar" ? h("span", { class: "lmc-sr" }, text) : text),
-  );
-  const rows = lanes.map((lane, i) => countRow(lane, i, about));
-  return h("table", { class: "tl-summary" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows));
+function countTable(names) {
+  const rows = names.map(countRow),
+    body = rows.map(({ row }) => row);
+  const special = {
+    bar: (text) => h("span", { class: "lmc-sr" }, text),
+    pieces: (text) => help(text, "Tokens that begin or end inside a character: its bytes are in more than one token."),
+  };
+  const head = Object.entries(COLUMNS).map(([key, text]) => h("th", { scope: "col" }, special[key]?.(text) ?? text));
+  return {
+    el: h("table", { class: "tl-summary" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)),
+    draw({ lanes, spans, layout }) {
+      const most = Math.max(1, ...lanes.map(({ ids }) => ids.length));
+      rows.forEach((row, i) => {
+        if (lanes[i]) row.draw(lanes[i], spans[i], layout.bytes.length, most);
+      });
+    },
+  };
 }
 
 /** What every lane makes of the bytes from `from` to `to`. */
@@ -72,9 +86,15 @@ export function sentence({ lanes, names, spans, layout, special }) {
   const counts = lanes.map((lane, i) => ({ name: names[i].name, n: lane.ids.length })).filter(({ n }) => n);
   const fewest = counts.sort((a, b) => a.n - b.n)[0];
   const least = fewest ? `“${fewest.name}” needs the fewest tokens, ${grouped(fewest.n)}` : "no tokens";
-  const several = spans.filter((lane) => lane.length).length > 1;
-  const agreed = several ? `; all cut at the same ${plural(sharedCuts(spans).length, "place")}` : "";
+  const agreed = spans.filter((lane) => lane.length).length > 1 ? `; ${agreement(spans)}` : "";
   return `${plural(layout.bytes.length, "byte")}; ${least}${agreed}.${ofSpecial({ lanes, names, layout, special })}`;
+}
+
+/** What all lanes agree on: every cut, or some of them. */
+function agreement(spans) {
+  const shared = sharedCuts(spans).length;
+  if (cutAlike(spans)) return `all cut at the same ${plural(shared, "place")}`;
+  return shared === 1 ? "one cut is common to all" : `${grouped(shared)} cuts are common to all`;
 }
 
 function ofSpecial({ lanes, names, layout, special }) {
@@ -90,6 +110,18 @@ function ofSpecial({ lanes, names, layout, special }) {
 export function sampleFor(samples, text, special) {
   const here = samples.filter((one) => one.text === text);
   return here.find((one) => one.special === special) ?? (here.length === 1 ? here[0] : null);
+}
+
+/** The answer of the page itself, where it knows one of the tokenizers; null where it knows none. */
+export function answerHere(names, local, text, special) {
+  // A link may bring other tokenizers than the page knows: only what is of the same name and size is the same.
+  const how = names.map(({ name, size }, i) => {
+    const here = local[i];
+    return here && here.name === name && here.size === size ? here : null;
+  });
+  if (!how.some(Boolean)) return null;
+  const unknown = { ids: [], sizes: [], cuts: [], special: [], problem: "this text needs Python" };
+  return { text, special, lanes: how.map((each) => laneHere(each, text, special) ?? unknown) };
 }
 
 /** The text, the view and the switch; `typed` gets a new text with what is to be said of it. */
@@ -122,13 +154,13 @@ function controlsOf(model, { picked, typed }) {
     onchange: set("view"),
   });
   const special = choice({
-    label: "special tokens in the text",
+    label: "special tokens",
     options: Object.entries(switched),
     value: model.get("special"),
     onchange: set("special"),
   });
   return {
-    els: [...(texts.length > 1 ? [pick.el] : []), view.el, special.el, text.el],
+    els: [text.el, ...(texts.length > 1 ? [pick.el] : []), view.el, special.el],
     set() {
       const at = texts.indexOf(model.get("text"));
       pick.set(at < 0 ? "new" : String(at));
@@ -139,19 +171,26 @@ function controlsOf(model, { picked, typed }) {
   };
 }
 
-const KEY =
-  "A thick edge: a new pre-token. Dashed hex: a token that ends inside a character. ⏎ ⇥ ␣ stand for what is invisible.";
+const PRETOKEN = "A pre-token is a piece that the text is cut into before any merge: no token reaches beyond it.";
+const KEY = ". Dashed hex: a token that ends inside a character. ⏎ ⇥ ␣ stand for what is invisible.";
 const HINT = "Point at a token, or move to it with the arrow keys: every lane shows what it makes of the same bytes.";
 
 /** The parts of the stage; `show` draws what there is. */
 function stageOf(f, model, turn) {
   const names = model.get("names");
-  const summary = h("div", { class: "lmc-scroll" }),
+  const table = countTable(names),
+    summary = h("div", { class: "lmc-scroll" }, table.el),
     tracks = h("div", { class: "tl-tracks" }),
     pages = pager(turn),
-    detail = h("div", { class: "tl-detail", style: `min-height: ${28 * (names.length + 1)}px` });
-  f.stage.append(summary, h("div", {}, tracks, h("p", { class: "tl-key" }, KEY)), pages.el, detail);
-  const stops = roving(tracks, "button");
+    detail = h("div", { class: "tl-detail", style: `height: ${28 * (names.length + 1)}px` });
+  f.stage.append(tracks, pages.el);
+  f.below.append(
+    detail,
+    summary,
+    h("p", { class: "tl-key" }, "A thick edge: a new ", help("pre-token", PRETOKEN), KEY),
+  );
+  const stops = roving(tracks, "button"),
+    longest = Math.max(...model.get("samples").map(({ text }) => byteString(text).length));
   let now = { layout: null, spans: [] };
   linkSpans(tracks, (from, to) => detail.replaceChildren(...detailOf(now.layout, now.spans, names, from, to)));
 
@@ -160,9 +199,10 @@ function stageOf(f, model, turn) {
     const active = document.activeElement;
     const held = tracks.contains(active) ? active.dataset : null;
     const wide = width > 560,
-      label = wide ? 96 : 24,
+      label = wide ? 132 : 24,
       aligned = model.get("view") === "bytes",
-      all = pageOf(now.layout, page, width, label, aligned);
+      { all, height } = pageOf(now.layout, page, width, label, names.length, longest);
+    tracks.style.height = `${height}px`; // whatever the text, so that nothing below moves
     f.root.style.setProperty("--lmc-label", `${label}px`);
     pages.set(all[0]?.from ?? 0, all.at(-1)?.to ?? 0, now.layout.cuts);
     if (!all.length) tracks.replaceChildren(h("p", { class: "lmc-muted" }, "There is no text."));
@@ -176,9 +216,7 @@ function stageOf(f, model, turn) {
     show(next, page, width) {
       if (now.layout !== next.layout) detail.replaceChildren(h("p", { class: "lmc-muted" }, HINT));
       now = next;
-      const counts = next.lanes.map(({ ids }) => ids.length);
-      const about = { names, spans: next.spans, total: next.layout.bytes.length, most: Math.max(1, ...counts) };
-      summary.replaceChildren(countTable(next.lanes, about));
+      table.draw(next);
       drawTracks(page, width);
     },
   };
@@ -228,9 +266,13 @@ function render({ model, el }) {
     const [text, special, shown] = [get("text"), get("special"), get("shown")];
     const known = sampleFor(get("samples"), text, special);
     if (shown.text === text && (shown.special === special || known === shown)) return "";
-    if (known) put(model, { shown: known });
-    else if (kernel.hasKernel) kernel.ask({ text, special });
-    return known || kernel.hasKernel ? "" : ASK_PYTHON;
+    if (!known && kernel.hasKernel) {
+      kernel.ask({ text, special });
+      return "";
+    }
+    const answer = known ?? answerHere(get("names"), get("local") ?? [], text, special);
+    if (answer) put(model, { shown: answer });
+    return answer ? "" : ASK_PYTHON;
   }
 
   function draw() {

@@ -1,9 +1,11 @@
 """TokenizerLens: several tokenizers on one text, their tokens above one another, column by column of bytes.
 
-Python tokenizes (a published vocabulary is too large for a page), the JS draws and links. The texts given at the start
-work without a kernel; a new one is asked of Python.
+Python tokenizes (a published vocabulary is too large for a page), the JS draws and links. Without a kernel the texts
+given at the start are there, and STORED; for a new one the page itself has bytes, characters, and a vocabulary that
+was trained here (`in_page`).
 """
 
+import base64
 import html
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +17,8 @@ from lmcourse.widgets.base import CourseWidget
 from lmcourse.widgets.merge_film import check_text, shown
 
 MOST = 20_000  # characters
+STORED = ("12345", "strawberry")  # texts that a page without a kernel has the published vocabularies' answers to
+MOST_MERGES = 8192  # of a vocabulary that a page takes along, four bytes a merge
 
 
 class TokenizerLens(CourseWidget):
@@ -35,6 +39,7 @@ class TokenizerLens(CourseWidget):
     names = traitlets.List().tag(sync=True)
     samples = traitlets.List().tag(sync=True)
     shown = traitlets.Dict().tag(sync=True)
+    local = traitlets.List().tag(sync=True)
     left_out = traitlets.Int(0).tag(sync=True)
 
     def __init__(
@@ -60,8 +65,11 @@ class TokenizerLens(CourseWidget):
         if view not in ("bytes", "ids"):
             raise ValueError(f"view: expected 'bytes' or 'ids', got {view!r}")
         self._tokenizers = {str(name): tokenizer for name, tokenizer in tokenizers.items()}
+        about = [_about(name, tokenizer) for name, tokenizer in self._tokenizers.items()]
+        local = [in_page(each, tokenizer) for each, tokenizer in zip(about, self._tokenizers.values())]
         samples = []
-        for each in (each[:MOST] for each in texts):
+        known = texts if all(local) else [*texts, *(each for each in STORED if each not in texts)]
+        for each in (each[:MOST] for each in known):
             both = {choice: self._tokenize(each, choice) for choice in ("all", "none")}
             samples += [both["all"]] if both["all"]["lanes"] == both["none"]["lanes"] else list(both.values())
         super().__init__(
@@ -70,11 +78,14 @@ class TokenizerLens(CourseWidget):
             text=texts[0][:MOST],
             special=special,
             view=view,
-            names=[_about(name, tokenizer) for name, tokenizer in self._tokenizers.items()],
+            names=about,
+            local=local,
             samples=samples,
             shown=next((s for s in samples if s["text"] == texts[0][:MOST] and s["special"] == special), samples[0]),
             left_out=max(0, len(texts[0]) - MOST),
         )
+        # A vocabulary would be more than a link carries, and the page that it opens on has its own.
+        self._share = self._share | {"names": [name for name in self._share["names"] if name != "local"]}
 
     def _tokenize(self, text: str, special: str) -> dict:
         return {
@@ -86,12 +97,12 @@ class TokenizerLens(CourseWidget):
     def summary(self) -> str:
         size = len(self.shown["text"].encode("utf-8"))
         counts = [
-            f"{len(each['ids'])}{' tokens' * (i == 0)} in {about['name']}"
+            f"{len(each['ids'])}{(' token' if len(each['ids']) == 1 else ' tokens') * (i == 0)} in {about['name']}"
             if not each["problem"]
             else f"none in {about['name']}"
             for i, (about, each) in enumerate(zip(self.names, self.shown["lanes"]))
         ]
-        return f"{size} bytes are {', '.join(counts)}"
+        return f"{size} byte{'s are' if size != 1 else ' is'} {', '.join(counts)}"
 
     def snapshot(self) -> str:
         data, rows = self.shown["text"].encode("utf-8"), ""
@@ -211,6 +222,31 @@ def _cuts(tokenizer, ids: list[int], tokens: list[bytes], special: set[int]) -> 
         at += len(token)
     settle()
     return sorted(cuts - {0, at})
+
+
+def in_page(about: dict, tokenizer: object) -> dict | None:
+    """What a page needs in order to tokenize without Python; `None` where it cannot.
+
+    Bytes, characters, and a `BPETokenizer` with GPT-2's pattern whose ids are the bytes and then its merges in order,
+    as `train_bpe` numbers them. `laneHere` in rules/lanes.js reads it.
+    """
+    known = {"name": about["name"], "size": about["size"], "merges": "", "special": []}
+    if isinstance(tokenizer, ByteTokenizer):
+        return known | {"kind": "bytes"}
+    if isinstance(tokenizer, CharacterTokenizer):
+        return known | {"kind": "characters"}
+    if not isinstance(tokenizer, BPETokenizer) or tokenizer._ranks is None or tokenizer.pattern != GPT2_PATTERN:
+        return None
+    merges = tokenizer.merges
+    learned = [bytes([i]) for i in range(256)] + [left + right for left, right in merges]
+    ids = {token: i for i, token in enumerate(learned)}
+    if len(merges) > MOST_MERGES or len(ids) < len(learned):
+        return None
+    if any(tokenizer.vocab.get(i) != token for i, token in enumerate(learned)):
+        return None
+    packed = b"".join(ids[part].to_bytes(2, "little") for pair in merges for part in pair)
+    special = [{"token": token, "id": i} for token, i in _special_ids(tokenizer).items()]
+    return known | {"kind": "bpe", "merges": base64.b64encode(packed).decode("ascii"), "special": special}
 
 
 def _origin(tokenizer) -> str:

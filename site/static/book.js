@@ -1,5 +1,5 @@
-// What a page of the book does besides its widgets: one theme for page and widgets, and words where nothing can be live.
-// A classic script, so that it also runs on a page that was opened from a file.
+// What a page of the book does besides its widgets: one theme for page and widgets, and words where nothing can be
+// live. A classic script, so that it also runs on a page that was opened from a file.
 (() => {
   const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -10,7 +10,9 @@
     root.dataset.theme = chosen === "auto" ? (dark.matches ? "dark" : "light") : chosen;
   }
 
-  /** What scrolls sideways can be reached by keyboard; what does not is no stop on the way. Widgets see to themselves. */
+  /**
+   * What scrolls sideways can be reached by keyboard; what does not is no stop on the way. Widgets see to themselves.
+   */
   function reachable() {
     for (const box of document.querySelectorAll(
       "article pre, article .table-wrapper, article .output.text_html > div",
@@ -51,7 +53,8 @@
       words.setAttribute("role", "note");
       words.textContent =
         "This page was opened from a file: its widgets are still pictures and the search is off, because a " +
-        "browser runs neither from a file. Serve the folder instead (python -m http.server, in it) and open the address that it prints.";
+        "browser runs neither from a file. Serve the folder instead (python -m http.server, in it) and open the " +
+        "address that it prints.";
       document.querySelector("article")?.prepend(words);
     }
   });

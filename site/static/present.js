@@ -1,5 +1,5 @@
-// The teacher's page: one widget fills the window, and keys go to the next. The widget itself is moved, not copied, so that
-// what was set up on the page is what the class sees.
+// The teacher's page: one widget fills the window, and keys go to the next. The widget itself is moved, not copied,
+// so that what was set up on the page is what the class sees.
 import { packState } from "./widgets/lib/share.js";
 
 const solos = [...document.querySelectorAll(".solo")];

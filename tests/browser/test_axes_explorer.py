@@ -67,6 +67,7 @@ def test_an_error_stands_under_its_axis_and_its_fix_works(kernel_free):
 def test_a_tensor_keeps_its_shape_and_a_wrong_size_is_explained(kernel_free):
     watched = kernel_free(AxesExplorer("b t (h d) -> b h t d", torch.arange(48).reshape(2, 3, 8), h=4))
     page = watched.page
+    page.get_by_role("tab", name="Sizes").click()
     heads = page.locator(".lmc-ax-chip input").first
     heads.fill("3")
     trouble = page.locator(".lmc-ax-trouble").inner_text()
@@ -80,6 +81,7 @@ def test_a_strided_tensor_is_judged_by_its_own_strides(kernel_free):
     x = torch.arange(24).reshape(4, 6)
     for tensor, word in ((x, "view"), (x.T.contiguous().T, "copy")):
         watched = kernel_free(AxesExplorer("h w -> (h w)", tensor))
+        watched.page.get_by_role("tab", name="Call, type and cost").click()
         assert watched.page.locator(".lmc-ax-facts b").inner_text() == word
 
 
@@ -99,10 +101,40 @@ def test_an_element_is_followed_through_the_whole_chain(kernel_free):
         "Q": 2, "q_heads": 2, "K": 6, "k_heads": 6, "V": 3, "v_heads": 3, "scores": 3, "weights": 3,
         "mixed": 1, "joined": 1,
     }  # fmt: skip
-    hues = page.evaluate(
-        "() => [...document.querySelectorAll('.lmc-ax-tag')].map(tag => tag.textContent + tag.className.slice(-1))"
-    )
-    assert len(set(hues)) == 5, "one axis name has one colour in every step"
+    hues = set()
+    for step in page.locator("button.lmc-ax-card").all():
+        step.click()
+        hues |= set(page.evaluate(
+            "() => [...document.querySelectorAll('.lmc-ax-tag')].map(tag => tag.textContent + tag.className.slice(-1))"
+        ))  # fmt: skip
+    assert len(hues) == 5, "one axis name has one colour in every step"
+    assert watched.wrong == []
+
+
+def test_a_colour_belongs_to_a_name_and_the_readers_row_stays(kernel_free):
+    """Try 3 of the notebook, in the book, where no kernel runs: `(h d)` becomes `(d h)`."""
+    x = torch.arange(48.0).view(2, 3, 8)
+
+    def mine(x, h):
+        return x.view(2, 3, h, 8 // h).transpose(1, 2)
+
+    watched = kernel_free(AxesExplorer("b t (h d) -> b h t d", x, h=2, check=mine))
+    page = watched.page
+    colours = """() => Object.fromEntries([...document.querySelectorAll('.lmc-ax-name')]
+        .map(e => [e.textContent, getComputedStyle(e).color]))"""
+    before, tint = page.evaluate(colours), page.locator(".lmc-ax-cell").nth(1).inner_text()
+    assert len(set(before.values())) == 4 and tint.endswith("h0")
+    assert "every element equals einops'" in page.locator(".lmc-ax-trouble").inner_text()
+    page.locator(".lmc-ax-field input").fill("b t (d h) -> b h t d")
+    assert page.evaluate(colours) == before
+    assert page.locator(".lmc-ax-cell").nth(1).inner_text().endswith("h1"), "still coloured by h"
+    words = page.locator(".lmc-ax-trouble").inner_text()
+    assert "mine: 36 of 48 elements differ, first out[0, 0, 0, 1]: yours 1, einops 2" in words
+    assert page.locator(".lmc-ax-cell.is-wrong").count() == 36
+    page.get_by_role("tab", name="Sizes").click()
+    page.locator(".lmc-ax-chip input").first.fill("4")
+    assert "was not run for these sizes" in page.locator(".lmc-ax-trouble").inner_text()
+    assert page.locator(".lmc-ax-cell.is-wrong").count() == 0
     assert watched.wrong == []
 
 

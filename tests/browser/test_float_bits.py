@@ -155,6 +155,20 @@ def test_the_marker_slides_when_a_bit_flips(kernel_free):
     assert len(kernel_free(FloatBits("2", format="float16"), width=1024, still=True).page.evaluate(flip)) == 2
 
 
+def test_a_bit_lights_its_column_of_digits(kernel_free):
+    page = kernel_free(FloatBits("1.5", format="float16"), width=1024, still=True).page
+
+    def lit():
+        return page.locator(".lmc-fb-digits .lmc-lit").evaluate_all("all => all.map((e) => e.dataset.weight)")
+
+    page.locator(".lmc-fb-M").nth(0).hover()
+    assert lit() == ["-1"] * 4  # exact, fp16, bf16, fp32
+    page.locator(".lmc-fb-E").nth(0).hover()
+    assert lit() == []
+    page.locator(".lmc-fb-M").nth(1).focus()
+    assert lit() == ["-2"] * 4
+
+
 def test_a_finger_taps_a_bit_and_does_not_paint(kernel_free):
     page = kernel_free(FloatBits("1", format="float16"), width=390, still=True).page
     assert page.locator(".lmc-fb-bit").first.evaluate("e => getComputedStyle(e).touchAction") == "manipulation"
@@ -257,3 +271,67 @@ def test_ten_seconds_of_dragging_pile_nothing_up(kernel_free):
     page.wait_for_timeout(250)
     assert "multiplied by 2¹⁹" in page.locator(".lmc-reading").inner_text()
     assert watched.wrong == []
+
+
+def shown_rows(page) -> list[str]:
+    return page.locator(".lmc-fh-name:visible").all_inner_texts()
+
+
+def test_four_formats_come_first_and_all_are_one_click_away(kernel_free):
+    watched = kernel_free(FormatHistogram.example(), width=1024, still=True)
+    page = watched.page
+    assert shown_rows(page) == ["fp16", "bf16", "e5m2", "e4m3fn"]
+    top = page.locator(".lmc").bounding_box()["y"]
+    reading = page.locator(".lmc-reading").bounding_box()
+    assert reading["y"] + reading["height"] - top < 540
+    assert page.locator(".lmc-controls :is(button, input):visible").count() <= 6
+    page.get_by_role("button", name="All 14 formats").click()
+    assert len(shown_rows(page)) == 14
+    page.locator(".lmc-fh-name", has_text="nvfp4").click()
+    page.get_by_role("button", name="All 14 formats").click()
+    assert shown_rows(page) == ["fp16", "bf16", "e5m2", "e4m3fn", "nvfp4"], "the chosen one stays"
+    assert watched.wrong == []
+
+
+def test_a_format_of_the_callers_is_in_view(kernel_free):
+    page = kernel_free(FormatHistogram(torch.ones(4), "float32"), still=True).page
+    assert shown_rows(page) == ["fp32", "fp16", "bf16", "e5m2", "e4m3fn"]
+
+
+def test_the_words_of_a_block_format_are_not_overprinted(kernel_free):
+    """At every scale the bars end above the words, wherever they lie."""
+    page = kernel_free(FormatHistogram(torch.logspace(-30, 12, 2000), "mxfp4").at(more=True), still=True).page
+    for scale in (-40, -20, 0, 20, 40):
+        page.locator(".lmc input[type=range]").fill(str(scale))
+        crossing = page.evaluate(
+            """() => [...document.querySelectorAll('.lmc-fh-quiet')].filter((words) => {
+              const a = words.getBoundingClientRect();
+              return [...words.closest('svg').querySelectorAll('.lmc-fh-bar')].some((bar) => {
+                const b = bar.getBoundingClientRect();
+                return b.width && b.left < a.right && a.left < b.right && b.top < a.bottom - 2 && a.top + 2 < b.bottom;
+              });
+            }).length"""
+        )
+        assert crossing == 0, scale
+
+
+@pytest.mark.parametrize("width", [1024, 390])
+def test_scaling_and_choosing_move_nothing(width, kernel_free):
+    page = kernel_free(FormatHistogram.example(), width=width, still=True).page
+    before = height(page)
+    for scale in (-40, 16, 40, 0):
+        page.locator(".lmc input[type=range]").fill(str(scale))
+        assert height(page) == before, scale
+    for row in page.locator(".lmc-fh-name:visible").all():
+        row.click()
+        assert height(page) == before
+
+
+def test_bars_are_seen_to_move_to_another_scale(kernel_free):
+    act = """async () => {
+      [...document.querySelectorAll('.lmc button')].find((b) => b.textContent.includes('65 536')).click();
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      return document.getAnimations().length;
+    }"""
+    assert kernel_free(FormatHistogram.example()).page.evaluate(act) == 4
+    assert kernel_free(FormatHistogram.example(), still=True).page.evaluate(act) == 0

@@ -28,7 +28,7 @@ def value_of(page, label: str) -> float:
 
 
 def drag(page, label: str, dx: float, dy: float) -> None:
-    box = page.locator(f'.lmc-op-handle[aria-label="{label}"]').bounding_box()
+    box = page.locator(f'.lmc-handle[aria-label="{label}"]').bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
@@ -45,17 +45,80 @@ def test_handles_are_dragged(kernel_free):
     drag(page, "rotation", -40, -110)
     assert 20 < value_of(page, "rotation") < 60
     assert "SGD walks the turned path exactly" in reading(page) and "away from its turned path" in reading(page)
-    drag(page, "condition number", -6, -12)
-    assert value_of(page, "condition number") < 20
-    drag(page, "learning rate and momentum", 190, 80)
-    assert "Momentum left the map" in reading(page)
+    drag(page, "condition number", -30, -40)
+    assert value_of(page, "condition number") < 10
     assert watched.wrong == []
 
 
-def test_handles_are_moved_by_arrows_and_sliders_are_never_stuck(kernel_free):
+def test_the_map_of_momentum_its_dot_its_sliders_and_the_path_are_one(kernel_free):
     watched = kernel_free(OptimizerPaths(show=["SGD"]), still=True)
     page = watched.page
-    page.locator('.lmc-op-handle[aria-label="rotation"]').focus()
+    assert page.get_by_role("tab", name="Momentum map").count() == 0
+    page.locator(".lmc-op-tabs select").select_option("Momentum")
+    assert page.get_by_role("tab", name="Momentum map").get_attribute("aria-selected") == "true"
+    path = page.locator("path.lmc-op-dots.lmc-op-momentum")
+    before = path.get_attribute("d")
+    drag(page, "learning rate and momentum", 190, 80)
+    assert "each bounce is wider than the last" in reading(page) and path.get_attribute("d") != before
+    assert float(page.get_by_label("momentum β").input_value()) < 0.5
+    page.get_by_label("momentum β").press("End")
+    assert "0.99" in page.locator('.lmc-handle[aria-label="learning rate and momentum"]').get_attribute(
+        "aria-valuetext"
+    )
+    page.locator(".lmc-op-tabs select").select_option("Adam")
+    assert page.locator(".lmc-op-phase").count() == 0
+    assert watched.wrong == []
+
+
+def test_the_limit_snaps_and_can_be_left_by_keys(kernel_free):
+    watched = kernel_free(OptimizerPaths(show=["SGD"], condition=20), still=True)
+    page = watched.page
+    lr = page.get_by_label("lr", exact=True)
+    box = lr.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.5 * box["width"], middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.655 * box["width"], middle, steps=6)
+    page.mouse.up()
+    assert page.locator(".lmc-op-rate output").inner_text() == "0.1"
+    assert "right at the limit it bounces for ever" in reading(page)
+    for key, words in (("ArrowLeft", "and settles"), ("ArrowRight", "for ever"), ("ArrowRight", "wider than the last")):
+        lr.press(key)
+        assert words in reading(page)
+    assert "2/λ = 0.1" in page.locator(".lmc-op-detent").inner_text()
+    assert watched.wrong == []
+
+
+def test_twelve_steps_play_on_arrival_and_none_where_no_motion_is_wanted(kernel_free):
+    moving = kernel_free(OptimizerPaths(show=["SGD"]))
+    path = moving.page.locator("path.lmc-op-dots.lmc-op-sgd")
+    steps = "e => e.getAttribute('d').split('h0').length - 2"
+    assert path.evaluate(steps) == 12  # the page has settled: the walk is over
+    moving.page.locator(".lmc-op-tabs select").select_option("AdaGrad", timeout=5000)
+    assert "Step 12: AdaGrad" in reading(moving.page)
+    still = kernel_free(OptimizerPaths(show=["SGD"]), still=True)
+    assert still.page.locator("path.lmc-op-dots.lmc-op-sgd").evaluate(steps) == 12
+    assert moving.wrong == [] and still.wrong == []
+
+
+def test_its_height_stays(kernel_free):
+    watched = kernel_free(OptimizerPaths(show=["SGD"]), still=True, width=1280)
+    page = watched.page
+    heights = set()
+    for name in ("Adam", "Momentum"):
+        page.locator(".lmc-op-tabs select").select_option(name)
+        for tab in page.get_by_role("tab").all():
+            tab.click()
+            heights.add(round(page.locator(".lmc").bounding_box()["height"]))
+    page.get_by_label("lr", exact=True).press("End")
+    heights.add(round(page.locator(".lmc").bounding_box()["height"]))
+    assert len(heights) == 1 and page.locator(".lmc-reading").bounding_box()["y"] < 640
+
+
+def test_handles_are_moved_by_arrows_and_sliders_are_never_stuck(kernel_free):
+    watched = kernel_free(OptimizerPaths(show=["SGD"]).at(more=True), still=True)
+    page = watched.page
+    page.locator('.lmc-handle[aria-label="rotation"]').focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Shift+ArrowUp")
@@ -68,7 +131,8 @@ def test_handles_are_moved_by_arrows_and_sliders_are_never_stuck(kernel_free):
         for _ in range(10):
             page.keyboard.press("ArrowRight")
             reading(page)
-        assert float(control.input_value()) > before + 0.03, f"{label} is stuck at {before}"
+        step = float(control.get_attribute("step"))
+        assert float(control.input_value()) > before + 6 * step, f"{label} is stuck at {before}"
     assert watched.wrong == []
 
 
@@ -76,7 +140,7 @@ def test_a_dragged_slider_costs_little_work(kernel_free):
     """Seven optimizers of the default length."""
     from lmcourse.widgets.optimizer_paths import OPTIONS
 
-    watched = kernel_free(OptimizerPaths(show=list(OPTIONS), ghost=True), still=True)
+    watched = kernel_free(OptimizerPaths(show=list(OPTIONS), ghost=True).at(more=True), still=True)
     changes = watched.changes(
         """const slider = [...document.querySelectorAll('.lmc input[type=range]')].find((e) => e.max === '90');
         slider.value = k;
@@ -95,6 +159,7 @@ def test_the_readers_class_is_run_by_the_kernel_and_the_first_difference_is_mark
     assert page.locator(".lmc-op-difference").count() == 1
     page.get_by_role("button", name="Go to the first difference").click()
     page.wait_for_function("document.querySelector('.lmc-stepper output').textContent.startsWith('1 of')")
+    page.get_by_role("tab", name="Inside").click()
     slider = page.get_by_label("β₁", exact=True)
     slider.focus()
     slider.press("Home")

@@ -76,6 +76,7 @@ def test_typed_operations_add_lanes_or_say_why_not(kernel_free):
         type_operation(page, text)
         assert words in reading(page), text
     assert page.locator(".sv-name").count() == 3
+    page.get_by_role("button", name="t[1:, ::2].T", exact=True).click()
     page.get_by_label("remove t[1:, ::2].T").click()
     assert page.locator(".sv-name").all_inner_texts() == ["t", "t.T.reshape(12)"]
     page.get_by_role("button", name="Reset").click()
@@ -91,7 +92,10 @@ def test_the_oracle_waits_for_a_prediction_and_names_the_pair(kernel_free):
         page = watched.page
         page.locator(".sv-name").nth(1).click()
         page.wait_for_timeout(60)
-        assert page.locator(".sv-verdict").count() == 0  # nothing is told before the reader says something
+        # nothing is told before the reader says something, by no mark either
+        assert page.locator(".sv-verdict").count() == 0
+        assert "≠" not in page.locator(".sv-oracle").inner_text()
+        assert "merges" not in page.locator(".sv-oracle").inner_text()
         page.get_by_role("button", name="I say: a view").click()
         assert "Not what you predicted" in reading(page)
         assert "Dimensions 0 and 1 do not merge" in page.locator(".sv-oracle").inner_text()
@@ -103,6 +107,9 @@ def test_the_oracle_waits_for_a_prediction_and_names_the_pair(kernel_free):
         assert "Your prediction is right" in reading(page) and "(2, 1, 4)" in reading(page)
         page.get_by_label("new shape").fill("5, 5")
         page.wait_for_timeout(60)
+        # what was told of another shape is gone: verdict, marks and the green reading line
+        assert page.locator(".sv-verdict, .sv-good, .sv-bad").count() == 0 and reading(page).startswith("Predict first")
+        assert page.locator('.lmc-reading[data-tone="good"]').count() == 0
         page.get_by_role("button", name="I say: an error").click()
         assert "shape '[5, 5]' is invalid for input of size 24" in reading(page)
         assert watched.wrong == []
@@ -121,6 +128,27 @@ def test_a_walk_counts_cache_lines(kernel_free):
     assert "t[1, 0] at position 8, in cache line 2, which is fetched" in reading(page)
     watched.picture(page.locator(".lmc"), "StrideView-walk")
     assert watched.axe(".lmc") == [] and watched.wrong == []
+
+
+def test_a_long_walk_keeps_its_heading_in_view(kernel_free):
+    watched = kernel_free(StrideView(t=torch.arange(128.0).view(8, 16), mode="walk"), still=True)
+    page = watched.page
+    page.get_by_label("last step").click()
+    page.wait_for_timeout(60)
+    assert page.evaluate("document.querySelector('.sv-scroll').scrollLeft") > 1000
+    outer, head = (page.locator(f".sv-{name}").first.bounding_box() for name in ("scroll", "head"))
+    assert outer["x"] <= head["x"] < outer["x"] + 20
+    assert page.locator(".sv-here").first.is_visible() and watched.wrong == []
+
+
+def test_strides_are_arcs_over_the_strip(kernel_free):
+    watched = kernel_free(StrideView(t=torch.arange(12).view(3, 4), operations=["t[0].expand(3, 4)"]), still=True)
+    page = watched.page
+    assert page.locator(".sv-arc-name").all_text_contents() == ["+1", "+4"]
+    page.locator(".sv-name").nth(1).click()
+    page.wait_for_timeout(60)
+    assert page.locator(".sv-arc-name").all_text_contents() == ["+1", "+0"]
+    assert watched.wrong == []
 
 
 def test_puzzles_check_themselves(kernel_free):

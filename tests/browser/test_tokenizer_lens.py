@@ -52,7 +52,7 @@ def test_injection_is_a_switch(kernel_free):
 
 
 def test_without_a_kernel_the_given_texts_work_and_a_new_one_is_explained(kernel_free):
-    watched = kernel_free(TokenizerLens(["the cat", "你好"], LANES), still=True)
+    watched = kernel_free(TokenizerLens(["the cat", "你好"], {"words": WordTokenizer("the cat 你好")}), still=True)
     page = watched.page
     page.locator("select").first.select_option("1")
     page.wait_for_timeout(150)
@@ -64,6 +64,73 @@ def test_without_a_kernel_the_given_texts_work_and_a_new_one_is_explained(kernel
     page.wait_for_timeout(150)
     assert "7 bytes" in reading(page)
     assert watched.wrong == []
+
+
+def test_what_is_typed_is_tokenized_in_the_page(kernel_free):
+    """By the tokenizers that it knows; a published one has its answers to the texts that the course asks for."""
+    published = BPETokenizer({i: bytes([i]) for i in range(256)} | {256: b"st", 257: b"rr"}, None)
+    watched = kernel_free(TokenizerLens("the cat", LANES | {"published": published}), still=True)
+    page = watched.page
+
+    def lane(name):
+        return page.locator(f".tl-tracks button[aria-label*='{name} token']").all_inner_texts()
+
+    page.locator(".lmc textarea").fill("the 你好<|end|>")
+    mine = [MINE.decode_bytes([i]).decode().replace(" ", "␣") for i in MINE.encode("the 你好<|end|>")]
+    assert lane("mine") == mine and len(lane("bytes")) == 17 and lane("published") == []
+    assert "this text needs Python" in page.locator(".tl-summary").inner_text()
+    assert "“mine” reads a special token" in reading(page)
+    page.locator(".lmc textarea").fill("strawberry")
+    assert lane("published") == ["st", "r", "a", "w", "b", "e", "rr", "y"] and len(lane("characters")) == 10
+    assert "this text needs Python" not in page.locator(".tl-summary").inner_text()
+    assert watched.wrong == []
+
+
+@pytest.mark.parametrize("width", [1024, 390])
+def test_nothing_moves_while_it_is_used(width, kernel_free):
+    page = kernel_free(TokenizerLens.example(), width=width, still=True).page
+
+    def height():
+        return page.locator(".lmc").bounding_box()["height"]
+
+    before = height()
+    for token in page.locator(".tl-tracks button").all()[::9]:
+        token.hover()
+        assert height() == before, token.inner_text()
+    for text in ("", "a", "the cat sat there " * 30, "你" * 90):
+        page.locator(".lmc textarea").fill(text)
+        assert height() == before, text[:20]
+    page.locator("select").nth(1).select_option("ids")
+    assert height() == before
+
+
+def test_the_first_screen_holds_the_lanes_and_the_field(kernel_free):
+    """In Show alone a screen of 1280 × 720 has 540 of the widget's pixels, below the bar and at 1.25."""
+    page = kernel_free(TokenizerLens(["the 你好 " * 9, "b"], LANES | {"gone": None}), width=1024, still=True).page
+    top = page.locator(".lmc").bounding_box()["y"]
+    for part in (".tl-tracks", ".lmc textarea", ".lmc-reading"):
+        box = page.locator(part).bounding_box()
+        assert box["y"] + box["height"] - top <= 540, part
+    assert page.locator(".lmc-controls :is(button, input, select, textarea):visible").count() <= 6
+
+
+def test_a_bar_is_seen_to_move(kernel_free):
+    page = kernel_free(TokenizerLens(["the cat the cat", "你"], LANES)).page
+    moving = """async () => {
+      const select = document.querySelector('.lmc select');
+      select.value = '1';
+      select.dispatchEvent(new Event('change'));
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      return document.getAnimations().filter((each) => each.effect.target.className.includes('tl-bar')).length;
+    }"""
+    assert page.evaluate(moving) >= 1
+
+
+def test_cuts_of_some_lanes_are_not_said_to_be_of_all(kernel_free):
+    page = kernel_free(TokenizerLens("the cat", LANES), still=True).page
+    assert "one cut is common to all" in reading(page)
+    page = kernel_free(TokenizerLens("xyz", LANES), still=True).page
+    assert "all cut at the same 2 places" in reading(page)
 
 
 def test_lanes_that_cannot_be_laid_out_are_words(kernel_free):

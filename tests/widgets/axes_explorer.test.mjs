@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as follows from "../../lmcourse/widgets/rules/axes.js";
 import * as chains from "../../lmcourse/widgets/rules/axes_chain.js";
+import { huesOf } from "../../lmcourse/widgets/rules/axes_hues.js";
 import * as sizes from "../../lmcourse/widgets/rules/axes_sizes.js";
 import { loopNest } from "../../lmcourse/widgets/rules/loop_nest.js";
 import * as pattern from "../../lmcourse/widgets/rules/pattern.js";
@@ -121,4 +122,13 @@ test("an element of the joined heads is followed back through the whole chain", 
   const down = axes.chainField(steps, "scores", 4); // query 1, key 1: the softmax spreads it over the row
   assert.deepEqual([...down.get("weights")].sort(), [3, 4, 5]);
   assert.deepEqual([...down.get("mixed")].sort(), [2, 3]);
+});
+
+test("a hue belongs to a name: not to its place, and names that often meet have their own", () => {
+  const hues = (text) => Object.fromEntries(huesOf(text.split(" "), 6));
+  assert.deepEqual(hues("b t h d"), hues("d h t b"));
+  for (const text of ["b t h d", "b h q k d", "b g r q k d", "m k n", "c y h x w", "batch height width"])
+    assert.equal(new Set(Object.values(hues(text))).size, text.split(" ").length, text);
+  assert.equal(hues("b t h d").h, hues("b h q k d").h);
+  assert.equal(Object.keys(hues("a b c d e f g h i j")).length, 10, "more names than hues");
 });

@@ -3,7 +3,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { reading, stepSizes } from "../../lmcourse/widgets/optimizer_paths.js";
+import { choosing, panelOf } from "../../lmcourse/widgets/optimizer_paths.js";
+import { windowOf } from "../../lmcourse/widgets/parts/optimizer_paths_map.js";
+import { decadesOf, insideOf, stepSizes } from "../../lmcourse/widgets/parts/optimizer_paths_panels.js";
+import { caught, scaleOf } from "../../lmcourse/widgets/parts/optimizer_paths_scale.js";
+import { reading } from "../../lmcourse/widgets/parts/optimizer_paths_words.js";
 import {
   best,
   contours,
@@ -11,6 +15,8 @@ import {
   LANDSCAPES,
   noise,
   phase,
+  rateLimits,
+  regime,
   run,
   stableRate,
   toBfloat16,
@@ -36,19 +42,21 @@ test("every optimizer walks the path of its Python class", () => {
     const what = `${name} on ${JSON.stringify(settings)}`,
       records = run(name, settings, options);
     assert.equal(records.length, length, what);
-    records
-      .filter((_, k) => k % 5 === 0)
-      .forEach((record, k) => record.w.forEach((x, axis) => near(x, w[k][axis], 1e-6, `${what}, step ${5 * k}`)));
+    const everyFifth = records.filter((_, k) => k % 5 === 0);
+    for (const [k, record] of everyFifth.entries())
+      for (const [axis, x] of record.w.entries()) near(x, w[k][axis], 1e-6, `${what}, step ${5 * k}`);
     for (const [key, value] of Object.entries(state))
-      [value].flat().forEach((x, axis) => near([records.at(-1)[key]].flat()[axis], x, 1e-6, `${what}, ${key}`));
+      for (const [axis, x] of [value].flat().entries())
+        near([records.at(-1)[key]].flat()[axis], x, 1e-6, `${what}, ${key}`);
   }
   assert.ok(golden.paths.length >= 60);
 });
 
 test("noise, schedules and bfloat16 as in Python", () => {
-  golden.noise.forEach((both, step) => both.forEach((x, axis) => near(noise(step, axis), x, 1e-12, "noise")));
-  golden.cosine.forEach((x, t) => near(cosineRate(t, 0.5, 0.05, 4, 30), x, 1e-12, `cosine at ${t}`));
-  golden.wsd.forEach((x, t) => near(wsdRate(t, 0.5, 0.05, 4, 7, 30), x, 1e-12, `wsd at ${t}`));
+  for (const [step, both] of golden.noise.entries())
+    for (const [axis, x] of both.entries()) near(noise(step, axis), x, 1e-12, "noise");
+  for (const [t, x] of golden.cosine.entries()) near(cosineRate(t, 0.5, 0.05, 4, 30), x, 1e-12, `cosine at ${t}`);
+  for (const [t, x] of golden.wsd.entries()) near(wsdRate(t, 0.5, 0.05, 4, 7, 30), x, 1e-12, `wsd at ${t}`);
   for (const [x, want] of golden.bfloat16)
     assert.ok(Object.is(toBfloat16(x), want), `${x}: ${toBfloat16(x)} is not ${want}`);
 });
@@ -102,7 +110,8 @@ test("curvatures are those of the losses at their minima", () => {
     const yy = (gradient(a, b + e, c)[1] - gradient(a, b - e, c)[1]) / (2 * e);
     const middle = (xx + yy) / 2,
       spread = Math.hypot((xx - yy) / 2, xy);
-    [middle - spread, middle + spread].forEach((value, k) => near(curvatures(c)[k], value, 1e-5, `${name} ${k}`));
+    for (const [k, value] of [middle - spread, middle + spread].entries())
+      near(curvatures(c)[k], value, 1e-5, `${name} ${k}`);
   }
 });
 
@@ -125,24 +134,110 @@ test("seven optimizers of 200 steps fit in a frame", () => {
     times.push(performance.now() - began);
   }
   times.sort((a, b) => a - b);
-  assert.ok(times[10] < 16, `${times[10]} ms`); // a quarter of the runs: other work on this machine is not what is asked
+  assert.ok(times[10] < 16, `${times[10]} ms`); // a quarter of the runs: this machine does other work
+});
+
+test("the regions of the scale are what the runs do", () => {
+  const { calm, limit } = rateLimits("SGD", { lr: 0 }, 20);
+  assert.deepEqual([calm, limit], [0.05, 0.1]);
+  const across = (lr) => run("SGD", plain, { lr }).map(({ w }) => w[1]);
+  assert.ok(
+    across(0.04).every((y) => y >= 0),
+    "it crawls: never on the other side",
+  );
+  const bounced = across(0.08);
+  assert.ok(bounced[1] < 0 && Math.abs(bounced[30]) < Math.abs(bounced[1]), "it bounces, and settles");
+  const edge = across(0.1).map(Math.abs);
+  assert.ok(
+    edge.every((y) => Math.abs(y - 0.8) < 1e-9),
+    "right at the limit it bounces for ever",
+  );
+  assert.ok(Math.abs(across(0.11)[30]) > 10, "it explodes");
+  const regimes = [0.04, 0.08, 0.1, 0.11].map((lr) => regime("SGD", { lr }, 20));
+  assert.deepEqual(regimes, ["crawls", "bounces", "edge", "explodes"]);
+  assert.equal(regime("Adam", { lr: 1 }, 20), "");
+  const momentum = { lr: 0.15, momentum: 0.5 };
+  assert.equal(regime("Momentum", { ...momentum, lr: 0.16 }, 20), "explodes");
+  assert.equal(regime("Momentum", momentum, 20), "edge");
+});
+
+test("the limit has a place of its own on the scale, which catches a dragged slider", () => {
+  for (const condition of [1, 7.3, 20, 33, 100]) {
+    const scale = scaleOf("SGD", { lr: 0.01 }, condition);
+    assert.equal(scale.rate(200), 2 / condition);
+    assert.equal(Math.round(scale.place(2 / condition)), 200);
+  }
+  assert.equal(scaleOf("SGD", { lr: 0.01 }, 20).rate(200), 0.1);
+  assert.deepEqual([193, 195, 200, 206, 207].map(caught), [193, 200, 200, 200, 207]);
+  const far = scaleOf("SGD", { lr: 2 }, 20);
+  assert.ok(far.place(2) <= far.last, "a rate from a link lies on the scale");
+  const adam = scaleOf("Adam", { lr: 0.15 }, 20);
+  assert.ok(adam.regions === null && Math.abs(adam.rate(adam.place(0.15)) - 0.15) < 1e-9);
+});
+
+test("the map holds the start and all of its landscape, however it is turned", () => {
+  for (const landscape of Object.keys(LANDSCAPES))
+    for (const rotation of [-90, -40, 0, 15, 90])
+      for (const W of [340, 926]) {
+        const start = [-2, 0.8];
+        const { onMap, world, H } = windowOf(W, { landscape, rotation, start });
+        const [x, y] = onMap(turn(rotation).out(start));
+        assert.ok(x > 0 && x < W && y > 0 && y < H, `${landscape} turned by ${rotation}`);
+        const back = turn(rotation).back(world(x, y));
+        for (const k of [0, 1]) near(back[k], start[k], 1e-9, "there and back");
+      }
+});
+
+test("the loss plot ends below the least loss", () => {
+  assert.deepEqual(decadesOf([6.4, 1.62e-21]), [1e-21, 10]);
+  assert.deepEqual(decadesOf([0, Number.NaN]), [0.1, 1]);
+  assert.deepEqual(decadesOf([2, 3]), [1, 10]);
+  const settled = run("Momentum", { ...plain, steps: 200 }, { lr: 0.08, momentum: 0.4 }).at(-1).loss;
+  assert.ok(settled < 1e-12 && decadesOf([settled])[0] <= settled);
+});
+
+test("the map of momentum belongs to momentum", () => {
+  assert.equal(panelOf("momentum", "Momentum"), "momentum");
+  assert.equal(panelOf("momentum", "Adam"), "walk");
+  assert.equal(panelOf("of another version", "Adam"), "walk");
+  assert.deepEqual(choosing("Momentum", { shown: ["SGD"], panel: "walk" }), {
+    selected: "Momentum",
+    shown: ["Momentum"],
+    panel: "momentum",
+  });
+  assert.deepEqual(choosing("Adam", { shown: ["SGD", "Momentum"], panel: "momentum" }), {
+    selected: "Adam",
+    shown: ["SGD", "Momentum", "Adam"],
+    panel: "walk",
+  });
+});
+
+test("what an optimizer keeps inside, and where bfloat16 stalls", () => {
+  const options = { lr: 0.15, betas: [0.9, 0.999], weight_decay: 0 };
+  const names = (settings, step) =>
+    insideOf("Adam", run("Adam", settings, options), step, options, settings).map(({ name }) => name);
+  assert.deepEqual(names(plain, 0), ["weight w"]);
+  assert.deepEqual(names(plain, 9).slice(1, 4), ["gradient g", "m, exp_avg", "v, exp_avg_sq"]);
+  const small = { ...plain, steps: 200, precision: "bfloat16 state" };
+  assert.ok(names(small, 120).some((name) => name.includes("⚠ stalled")));
+  assert.deepEqual(insideOf("SGD", run("SGD", plain, { lr: 3 }), 60, { lr: 3 }, plain), []);
 });
 
 test("the reading line says what the stage shows", () => {
-  const records = { SGD: run("SGD", plain, { lr: 0.05 }) };
-  const told = (more) =>
-    reading({ settings: plain, shown: ["SGD"], records, ghosts: {}, step: 3, reader: null, learner: {}, ...more });
-  assert.match(told({})[0], /^Step 3: SGD is at loss/);
-  assert.match(told({ shown: [] })[0], /Tick an optimizer/);
+  const options = { SGD: { lr: 0.05 } };
+  const records = { SGD: run("SGD", plain, options.SGD) };
+  const scene = { settings: plain, options, shown: ["SGD"], records, ghosts: {}, step: 3, reader: null, learner: {} };
+  const told = (more) => reading({ ...scene, ...more });
+  assert.match(told({})[0], /^Step 3: SGD is at loss .*; it nears the valley's floor from one side\.$/);
+  assert.match(told({ options: { SGD: { lr: 0.1 } } })[0], /right at the limit it bounces for ever/);
+  assert.match(told({ shown: [] })[0], /Choose an optimizer/);
   const difference = { step: 1, quantity: "exp_avg", axis: "x", got: 0.2, want: 0.02 };
-  assert.deepEqual(
-    told({ learner: { name: "Adam" }, reader: { path: [], difference, error: "" } }).slice(0, 2)[1],
-    "bad",
-  );
-  assert.match(
-    told({ learner: { name: "Adam" }, reader: { path: [], difference: null, error: "KeyError: 'm'" } })[0],
-    /raised KeyError/,
-  );
+  const reader = { path: [], difference, error: "" };
+  assert.deepEqual(told({ learner: { name: "Adam" }, reader })[1], "bad");
+  const raised = { path: [], difference: null, error: "KeyError: 'm'" };
+  assert.match(told({ learner: { name: "Adam" }, reader: raised })[0], /raised KeyError/);
+  const waiting = { path: [], difference: null, error: "", waiting: true };
+  assert.equal(told({ learner: { name: "Adam" }, reader: waiting })[1], "", "no verdict while it is being run");
   const far = run("SGD", plain, { lr: 3 });
   assert.match(told({ records: { SGD: far }, step: 60 })[0], /left the map at step/);
   assert.deepEqual(stepSizes("SGD", { lr: 0.1 }, {}), [0.1, 0.1]);

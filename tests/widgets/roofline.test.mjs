@@ -100,11 +100,23 @@ test("the reading says which limit decides, here and on the reader's machine", (
   assert.deepEqual(reading(roofOf(state({ sparse: true })))[1], "bad");
 });
 
-test("an operation that is not on the stage is replaced by the first that is", () => {
-  assert.equal(roofOf(state({ selected: "softmax" })).at, "ReLU");
+test("the linear layer is looked at first, and what is not on the stage is replaced", () => {
+  for (const selected of ["", "softmax"]) assert.equal(roofOf(state({ selected })).at, "linear layer");
   const costs = { mm: { flops: 8, bytes: 2 } };
   const yours = roofOf(state({ operations: "yours", costs, timed: { mm: 2, gone: 1 } }));
   assert.deepEqual(yours.reached, { mm: { flops: 8, bytes: 2, seconds: 2 } });
+});
+
+test("the trail of the linear layer goes over the ridge as the batch grows; that of a ReLU stays", () => {
+  const roof = roofOf(state());
+  assert.deepEqual(
+    roof.trail.map(({ batch }) => batch),
+    Array.from({ length: 13 }, (_, k) => 2 ** k),
+  );
+  const above = roof.trail.filter(({ x }) => x > roof.bend).map(({ batch }) => batch);
+  assert.equal(above[0], 512);
+  assert.deepEqual(roofOf(state({ selected: "ReLU" })).trail, []);
+  assert.deepEqual(roofOf(state({ operations: "yours", costs: { mm: { flops: 8, bytes: 2 } } })).trail, []);
 });
 
 test("names of dots do not lie over each other", (t) => {

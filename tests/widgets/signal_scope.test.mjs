@@ -2,7 +2,20 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { erf, expectedStds, place, schemeGain, truncatedStd, verdict } from "../../lmcourse/widgets/rules/signals.js";
+import {
+  erf,
+  expectedStds,
+  histogramOf,
+  isHomogeneous,
+  lostIn,
+  network,
+  place,
+  schemeGain,
+  stdOf,
+  truncatedStd,
+  verdict,
+  widened,
+} from "../../lmcourse/widgets/rules/signals.js";
 import { sceneOf, VIEWS } from "../../lmcourse/widgets/signal_scope.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/signal_scope.json", import.meta.url), "utf8"));
@@ -29,23 +42,75 @@ test("schemes of square layers", () => {
   for (const [scheme, gain] of Object.entries(golden.gains)) near(schemeGain(scheme), gain, 1e-12);
 });
 
-const measured = {
-  settings: { scheme: "lecun", activation: "relu", gain: 1, depth: 3, residual: false },
-  widths: [32, 64],
-  forward: [
-    [1, 0.7, 0.5],
-    [1, 0.7, 0.01],
-  ],
-  backward: [
-    [0.1, 0.3, 0.7],
-    [0.1, 0.3, 0.7],
-  ],
-  histogram: [[1], [1], [1]],
-  lost: { float16: [[0, 0], [0.25, 0.1], [0, 0]] }, // biome-ignore format: a row a layer
+test("a small network is propagate's, value by value, forward and backward", () => {
+  for (const { draws, forward, backward, width, ...settings } of golden.networks) {
+    const [weights, input, gradient] = draws;
+    const size = width * width;
+    const draw = (name) => {
+      const [, layer] = name.match(/^layer (\d+)/) ?? [];
+      if (layer) return Float32Array.from(weights).subarray(layer * size, (Number(layer) + 1) * size);
+      return Float32Array.from(name.startsWith("input") ? input : gradient);
+    };
+    const { result, steps } = network(settings, width, draw);
+    assert.equal([...steps].length, 2 * settings.depth, "a step for each layer, there and back");
+    for (const [got, want] of [
+      [result.values, forward],
+      [result.gradients, backward],
+    ])
+      for (const [k, row] of want.entries())
+        for (const [i, value] of row.entries())
+          assert.ok(Math.abs(got[k][i] - value) < 1e-3 * (1 + Math.abs(value)), JSON.stringify(settings));
+  }
+  assert.equal(golden.networks.length, 8);
+});
+
+const runAll = (settings, width) => {
+  const { result, steps } = network(settings, width);
+  while (!steps.next().done);
+  return result;
 };
+
+test("a wide network does what theory expects, and the same each time", () => {
+  for (const activation of ["relu", "tanh", "gelu", "linear"]) {
+    const settings = { depth: 8, gain: 1.4, activation, residual: false };
+    const { values, gradients } = runAll(settings, 192);
+    const { forward, backward } = expectedStds(8, 1.4, activation);
+    for (const k of [0, 3, 7]) near(stdOf(values[k]), forward[k], 0.5); // one network of width 192, not all
+    near(stdOf(gradients[0]), backward[0], 0.5);
+    assert.deepEqual(runAll(settings, 192).values, values);
+  }
+});
+
+test("where a gain only scales a network, it is not run again", () => {
+  for (const activation of ["relu", "linear"]) {
+    const settings = { depth: 6, gain: 1, activation, residual: false };
+    assert.ok(isHomogeneous(settings));
+    const [unit, wide] = [settings, { ...settings, gain: 1.7 }].map((each) => runAll(each, 32));
+    for (const k of [0, 2, 5]) {
+      const [forward, backward] = widened(1.7, k, 6);
+      near(stdOf(wide.values[k]), stdOf(unit.values[k], forward), 1e-5);
+      near(stdOf(wide.gradients[k]), stdOf(unit.gradients[k], backward), 1e-5);
+    }
+  }
+  assert.ok(!isHomogeneous({ activation: "relu", residual: true }) && !isHomogeneous({ activation: "tanh" }));
+});
+
+test("what a format loses of values, and where they lie", () => {
+  const half = { tiny: 2 ** -24, max: 65504 };
+  assert.deepEqual(lostIn([1, 2 ** -26, 2 ** -25, 1e6, 0], 1, half), [0.4, 0.2]);
+  assert.deepEqual(lostIn([1, 1], 1e9, half), [0, 1]);
+  const bins = histogramOf([1, 1.5, 2, 0, 2 ** -60], 1);
+  assert.deepEqual([bins[40], bins[41], bins[0], bins.reduce((a, b) => a + b)], [2, 1, 1, 4]);
+  assert.equal(stdOf([1, Infinity]), null);
+});
+
+const rows = (last) => [[1, 0.9, 0.8], last];
 const state = (more) => ({
-  ...measured.settings,
-  measured,
+  scheme: "lecun",
+  activation: "relu",
+  gain: 1,
+  depth: 3,
+  residual: false,
   vocab_size: 50257,
   layer: 1,
   number_format: "float16",
@@ -54,14 +119,32 @@ const state = (more) => ({
   ...more,
 });
 const local = { bound: 3, d: 16384, absolute: true, logits: 0.02, badVocab: false };
-const said = (view, more, looks = {}) => VIEWS[view].words(sceneOf(state(more), { ...local, ...looks }));
+const said = (view, more, looks = {}, run = {}) =>
+  VIEWS[view].words({ ...sceneOf(state(more), { ...local, ...looks }), ...run });
+const measured = (forward, backward) => ({
+  measured: { widths: [32, 64], forward: rows(forward), backward: rows(backward), done: true },
+});
 
-test("each view says what it shows", () => {
-  assert.deepEqual(said("map"), [
-    "The signal dies, × 0.1 a layer; layer 2: std 0.7 (theory 0.707), gradient 0.3.",
+test("the signal lives when it does on both ways", () => {
+  const map = (forward, backward) => said("map", {}, {}, measured(forward, backward));
+  assert.deepEqual(map([1, 0.7, 0.01], [1, 1, 1]), [
+    "The signal dies, × 0.1 a layer; layer 2: std 0.7 (theory 0.707), gradient 1.",
     "bad",
   ]);
-  assert.match(said("magnitudes")[0], /^float16 loses most in layer 2: 25\.0 % become 0, 10\.0 % overflow\.$/);
+  assert.equal(map([1, 1, 1], [0.9, 1, 1])[1], "good");
+  const [words, tone] = map([1, 1, 1], [57.8, 8, 1]);
+  assert.ok(tone === "bad" && words.includes("lives, × 1 a layer, but the gradient explodes on its way back"), words);
+  assert.match(map([1, null, null], [1, 1, 1])[0], /is not finite any more/);
+  assert.deepEqual(said("map", {}, {}, { measured: { ...measured([], []).measured, done: false } }), [
+    "Measuring…",
+    "",
+  ]);
+});
+
+test("each view says what it shows", () => {
+  const widest = { lost: [[0, 0], [0.25, 0.1], [0, 0]] }; // biome-ignore format: a row a layer
+  const [magnitudes] = said("magnitudes", {}, {}, { ...measured([1], [1]), widest });
+  assert.match(magnitudes, /^float16 loses most in layer 2: 25\.0 % become 0, 10\.0 % overflow\.$/);
   assert.match(said("truncation")[0], /bound of 3\.0 is 384σ here: nothing is cut/);
   assert.match(said("truncation", {}, { absolute: false })[0], /cuts 0\.3 % and leaves a std of 0\.9866σ/);
   assert.match(said("stream")[0], /has std √\(1 \+ 2·3\) = 2\.65/);

@@ -11,6 +11,7 @@ import {
   isContiguous,
   lineFetches,
   offsetOf,
+  strideSteps,
   viewConflict,
 } from "../../lmcourse/widgets/rules/strides.js";
 import { applySteps } from "../../lmcourse/widgets/rules/tensor_operations.js";
@@ -103,4 +104,13 @@ test("the odometer counts every index once, in either order", () => {
     [1, 2],
   ]);
   assert.equal(offsetOf([2, 3], [4, 1]), 11);
+});
+
+test("steps along each dimension go through the index, and a size of 1 has none", () => {
+  const lane = { shape: [3, 1, 4], strides: [4, 4, 1], offset: 0 };
+  assert.deepEqual(strideSteps(lane, [1, 0, 2]), [
+    { dim: 2, stride: 1, stops: [4, 5, 6, 7] },
+    { dim: 0, stride: 4, stops: [2, 6, 10] },
+  ]);
+  assert.deepEqual(strideSteps({ shape: [2], strides: [0], offset: 5 }, [0]), [{ dim: 0, stride: 0, stops: [5, 5] }]);
 });

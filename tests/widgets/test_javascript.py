@@ -8,28 +8,13 @@ ROOT = Path(__file__).parents[2]
 MODULES = sorted([*(ROOT / "lmcourse" / "widgets").rglob("*.js"), *(ROOT / "site" / "static").glob("*.js")])
 every_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 
-# Not yet cut into parts or broken into lines. Nothing is added here.
-NOT_YET = {
-    "optimizer_paths", "roofline", "signal_scope",
-    "training_budget", "training_dashboard",
-    "book", "present",
-}  # fmt: skip
-
 
 @every_module
 def test_a_module_has_at_most_400_lines(path):
-    if path.stem in NOT_YET:
-        pytest.skip("not yet done")
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
 @every_module
 def test_a_line_has_at_most_120_columns(path):
-    if path.stem in NOT_YET:
-        pytest.skip("not yet done")
     long = [k for k, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if len(line) > 120]
     assert long == [], f"too long: lines {long}"
-
-
-def test_what_is_not_yet_done_is_there():
-    assert {path.stem for path in MODULES} >= NOT_YET

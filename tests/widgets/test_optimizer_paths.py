@@ -203,7 +203,7 @@ def test_the_kernel_answers_within_a_tenth_of_a_second():
         (lambda: OptimizerPaths(precision="int8"), ValueError, "precision"),
         (lambda: OptimizerPaths(options={"SGD": {"speed": 1}}), ValueError, "options of SGD: any of lr, got speed"),
         (lambda: OptimizerPaths(options={"Lion": {}}), ValueError, "options: optimizers out of"),
-        (lambda: OptimizerPaths(options={"SGD": {"lr": -1}}), ValueError, "lr: at least 0"),
+        (lambda: OptimizerPaths(options={"SGD": {"lr": -1}}), ValueError, "lr: a finite number of 0 or more"),
         (lambda: OptimizerPaths(Adam([torch.zeros(1, requires_grad=True)])), TypeError, "the class itself"),
         (lambda: OptimizerPaths(LateStep), ValueError, "reference: one of SGD"),
         (lambda: OptimizerPaths().answer({"settings": {}, "options": {}}), ValueError, "runs a class of yours"),

@@ -24,7 +24,32 @@ def test_golden(golden):
     ]
     bounds = [{"bound": b, "std": init.truncated_std(b), "erf": math.erf(b)} for b in (0.1, 0.5, 1.0, 2.0, 3.0, 6.0)]
     gains = {scheme: init.linear_std(64, 64, scheme) * 8 for scheme in init.SCHEMES}
-    golden("signal_scope", {"stds": stds, "bounds": bounds, "gains": gains})
+    golden("signal_scope", {"stds": stds, "bounds": bounds, "gains": gains, "networks": small_networks()})
+
+
+def small_networks() -> list[dict]:
+    """What `propagate` makes of three layers of width 3, with the random numbers that it draws; so does the page."""
+    depth, width, batch, gain, seed = 3, 3, 8, 1.3, 5
+    generator = torch.Generator().manual_seed(seed)
+    draws = [
+        torch.randn(*shape, generator=generator) for shape in ((depth, width, width), (batch, width), (batch, width))
+    ]
+    rows = []
+    for activation in init.ACTIVATIONS:
+        for residual in (False, True):
+            options = {"residual": residual, "batch": batch, "seed": seed}
+            forward, backward = init.propagate(depth, width, gain, activation, **options)
+            numbers = {"forward": forward, "backward": backward, "draws": draws}
+            rows.append(
+                {"activation": activation, "residual": residual, "depth": depth, "width": width, "gain": gain}
+                | {key: [_five_digits(value) for value in values] for key, values in numbers.items()}
+            )
+    return rows
+
+
+def _five_digits(values: torch.Tensor) -> list[float]:
+    """What another machine's last bit may not change."""
+    return [float(f"{value:.5g}") for value in values.flatten().tolist()]
 
 
 def test_it_shows_what_the_reference_measures():
@@ -32,7 +57,6 @@ def test_it_shows_what_the_reference_measures():
     forward, backward = init.measured_stds(8, 64, 0.9 * math.sqrt(2), "relu", batch=32, seed=3)
     assert scope.measured["forward"][1] == pytest.approx(forward, rel=1e-4)
     assert scope.measured["backward"][1] == pytest.approx(backward, rel=1e-4)
-    assert all(sum(row) <= 192 * 32 for row in scope.measured["histogram"])
     json.dumps(scope.state(), allow_nan=False)
 
 
@@ -52,11 +76,9 @@ def test_the_snapshot_is_of_the_view_that_is_shown():
     assert "32 relu layers, kaiming" in SignalScope().summary()
 
 
-def test_a_question_is_answered_as_the_constructor_would():
-    scope = SignalScope(depth=4)
-    question = {"scheme": "lecun", "activation": "tanh", "gain": 1.5, "depth": 6, "residual": True}
-    answer = scope.answer(question)
-    assert answer["measured"] == SignalScope(**question).measured
+def test_a_link_from_when_the_kernel_measured_has_no_field_that_is_unknown_today():
+    old = {"settings", "widths", "forward", "backward", "histogram", "grad_histogram", "lost", "grad_lost"}
+    assert set(SignalScope().measured) == old
 
 
 @pytest.mark.parametrize(
@@ -76,8 +98,6 @@ def test_bad_settings_are_named(change, words):
     good = {"scheme": "lecun", "activation": "tanh", "gain": 1.0, "depth": 6}
     with pytest.raises(ValueError, match=words):
         SignalScope(**(good | change))
-    with pytest.raises(ValueError, match=words):
-        SignalScope(depth=2).answer(good | change)
 
 
 def test_your_module_is_watched_and_left_alone():
@@ -86,6 +106,8 @@ def test_your_module_is_watched_and_left_alone():
     assert [row["kind"] for row in scope.mine] == ["Linear", "ReLU", "Linear"] and scope.view == "mine"
     with torch.no_grad():
         model[0].weight.mul_(100)
+    with pytest.raises(ValueError, match="again"):
+        scope.answer({"gain": 2})
     assert scope.answer({"again": True})["mine"][0]["std"] > 20 * scope.mine[0]["std"]
     assert not any(module._forward_hooks for module in model)
     with pytest.raises(ValueError, match="model and x: give both"):

@@ -20,7 +20,7 @@ from lmcourse.tokenization import (
     train_bpe,
 )
 from lmcourse.widgets import TokenizerLens
-from lmcourse.widgets.tokenizer_lens import lane
+from lmcourse.widgets.tokenizer_lens import STORED, in_page, lane
 
 HERE = Path(__file__).parent
 CORPUS = "the cat in the hat sat on the mat. 你好 你好 🐱 🐱 naïve naïve e\u0301 12345 HOW'S it\n\n"
@@ -59,6 +59,48 @@ def test_golden(golden):
             shared = sorted(set.intersection(*starts))
             cases.append([text, special, lanes, spans, shared])
     golden("tokenizer_lens", cases)
+
+
+def about(name: str, tokenizer) -> dict:
+    return TokenizerLens("a", {name: tokenizer}).names[0]
+
+
+def test_golden_answers_of_the_page(golden):
+    """What the page is given of a tokenizer, and the lanes that it is to make of every text: those of Python."""
+    known = {"mine": MINE, "bytes": ByteTokenizer(), "characters": CharacterTokenizer()}
+    given = [in_page(about(name, tokenizer), tokenizer) for name, tokenizer in known.items()]
+    texts = [*TEXTS, "<|end|><|end|><|end|>", "aaaa the<|end", "\ufffd\u0301 \t\n x"]
+    cases = [
+        [text, special, [lane(tokenizer, text, special) for tokenizer in known.values()]]
+        for text in texts
+        for special in ("all", "none")
+    ]
+    golden("tokenizer_lens_here", {"local": given, "cases": cases})
+
+
+def test_what_a_page_cannot_do_itself_has_stored_answers():
+    """A pattern other than GPT-2's needs Python: the two texts that the course asks to type are there all the same."""
+    assert in_page(about("other", OTHER), OTHER) is None
+    assert in_page(about("words", WordTokenizer("a")), WordTokenizer("a")) is None
+    texts = {sample["text"] for sample in TokenizerLens("hi", {"other": OTHER, "bytes": ByteTokenizer()}).samples}
+    assert texts == {"hi", *STORED}
+    assert {s["text"] for s in TokenizerLens("hi", {"bytes": ByteTokenizer()}).samples} == {"hi"}
+
+
+def test_a_published_vocabulary_is_not_taken_for_one_trained_here():
+    vocab = {i: bytes([i]) for i in range(256)} | {256: b"th", 257: b"the"}
+    assert in_page(about("ranks", BPETokenizer(vocab, None)), BPETokenizer(vocab, None)) is None
+    shuffled = BPETokenizer({i: bytes([255 - i]) for i in range(256)} | {256: b"th"}, [(b"t", b"h")])
+    assert in_page(about("shuffled", shuffled), shuffled) is None
+
+
+def test_a_link_leaves_the_vocabulary_to_the_page():
+    widget = TokenizerLens("hi", {"mine": MINE})
+    assert "local" in widget.state() and "local" not in widget._share["names"]
+
+
+def test_one_byte_is_one_token():
+    assert TokenizerLens("a", {"bytes": ByteTokenizer()}).summary() == "1 byte is 1 token in bytes"
 
 
 def test_javascript():

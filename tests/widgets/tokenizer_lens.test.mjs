@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
-const { overlapping, sharedCuts, spansOf } = await import("../../lmcourse/widgets/rules/lanes.js");
-const { byteString } = await import("../../lmcourse/widgets/lib/tokens.js");
+const { cutAlike, laneHere, overlapping, sharedCuts, spansOf } = await import("../../lmcourse/widgets/rules/lanes.js");
+const { answerHere, sampleFor, sentence } = await import("../../lmcourse/widgets/tokenizer_lens.js");
+const { byteString, layOut } = await import("../../lmcourse/widgets/lib/tokens.js");
 const golden = JSON.parse(readFileSync(new URL("../golden/tokenizer_lens.json", import.meta.url), "utf-8"));
 
 test("spans, pieces of characters and shared cuts", () => {
@@ -49,4 +50,40 @@ test("a lane that could not be laid out shares nothing and disturbs nobody", () 
     [1, 2],
   );
   assert.deepEqual(overlapping(whole, 3, 9), []);
+});
+
+test("a tokenizer that the page knows makes Python's lanes", () => {
+  const here = JSON.parse(readFileSync(new URL("../golden/tokenizer_lens_here.json", import.meta.url), "utf-8"));
+  for (const [text, special, lanes] of here.cases)
+    here.local.forEach((how, i) => {
+      assert.deepEqual(laneHere(how, text, special), lanes[i], `${JSON.stringify(text)} ${special} ${how.name}`);
+    });
+  assert.ok(here.cases.length >= 18);
+  assert.equal(laneHere(null, "a", "all"), null);
+  assert.equal(laneHere({ kind: "<img>" }, "a", "all"), null);
+});
+
+test("cuts that some lanes have alone are not said to be of all", () => {
+  const lane = (sizes) => spansOf({ ids: sizes, sizes, cuts: [], special: [] }, "abcdef");
+  const names = ["x", "y"].map((name) => ({ name, special: [] }));
+  const say = (...spans) => {
+    const lanes = spans.map((each) => ({ ids: each.map(({ id }) => id), special: [] }));
+    return sentence({ lanes, names, spans, layout: layOut("abcdef"), special: "all" });
+  };
+  assert.equal(cutAlike([lane([2, 4]), lane([2, 4]), []]), true);
+  assert.match(say(lane([2, 4]), lane([2, 4])), /all cut at the same 1 place\./);
+  assert.match(say(lane([2, 4]), lane([2, 1, 3])), /one cut is common to all\./);
+  assert.match(say(lane([1, 1, 4]), lane([1, 1, 1, 3])), /2 cuts are common to all\./);
+});
+
+test("the page answers for tokenizers of the same name and size alone", () => {
+  const names = [{ name: "bytes", size: 256 }];
+  const local = [{ kind: "bytes", name: "bytes", size: 256 }];
+  assert.deepEqual(answerHere(names, local, "a", "all").lanes[0].ids, [97]);
+  assert.equal(answerHere([{ name: "bytes", size: 300 }], local, "a", "all"), null);
+  const two = answerHere([...names, { name: "gpt2", size: 50257 }], [...local, null], "a", "all");
+  assert.equal(two.lanes[1].problem, "this text needs Python");
+  const samples = [{ text: "a", special: "all" }];
+  assert.equal(sampleFor(samples, "a", "none"), samples[0], "the switch changes nothing for it");
+  assert.equal(sampleFor(samples, "b", "all"), null);
 });

@@ -1,6 +1,7 @@
 // What every widget shares in the browser: the frame, its state, and what it says to the kernel. The rest of lib/:
 // elements, controls, numbers, charts, share (links), tokens. For a notebook base.py puts what a widget imports into
 // one file.
+import { help } from "./controls.js";
 import { h, uid } from "./elements.js";
 import { share } from "./panel.js";
 
@@ -41,10 +42,14 @@ export function frame({ model, el, python, reset }) {
     actions,
     /** What tabs show, below the reading line. */
     below,
-    /** Put controls behind More, whose button joins the controls in view. Call it once, after the others are there. */
+    /**
+     * Put controls behind More, whose button, returned, joins the controls in view. Call it after the others are
+     * there.
+     */
     more(...nodes) {
       more.el.append(...nodes);
       controls.append(more.button);
+      return more.button;
     },
     /** @param {string} text */
     title(text) {
@@ -52,6 +57,11 @@ export function frame({ model, el, python, reset }) {
       root.setAttribute("aria-label", text);
     },
     say: reading.say,
+    /** Words of jargon with their meaning: { word: "one plain sentence" }; each opens on demand. */
+    words(meanings) {
+      const terms = Object.entries(meanings).map(([word, meaning]) => [" ", help(word, meaning)]);
+      source.before(h("p", { class: "lmc-words" }, "What is", terms, "?"));
+    },
     /** @param {string} text */
     source(text) {
       source.textContent = text;

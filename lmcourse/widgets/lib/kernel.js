@@ -1,5 +1,6 @@
 // What a widget says to Python (`CourseWidget.answer`), and hears back. There is one kind of message,
-// { id, question }, and one kind of reply, { id, answer } or { id, error }: questions and commands differ only in what waits.
+// { id, question }, and one kind of reply, { id, answer } or { id, error }: questions and commands differ only in
+// what waits.
 import { uid } from "./elements.js";
 
 /**

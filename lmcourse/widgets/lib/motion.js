@@ -64,3 +64,12 @@ export function flash(node) {
     easing: "ease-out",
   });
 }
+
+/** Let a node come from where it was, `dx` and `dy` pixels away, to where it is. */
+export function slide(node, dx, dy) {
+  if (still() || (dx === 0 && dy === 0)) return;
+  node.animate([{ transform: `translate(${dx}px, ${dy}px)` }, { transform: "none" }], {
+    duration: MOVE,
+    easing: "ease",
+  });
+}

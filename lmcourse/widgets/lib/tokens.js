@@ -163,8 +163,8 @@ export const bytesPerToken = (bytes, tokens) => (tokens ? (bytes / tokens).toFix
 
 // Lines of byte columns. Everything on them is a span { from, to } of bytes, so what lies above what is never guessed.
 
-export const COLUMN = 24,
-  GAP = 8;
+export const COLUMN = 24;
+const GAP = 8;
 
 /**
  * Break bytes `from` … into at most `most` lines of `width` pixels, at `cuts` (sorted, with 0 and the end) where

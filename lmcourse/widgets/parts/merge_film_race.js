@@ -5,12 +5,13 @@ import { still } from "../lib/motion.js";
 import { grouped, plural } from "../lib/numbers.js";
 import { roving } from "../lib/roving.js";
 import { byteString } from "../lib/tokens.js";
-import { TABLE, TIES, candidates, pairKey, piecesAt } from "../rules/bpe.js";
+import { TIES, candidates, pairKey, piecesAt } from "../rules/bpe.js";
 import { named, once } from "../rules/film.js";
 import { token } from "./merge_film_tokens.js";
 import { takes } from "./merge_film_words.js";
 
-const ROW = 28; // height of a row, in pixels
+const ROW = 24; // height of a row, in pixels
+const ROWS = 6; // pairs shown of a table
 const MOTION = { duration: 240, easing: "ease" };
 
 /**
@@ -64,7 +65,7 @@ function moveRow(row, from, place, moves) {
 
 /** A list of rows that move to their new places; `draw(items, most)`. */
 function raceList() {
-  const el = h("div", { class: "mf-race", role: "list", style: `height: ${TABLE * ROW}px` });
+  const el = h("div", { class: "mf-race", role: "list", style: `height: ${ROWS * ROW}px` });
   let places = new Map();
   return {
     el,
@@ -79,7 +80,7 @@ function raceList() {
         update(row, item) {
           const place = places.get(item.key);
           updateRow(row, item, most, place);
-          moveRow(row, before.get(item.key) ?? TABLE, place, moves);
+          moveRow(row, before.get(item.key) ?? ROWS, place, moves);
         },
       });
     },
@@ -93,7 +94,7 @@ const keyOf = (run, pair) => `${pair} ${pairKey(...run.bytesOf(pair))}`;
 export function trainingRows(run, k) {
   const { most, tied, wins, rows } = run.tables[k],
     yours = run.given && run.steps[k]?.pair;
-  return rows.map(({ pair, count, merged }) => {
+  return rows.slice(0, ROWS).map(({ pair, count, merged }) => {
     const isTied = tied > 1 && count === most,
       winners = isTied ? TIES.filter((tie) => wins[tie] === pair) : [];
     const rule = winners.length === TIES.length ? "every rule" : winners.join(", ");
@@ -125,18 +126,24 @@ export function judgeGuess(run, k, pair, count) {
   return { right: false, words };
 }
 
-/** The pairs in alphabetical order, without their counts, each with a button. */
-function guessRows(run, k, judged) {
-  const order = [...run.tables[k].rows].sort((p, q) => (named(run, p.pair) < named(run, q.pair) ? -1 : 1));
+/** The pairs in alphabetical order, without their counts, each with a button; a wrong one with what is wrong of it. */
+function guessRows(run, k, wrong, judged) {
+  const shown = run.tables[k].rows.slice(0, ROWS);
+  const order = shown.sort((p, q) => (named(run, p.pair) < named(run, q.pair) ? -1 : 1));
   return order.map(({ pair, count }) => {
+    if (wrong.has(pair)) {
+      const tag = count < run.tables[k].most ? "✗ not the most" : "✗ not by this rule";
+      const row = { key: keyOf(run, pair), pair: run.bytesOf(pair), count: 0, merged: 0 };
+      return { ...row, words: String(count), tags: [h("span", { class: "mf-tag mf-wrong" }, tag)] };
+    }
     const says = { type: "button", "aria-label": `this one: ${named(run, pair)}` };
-    const tell = h("button", { ...says, onclick: () => judged(judgeGuess(run, k, pair, count)) }, "this one");
+    const tell = h("button", { ...says, onclick: () => judged(judgeGuess(run, k, pair, count), pair) }, "this one");
     return { key: keyOf(run, pair), pair: run.bytesOf(pair), count: 0, merged: 0, words: "?", tags: [tell] };
   });
 }
 
 function encodingRows(trace, done) {
-  const all = candidates(trace, piecesAt(trace, trace.steps[done].pretoken, done)).slice(0, TABLE);
+  const all = candidates(trace, piecesAt(trace, trace.steps[done].pretoken, done)).slice(0, ROWS);
   const row = ({ at, rank, pair }) => ({
     key: `at ${at} ${rank} ${pairKey(...pair)}`,
     pair,
@@ -164,17 +171,24 @@ export function raceOf(judged) {
     new Text(", lowest rank first"),
   ]);
 
+  let wrong = new Set(), // pairs that were guessed at this step
+    asked = "";
+
   function drawTraining({ run, k, guessing }) {
     if (!guessing) {
       write(head, trainingHead(run, k));
       return list.draw(trainingRows(run, k), Math.max(1, run.tables[k].most));
     }
-    const held = list.el.contains(document.activeElement);
+    const held = list.el.contains(document.activeElement),
+      step = `${k} ${run.tie} ${run.bytes} ${named(run, run.steps[k].pair)}`;
+    if (asked !== step) wrong = new Set();
+    asked = step;
+    const say = (verdict, pair) => {
+      if (!verdict.right) wrong.add(pair);
+      judged(verdict, k);
+    };
     write(head, "Which pair merges next?");
-    list.draw(
-      guessRows(run, k, (verdict) => judged(verdict, k)),
-      1,
-    );
+    list.draw(guessRows(run, k, wrong, say), 1);
     stops.refresh(0, held);
   }
 

@@ -6,8 +6,9 @@ import { bytesPerToken } from "../lib/tokens.js";
 import { TIES } from "../rules/bpe.js";
 import { once, splitTies } from "../rules/film.js";
 
-const HEIGHT = 118;
-const PLOT = { left: 44, right: 12, top: 22, bottom: 82 };
+const HEIGHT = 98;
+const REACH = 24; // pixels from the hand at which a finger takes it
+const PLOT = { left: 44, right: 12, top: 20, bottom: 62 };
 const ratio = (bytes, tokens) => (tokens ? bytes / tokens : 1);
 
 /** Steps to places, for `total` merges and `steps` that fire on a plot this wide; `most` bytes a token are the top. */
@@ -48,14 +49,9 @@ function ground({ turn, right, y, most }) {
   return [s("rect", { ...box, class: "mf-ground" }), ...lines.flat()];
 }
 
-function headings({ total, steps, ties, finished, width, scale }) {
-  const wide = width > 560,
-    differ = wide ? `, ${plural(ties.length, "tie")} that the rules break differently` : "";
-  const left = `training: ${plural(total, "merge")}${differ}${finished ? "" : " so far …"}`;
-  return [
-    s("text", { x: PLOT.left, y: 12 }, left),
-    s("text", { x: scale.turn + 8, y: 12 }, `encoding: ${steps}${wide ? " fire" : ""}`),
-  ];
+function headings({ total, steps, ties, finished, scale }) {
+  const left = `training: ${plural(total, "merge")}${finished ? "" : " so far …"}, ${plural(ties.length, "tie")}`;
+  return [s("text", { x: PLOT.left, y: 12 }, left), s("text", { x: scale.turn + 8, y: 12 }, `encoding: ${steps}`)];
 }
 
 function tieMarks(ties, { x }) {
@@ -93,7 +89,7 @@ function drawCurves(svg, hand, view, width, differsAt) {
   });
   svg.replaceChildren(
     ...ground(scale),
-    ...headings({ total, steps, ties, finished, width, scale }),
+    ...headings({ total, steps, ties, finished, scale }),
     ...others.map((other) => s("path", { class: "mf-other", d: learned(other, total, scale) })),
     s("path", { class: "mf-curve", d: learned(run, total, scale) }),
     s("path", { class: "mf-curve", d: path(steps, (k) => [scale.x(total + 1 + k), scale.y(encoded(k))]) }),
@@ -111,6 +107,10 @@ function handOf() {
     value = s("text", { class: "mf-value" });
   return {
     el: s("g", {}, line, dot, value),
+    /** Where there is no text there are no bytes a token, and no place for the dot. */
+    show(yes) {
+      for (const node of [line, dot, value]) node.toggleAttribute("hidden", !yes);
+    },
     put(x, y, most, ratio) {
       change(line, { x1: x, x2: x, y1: PLOT.top - 4, y2: PLOT.bottom + 20 });
       change(dot, { cx: x, cy: y });
@@ -129,26 +129,36 @@ export function timeline(go) {
       [run, total, trace, finished, width, at].concat(Object.values(reached)),
   );
   let scale = null,
+    handAt = 0,
     drawnWidth = 0;
   function scrub(event) {
     const box = svg.getBoundingClientRect();
     go(scale.stepAt(((event.clientX - box.left) / box.width) * drawnWidth));
   }
+  /** A finger drags the hand alone: elsewhere it swipes the page, and a tap is a click. */
+  function onHand(event) {
+    const box = svg.getBoundingClientRect();
+    return Math.abs(((event.clientX - box.left) / box.width) * drawnWidth - handAt) < REACH;
+  }
   svg.addEventListener("pointerdown", (event) => {
+    if (event.pointerType === "touch" && !onHand(event)) return;
     svg.setPointerCapture(event.pointerId);
     scrub(event);
   });
+  svg.addEventListener("click", scrub);
   svg.addEventListener("pointermove", (event) => {
     if (svg.hasPointerCapture(event.pointerId)) scrub(event);
   });
   return {
     el: svg,
     draw(view, width, differsAt) {
-      const { run, position, training, done } = view;
+      const { run, position, training, done, fresh } = view;
       drawnWidth = width;
       scale = curves(view, width, differsAt);
       const here = training ? ratio(run.bytes, Math.max(1, run.tokensAt(position))) : scale.encoded(done);
-      hand.put(scale.x(position), scale.y(here), scale.right - 100, here);
+      hand.show((training ? run.bytes : fresh.bytes.length) > 0);
+      handAt = scale.x(position);
+      hand.put(handAt, scale.y(here), scale.right - 120, here);
     },
   };
 }

@@ -6,7 +6,7 @@ import { byteLine, byteRows, lines, linkSpans, pager } from "../lib/tokens.js";
 import { encodingSpans, ladderOf, once, trainingSpans } from "../rules/film.js";
 import { dressSpan, keepStop, pick, token } from "./merge_film_tokens.js";
 
-const LINE = 82; // height of a line of tracks
+const LINE = 74; // height of a line of tracks
 const RUNG = 28; // height of a line of the ladder
 
 const covers = ({ dataset: old }, { dataset: cell }) =>
@@ -47,8 +47,20 @@ function nextPlace({ run, k, film }, page) {
   return (pretokens.find((p) => p.from > page && holds(p)) ?? pretokens.find(holds))?.from ?? null;
 }
 
-/** @param {{ turned: () => void, choose: (bytes: string) => void }} on  what a page turned, or a token clicked, does */
-export function tracksOf({ turned, choose }) {
+/** What the taller of the two texts takes, so that what is below stays under the pointer: its lines, and a pager. */
+function roomFor(texts, pageOf) {
+  const each = texts.map((text) => ({ text, page: pageOf(text) }));
+  return {
+    lines: Math.max(...each.map(({ page }) => page.length)),
+    pages: each.some(({ text, page }) => (page[0]?.from ?? 0) > 0 || (page.at(-1)?.to ?? 0) < text.cuts.at(-1)),
+  };
+}
+
+/**
+ * @param {{ turned: () => void, choose: (bytes: string) => void, most: number }} on
+ *   what a page turned, or a token clicked, does; how many lines a page has
+ */
+export function tracksOf({ turned, choose, most }) {
   const tracks = h("div", { class: "mf-tracks" }),
     ladder = h("div", { class: "mf-ladder" });
   const stops = roving(tracks, "button");
@@ -60,11 +72,8 @@ export function tracksOf({ turned, choose }) {
     page = to;
     turned();
   };
-  const find = h(
-    "button",
-    { type: "button", onclick: () => turn(nextPlace(now, page) ?? page) },
-    "Go to the next place it merged",
-  );
+  const go = { type: "button", onclick: () => turn(nextPlace(now, page) ?? page) },
+    find = h("button", go, "Go to the next place it merged");
   const pages = pager(turn, find);
   const aboveTokens = once(byteRows);
 
@@ -106,14 +115,13 @@ export function tracksOf({ turned, choose }) {
       layout = view.film.layout;
       now = view;
       const label = width > 560 ? 84 : 0,
-        pageOf = (one, from) => lines(one.cuts, from, width - label - 4, width > 560 ? 4 : 6);
-      const all = pageOf(shown, page);
+        pageOf = (one, from) => lines(one.cuts, from, width - label - 4, width > 560 ? most : 2 * most);
+      const all = pageOf(shown, page),
+        room = roomFor([view.film.layout, view.fresh], (one) => pageOf(one, one === shown ? page : 0));
       drawLines(view, chosen, shown, all);
-      const both = [view.film.layout, view.fresh].map((one) => pageOf(one, one === shown ? page : 0).length);
-      const tallest = Math.max(...both);
-      drawLadder(view, tallest - all.length);
-      // the taller of the two texts sets the height, so that the buttons below stay under the pointer
-      change(tracks, { style: `--lmc-label: ${label}px; min-height: ${tallest * LINE + 4}px` });
+      drawLadder(view, room.lines - all.length);
+      change(tracks, { style: `--lmc-label: ${label}px; min-height: ${room.lines * LINE + 4}px` });
+      pages.el.classList.toggle("mf-paged", room.pages);
     },
   };
 }

@@ -37,7 +37,7 @@ export function vocabularyOf(choose) {
       const newest = run.steps.slice(Math.max(0, k - NEWEST), k).reverse();
       const shown = newest.map(({ id }) => ({ id, bytes: run.tokens[id] }));
       const some = k > shown.length ? `, the newest ${shown.length} shown` : "";
-      const nothing = "Nothing learned yet: the vocabulary is the 256 bytes";
+      const nothing = "Nothing learned yet but the 256 bytes";
       write(head, k ? `Learned so far: ${plural(k, "token")}${some}` : nothing);
       const bring = () =>
         keyed(chips, shown, {
@@ -70,6 +70,7 @@ function treeNodes(run, root, choose) {
 export function biographyOf(choose) {
   const el = h("div", { class: "mf-bio" }),
     stops = roving(el, "button");
+  const hint = h("p", { class: "lmc-muted" }, "Click a token: here is how it was made, and what became of it.");
   const pieces = once((run, id) => {
     const story = h("p", {});
     const head = h("p", { class: "mf-sub" }, "Biography of ", token(run.tokens[id]), ` · id ${id}`);
@@ -78,7 +79,7 @@ export function biographyOf(choose) {
   });
 
   function nodesOf({ run, k, total }, chosen) {
-    if (chosen === null) return [];
+    if (chosen === null) return [hint];
     const id = run.tokens.slice(0, 256 + total).indexOf(chosen);
     if (id < 0) {
       const words = `“${spell(chosen)}” is not learned under this rule within ${plural(total, "merge")}`;

@@ -34,7 +34,14 @@ export function headEncoding({ run, steps }, done) {
 }
 
 /** Which pair each rule would take, in words. */
-export const takes = (run, wins) => TIES.map((tie) => `“${tie}” takes ${named(run, wins[tie])}`).join(", ");
+export function takes(run, wins) {
+  const pairs = [...new Set(TIES.map((tie) => wins[tie]))];
+  const parts = pairs.map((pair) => {
+    const rules = TIES.filter((tie) => wins[tie] === pair).map((tie) => `“${tie}”`);
+    return `${rules.join(" and ")} ${rules.length === 1 ? "takes" : "take"} ${named(run, pair)}`;
+  });
+  return parts.join(", ");
+}
 
 const EMPTY =
   "Type a text to train on: every pair of neighbouring bytes is counted, and the most frequent becomes a token.";
@@ -42,7 +49,7 @@ const EMPTY =
 /** The reading line while training. */
 export function sayTraining({ run, k, total, guessing }) {
   const now = run.tokensAt(k),
-    verb = k ? "are now" : "are";
+    verb = `${run.bytes === 1 ? "is" : "are"}${k ? " now" : ""}`;
   const ratio = bytesPerToken(run.bytes, now);
   const is = `${plural(run.bytes, "byte")} ${verb} ${plural(now, "token")}, ${ratio} bytes a token.`;
   if (!run.bytes) return EMPTY;

@@ -155,7 +155,8 @@ export function sayPages(now, file) {
       : `${plural(found.major, "major fault")} and ${plural(found.minor, "minor one")}`;
   const told = now.found ? ` The system counted ${faults(now.found)}.` : "";
   return (
-    `Batch ${now.step}: ${windows} ask for ${grouped(asked)} bytes; they lie in ${plural(now.pages.all.size, "page")}, ` +
+    `Batch ${now.step}: ${windows} ask for ${grouped(asked)} bytes; ` +
+    `they lie in ${plural(now.pages.all.size, "page")}, ` +
     `so ${grouped(read)} bytes are read, ${(read / asked).toFixed(1)} × as much.${told}`
   );
 }

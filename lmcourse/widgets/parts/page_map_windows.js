@@ -115,7 +115,7 @@ function sayMask({ picked, ends }, crosses, within, other, size) {
   if (!ends.length) return "No end_of_text was given, so the tokens are one document and only the future is hidden.";
   if (!crosses) return `Window ${picked + 1} lies in one document: the mask is the causal one.`;
   return (
-    `Window ${picked + 1} crosses the end of a document at token ${grouped(within)}: the mask keeps ${other} of these ` +
-    `${size * size} pairs apart, which the causal mask alone would join.`
+    `Window ${picked + 1} crosses the end of a document at token ${grouped(within)}: the mask keeps ${other} ` +
+    `of these ${size * size} pairs apart, which the causal mask alone would join.`
   );
 }

@@ -177,6 +177,21 @@ function dots({ x, y, right }, names, { costs, peak, bandwidth, bend, at }, choo
   });
 }
 
+/** Where the chosen operation goes as the batch grows: walked so far, and still to come. */
+function trailNodes({ x, y, right }, { trail, batch, peak, bandwidth }) {
+  const places = trail.map((each) => ({
+    ...each,
+    cx: clamp(x(each.x), LEFT, right),
+    cy: y(attainable(each.x, peak, bandwidth)),
+  }));
+  return places.map((each) => {
+    const walked = each.batch <= batch;
+    const dot = s("circle", { cx: each.cx, cy: each.cy, r: 4, class: walked ? "rl-walked" : "rl-ahead" });
+    dot.append(s("title", {}, `batch ${each.batch}`));
+    return dot;
+  });
+}
+
 /** ◆: what an operation reached when it was timed here. */
 const diamonds = ({ x, y }, names, reached) =>
   Object.entries(reached).map(([name, cost]) => {
@@ -208,6 +223,7 @@ export function roofPicture(W, roof, choose) {
     gridOf(scales),
     datasheet(scales, names, roof),
     measured(scales, names, roof),
+    trailNodes(scales, roof),
     dots(scales, names, roof, choose),
     diamonds(scales, names, roof.reached),
   );

@@ -1,6 +1,6 @@
 // The pictures of SignalScope, one for each view: nodes from what a view shows (`scene`), nothing else.
 import { area, line, linear } from "../lib/charts.js";
-import { h, s } from "../lib/elements.js";
+import { change, h, s } from "../lib/elements.js";
 import { percent, raised, short } from "../lib/numbers.js";
 import { density, place } from "../rules/signals.js";
 
@@ -24,70 +24,81 @@ function tableOf(head, rows) {
 
 // Depth × width
 
-/** A table of stds as coloured cells, a row for each width; `look` is told which layer the pointer is over. */
-function strip({ W, depth, layer }, title, rows, look) {
+const TALL = 20;
+
+/** The cells and names of a table of stds; they stay, and `colour` brings them up to date. */
+function stripOf(W, depth, names, title, look) {
   const cell = (W - LEFT) / depth;
-  const tall = 20;
-  const high = rows.length * tall;
-  const here = { x: LEFT + layer * cell, y: 0, width: Math.max(2, cell), height: high, fill: "none" };
-  const cells = rows.flatMap(({ name, stds, stale }, r) => [
-    s("text", { x: LEFT - 6, y: r * tall + 14, "text-anchor": "end" }, name),
-    ...Array.from({ length: depth }, (_, k) =>
+  const high = names.length * TALL;
+  const cells = names.map((_, r) =>
+    Array.from({ length: depth }, (_, k) =>
       s("rect", {
         x: LEFT + k * cell,
-        y: r * tall,
+        y: r * TALL,
         width: Math.max(1, cell - 0.5),
-        height: tall - 1,
-        fill: tone(stds[k]),
-        class: `${(stds[k] ?? null) === null ? "sig-none" : ""} ${stale ? "sig-stale" : ""}`,
+        height: TALL - 1,
         onpointermove: () => look(k),
       }),
     ),
-  ]);
+  );
+  // black and white, so that it shows on any cell in either theme
+  const here = [
+    ["#000", 4],
+    ["#fff", 1.5],
+  ].map(([stroke, wide]) => s("rect", { height: high, fill: "none", stroke, "stroke-width": wide }));
+  const words = (k) => (k === depth - 1 ? `layer ${depth}` : String(k + 1));
   const svg = s(
     "svg",
     { viewBox: `0 0 ${W} ${high + 18}`, role: "img", "aria-label": title },
+    names.map((name, r) => s("text", { x: LEFT - 6, y: r * TALL + 14, "text-anchor": "end" }, name)),
     cells,
-    // black and white, so that it shows on any cell in either theme
-    s("rect", { ...here, stroke: "#000", "stroke-width": 4 }),
-    s("rect", { ...here, stroke: "#fff", "stroke-width": 1.5 }),
+    here,
     [0, Math.floor(depth / 2), depth - 1].map((k) => {
-      const end = k === depth - 1;
-      const words = end ? `layer ${depth}` : String(k + 1);
-      return s("text", { x: LEFT + (k + 0.5) * cell, y: high + 13, "text-anchor": end ? "end" : "middle" }, words);
+      const anchor = k === depth - 1 ? "end" : "middle";
+      return s("text", { x: LEFT + (k + 0.5) * cell, y: high + 13, "text-anchor": anchor }, words(k));
     }),
   );
-  return [caption(title), svg];
+  return {
+    els: [caption(title), svg],
+    colour(rows, layer) {
+      for (const [r, row] of rows.entries())
+        for (const [k, rect] of cells[r].entries()) {
+          const kind = row[k] === undefined ? "sig-wait" : row[k] === null ? "sig-none" : "";
+          change(rect, { fill: tone(row[k]), class: kind });
+        }
+      for (const rect of here) change(rect, { x: LEFT + layer * cell, y: 0, width: Math.max(2, cell) });
+    },
+  };
 }
 
-function mapLegend(note) {
+function mapLegend() {
   const ramp = [-4, -3, -2, -1, 0, 1, 2, 3, 4].map((d) => h("span", { style: `background:${tone(10 ** d)}` }));
-  return h(
-    "div",
-    { class: "sig-legend" },
-    h("span", {}, "std 10⁻⁴ or less"),
-    h("span", { class: "sig-ramp" }, ramp),
-    h("span", {}, "10⁴ or more; white is 1"),
-    note ? h("span", {}, note) : null,
+  const words = ["std 10⁻⁴ or less", "10⁴ or more; white is 1; red edge: not finite"].map((text) =>
+    h("span", {}, text),
   );
+  return h("div", { class: "sig-legend" }, words[0], h("span", { class: "sig-ramp" }, ramp), words[1]);
 }
 
 /** Forward and backward: a row for each width, and theory below where there is one. */
-export function mapPicture(scene, look) {
-  const { measured, theory, residual, fresh, hasKernel } = scene;
-  const rows = (key) => [
-    ...measured.widths.map((width, r) => ({ name: `width ${width}`, stds: measured[key][r], stale: !fresh })),
-    ...(theory ? [{ name: "theory", stds: theory[key], stale: false }] : []),
-  ];
-  const forward = residual ? "Forward: std of the stream after each layer" : "Forward: std entering each activation";
-  const stale = hasKernel
-    ? "pale rows: being measured"
-    : "pale rows belong to the stored settings; measuring anew needs the kernel, theory is live";
-  return [
-    ...strip(scene, forward, rows("forward"), look),
-    ...strip(scene, "Backward: std of the gradient there", rows("backward"), look),
-    mapLegend(fresh ? "" : stale),
-  ];
+export function mapView(look) {
+  let made = "";
+  let strips = [];
+  let els = [];
+  const make = ({ W, depth, residual, measured, theory }) => {
+    const names = [...measured.widths.map((width) => `width ${width}`), ...(theory ? ["theory"] : [])];
+    const forward = residual ? "Forward: std of the stream after each layer" : "Forward: std entering each activation";
+    strips = [forward, "Backward: std of the gradient there"].map((title) => stripOf(W, depth, names, title, look));
+    els = [...strips.flatMap((strip) => strip.els), mapLegend()];
+  };
+  return (scene) => {
+    const { W, depth, residual, measured, theory, layer } = scene;
+    const key = JSON.stringify([W, depth, residual, Boolean(theory)]);
+    if (key !== made) make(scene);
+    made = key;
+    for (const [k, name] of ["forward", "backward"].entries())
+      strips[k].colour([...measured[name], ...(theory ? [theory[name]] : [])], layer);
+    return els;
+  };
 }
 
 // Magnitudes
@@ -125,21 +136,20 @@ function formatGrounds({ format }, bins, x, W, bottom) {
   return [ground(LEFT, x(least)), ground(x(most), W)];
 }
 
-function lostTable({ measured, formatName, at }) {
+function lostTable({ widest, at }) {
   const row = (name, [under, over]) =>
     h("tr", {}, h("th", { class: "sig-head" }, name), h("td", {}, percent(under)), h("td", {}, percent(over)));
   return tableOf(
     [`layer ${at + 1}`, "becomes 0", "overflows"],
-    [row("activations", measured.lost[formatName][at]), row("gradients", measured.grad_lost[formatName][at])],
+    [row("activations", widest.lost[at] ?? [0, 0]), row("gradients", widest.gradientLost[at] ?? [0, 0])],
   );
 }
 
 /** Where the values of the widest network lie, over what a format can hold. */
 export function magnitudesPicture(scene) {
-  const { W, measured, formatName, at } = scene;
-  const depth = measured.histogram.length;
-  const bins = measured.histogram[0].length;
-  const tall = Math.max(4, Math.min(12, 260 / depth));
+  const { W, depth, measured, widest, formatName, at } = scene;
+  const bins = 64;
+  const tall = Math.max(2.4, Math.min(12, 160 / depth));
   const bottom = depth * tall;
   const x = linear(LOWEST, LOWEST + bins, LEFT, W);
   const exponents = W < 500 ? [-40, -20, 0, 20] : [-40, -30, -20, -10, 0, 10, 20];
@@ -149,7 +159,7 @@ export function magnitudesPicture(scene) {
     s(
       "svg",
       { viewBox: `0 0 ${W} ${bottom + 34}`, role: "img", "aria-label": label },
-      histogramCells(measured.histogram, x, tall),
+      histogramCells(widest.histogram, x, tall),
       formatGrounds(scene, bins, x, W, bottom),
       s("rect", { class: "sig-here", x: LEFT, y: at * tall, width: W - LEFT, height: tall }),
       exponents.map((e) => s("text", { x: x(e), y: bottom + 14, "text-anchor": "middle" }, `2${raised(e)}`)),
@@ -164,27 +174,31 @@ export function magnitudesPicture(scene) {
 
 // Truncation
 
-/** The normal density, and where it is cut. */
+const FARTHEST = 13; // σ: a bound beyond it is named at the edge
+
+/** The normal density, and where it is cut. The axis reaches as far as the bound, so that it is seen to walk in. */
 export function truncationPicture({ W, local, sigma, inSigma }) {
   const tall = 180;
-  const x = linear(-6.5, 6.5, 0, W);
+  const half = Math.min(FARTHEST, Math.max(4.5, 1.15 * inSigma));
+  const x = linear(-half, half, 0, W);
   const y = linear(0, 0.41, tall - 24, tall - 24 - 0.41 * 330);
   const curve = (/** @type {number} */ to) =>
     Array.from({ length: 241 }, (_, k) => -to + (k / 240) * 2 * to).map((z) => [x(z), y(density(z))]);
-  const cuts = inSigma <= 6 ? [-inSigma, inSigma] : [];
+  const inside = inSigma <= half;
   const bound = `± ${local.bound.toFixed(1)}${local.absolute ? "" : "σ"}`;
+  const every = half > 7 ? 4 : 2;
+  const marks = Array.from({ length: 7 }, (_, k) => every * (k - 3)).filter((z) => Math.abs(z) < half);
   return [
     caption(`Weights of std σ = 1/√${local.d} = ${short(sigma)}, cut at ${bound}`),
     s(
       "svg",
       { viewBox: `0 0 ${W} ${tall}`, role: "img", "aria-label": "The normal density and where it is cut" },
-      s("path", { class: "sig-fill-a", d: area(curve(Math.min(6, inSigma)), y(0)) }),
-      s("path", { class: "sig-a", d: line(curve(6)) }),
+      s("path", { class: "sig-fill-a", d: area(curve(Math.min(half, inSigma)), y(0)) }),
+      s("path", { class: "sig-a", d: line(curve(half)) }),
       s("path", { class: "sig-axis", d: `M0 ${y(0)} H${W}` }),
-      cuts.map((z) => s("path", { class: "sig-b", d: `M${x(z)} 10 V${y(0)}` })),
-      [-6, -4, -2, 0, 2, 4, 6].map((z) =>
-        s("text", { x: x(z), y: tall - 6, "text-anchor": "middle" }, z === 0 ? "0" : `${z}σ`),
-      ),
+      inside ? [-inSigma, inSigma].map((z) => s("path", { class: "sig-b", d: `M${x(z)} 10 V${y(0)}` })) : null,
+      inside ? null : s("text", { x: W, y: 16, "text-anchor": "end" }, `the bound lies at ${short(inSigma)}σ →`),
+      marks.map((z) => s("text", { x: x(z), y: tall - 6, "text-anchor": "middle" }, z === 0 ? "0" : `${z}σ`)),
     ),
   ];
 }

@@ -1,6 +1,7 @@
 // What TokenizerLens draws of the lanes: byte by byte below one another, or as chips with their ids.
 import { h } from "../lib/elements.js";
-import { byteLine, byteRows, drawn, lines, spell } from "../lib/tokens.js";
+import { grouped } from "../lib/numbers.js";
+import { COLUMN, byteLine, byteRows, drawn, lines, spell } from "../lib/tokens.js";
 import { overlapping } from "../rules/lanes.js";
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -27,11 +28,14 @@ function tokenCell(lane, name, withId) {
   };
 }
 
+/** A lane's name with the number of its tokens, as far as there is room. */
+const nameOf = (lane, i, names, wide) => (wide ? `${letter(i)} ${names[i].name} · ${grouped(lane.length)}` : letter(i));
+
 /** Every lane below the bytes that its tokens are made of. */
 export function byteLines(all, layout, spans, names, wide) {
   const above = byteRows(layout, all[0].from, all.at(-1).to).map((row) => (wide ? row : { ...row, label: "" }));
   const lanes = spans.map((lane, i) => ({
-    label: wide ? `${letter(i)} ${names[i].name}` : letter(i),
+    label: nameOf(lane, i, names, wide),
     spans: lane,
     cell: tokenCell(i, names[i].name, false),
   }));
@@ -52,11 +56,21 @@ export function chipLanes(all, spans, names, wide) {
       chip.dataset.to = span.to;
       return chip;
     });
-    const name = h("span", { class: "lmc-line-label" }, wide ? `${letter(i)} ${names[i].name}` : letter(i));
+    const name = h("span", { class: "lmc-line-label" }, nameOf(lane, i, names, wide));
     return [h("div", { class: "tl-flow" }, name, h("div", { class: "tl-chips" }, chips))];
   });
 }
 
-/** The lines of the page that begins at byte `from`, as many as fit. */
-export const pageOf = (layout, from, width, label, aligned) =>
-  lines(layout.cuts, from, width - label - 4, aligned && width > 560 ? 3 : 5, 0);
+const LINE = 45 + 6; // height of characters and bytes, and of what is between two lines
+const LANE = 25; // height of a lane
+
+/**
+ * The lines of the page that begins at byte `from`, and the height that it keeps whatever is typed: as many lines as
+ * the longest text on offer needs, but two at most, one where there are many lanes, twice that where narrow.
+ */
+export function pageOf(layout, from, width, label, lanes, longest) {
+  const room = width - label - 4,
+    needed = Math.max(1, Math.ceil((longest * COLUMN) / room));
+  const most = Math.min(needed, (lanes > 4 ? 1 : 2) * (width > 560 ? 1 : 2));
+  return { all: lines(layout.cuts, from, room, most, 0), height: most * (LINE + LANE * lanes) + 8 };
+}

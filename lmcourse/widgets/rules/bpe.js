@@ -267,13 +267,17 @@ export function train(text, merges, tie) {
 /** Two byte strings as the key of a map. */
 export const pairKey = (left, right) => `${left.length}:${left}${right}`;
 
+/** The rank of each pair, and the id of each token, of merges given as pairs of byte strings. */
+export const ranked = (merges) => ({
+  ranks: new Map(merges.map(([left, right], rank) => [pairKey(left, right), rank])),
+  ids: new Map(merges.map(([left, right], rank) => [left + right, 256 + rank])),
+});
+
 /**
  * Encoding, one merge a step: in each pre-token the neighbours of lowest rank merge first, the leftmost of them.
  * @returns {{ pretokens, steps: { pretoken, at, rank }[], first: number[], ranks, ids }}
  */
-export function encodeTrace(text, merges) {
-  const ranks = new Map(merges.map(([left, right], rank) => [pairKey(left, right), rank]));
-  const ids = new Map(merges.map(([left, right], rank) => [left + right, 256 + rank]));
+export function encodeTrace(text, merges, { ranks, ids } = ranked(merges)) {
   const pretokens = pretokenize(text),
     steps = [],
     first = [];

@@ -25,7 +25,7 @@ export function ordinalOf(f, bits) {
   return (bits & signBit(f)) !== 0n ? -magnitude : magnitude;
 }
 
-/** The code of the `n`-th number from 0; null where the format ends. An infinity counts as the number after the last. */
+/** The code of the `n`-th number from 0; null where the format ends. An infinity is the number after the last. */
 export function codeAt(f, n) {
   if (n < 0n && !f.signed) return null;
   const magnitude = n < 0n ? -n : n,
@@ -58,8 +58,8 @@ function share(a, b) {
 }
 
 /**
- * The neighbourhood of a code: its numbers with their distance from it, 1 being the wider of the two gaps beside it; and
- * the distance of the number that was entered, null where that is no place.
+ * The neighbourhood of a code: its numbers with their distance from it, 1 being the wider of the two gaps beside it;
+ * and the distance of the number that was entered, null where that is no place.
  * @returns {{ numbers: { n: number, code: bigint, at: number }[], entered: number | null } | null} null for NaN
  */
 export function neighbourhood(f, bits, entered, reach = 3) {

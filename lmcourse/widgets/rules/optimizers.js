@@ -89,18 +89,18 @@ export const both = (f) => [f(0), f(1)];
 const zeros = () => [0, 0];
 
 export const UPDATES = {
-  SGD: (w, g, state, { lr }) => both((i) => -lr * g[i]),
-  Momentum(w, g, state, { lr, momentum }) {
+  SGD: (_w, g, _state, { lr }) => both((i) => -lr * g[i]),
+  Momentum(_w, g, state, { lr, momentum }) {
     const old = state.momentum_buffer ?? zeros();
     state.momentum_buffer = both((i) => momentum * old[i] + g[i]);
     return both((i) => -lr * state.momentum_buffer[i]);
   },
-  AdaGrad(w, g, state, { lr, eps = 1e-10 }) {
+  AdaGrad(_w, g, state, { lr, eps = 1e-10 }) {
     const old = state.sum ?? zeros();
     state.sum = both((i) => old[i] + g[i] * g[i]);
     return both((i) => (-lr * g[i]) / (Math.sqrt(state.sum[i]) + eps));
   },
-  RMSProp(w, g, state, { lr, alpha, eps = 1e-8 }) {
+  RMSProp(_w, g, state, { lr, alpha, eps = 1e-8 }) {
     const old = state.square_avg ?? zeros();
     state.square_avg = both((i) => alpha * old[i] + (1 - alpha) * g[i] * g[i]);
     return both((i) => (-lr * g[i]) / (Math.sqrt(state.square_avg[i]) + eps));
@@ -135,7 +135,11 @@ export const corrected = ({ step, exp_avg: m, exp_avg_sq: v }, [beta1, beta2]) =
   both((i) => v[i] / (1 - beta2 ** step)),
 ];
 
-/** The turn by `rotation` degrees and its inverse, as functions of a pair. */
+/**
+ * The turn by `rotation` degrees and its inverse, as functions of a pair.
+ * @param {number} rotation
+ * @returns {{ out(pair: number[]): number[], back(pair: number[]): number[] }}
+ */
 export function turn(rotation) {
   const angle = (rotation * Math.PI) / 180,
     cos = Math.cos(angle),
@@ -182,6 +186,27 @@ export function run(name, settings, options) {
 
 /** The largest stable rate of a quadratic whose largest curvature is λ: (2 + 2β) / λ. */
 export const stableRate = (beta, curvature) => (2 + 2 * beta) / curvature;
+
+/**
+ * Where gradient descent, or momentum, begins to bounce across a valley of this curvature, and where it explodes; null
+ * for an optimizer that a curvature says nothing of. Below `calm` the weight nears its goal from one side.
+ * @param {string} name @param {any} options @param {number} curvature
+ */
+export function rateLimits(name, options, curvature) {
+  if (name !== "SGD" && name !== "Momentum") return null;
+  const beta = name === "SGD" ? 0 : options.momentum;
+  return { calm: (1 - Math.sqrt(beta)) ** 2 / curvature, limit: stableRate(beta, curvature) };
+}
+
+/** What becomes of it: "crawls", "bounces", "explodes", "edge" right at the limit, or "" where nobody can say. */
+export function regime(name, options, curvature) {
+  const limits = rateLimits(name, options, curvature);
+  if (!limits) return "";
+  const { lr } = options;
+  if (Math.abs(lr / limits.limit - 1) < 1e-9) return "edge";
+  if (lr > limits.limit) return "explodes";
+  return lr > limits.calm * (1 + 1e-9) ? "bounces" : "crawls";
+}
 
 /** The rate and momentum that shrink a quadratic fastest (Polyak): known when both curvatures are. */
 export function best([low, high]) {

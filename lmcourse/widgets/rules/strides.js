@@ -88,3 +88,14 @@ export function lineFetches(positions, itemsize, lineBytes, kept) {
     return at < 0;
   });
 }
+
+/** The positions along each dimension through `index`, the last dimension first; those of one element are left out. */
+export const strideSteps = ({ shape, strides, offset }, index) =>
+  range(shape.length)
+    .reverse()
+    .filter((dim) => shape[dim] > 1)
+    .map((dim) => ({
+      dim,
+      stride: strides[dim],
+      stops: range(shape[dim]).map((i) => offsetOf(index.with(dim, i), strides, offset)),
+    }));

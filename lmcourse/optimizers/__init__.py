@@ -1,0 +1,49 @@
+"""Optimizers, from stochastic gradient descent to AdamW and Muon, as `torch.optim.Optimizer` subclasses.
+
+The names of options and of state are PyTorch's, so a `state_dict` of `torch.optim` loads here; the learning-rate
+schedulers and the hooks of PyTorch work too. They are told in four modules, in this order:
+
+- `base`: what they inherit, options and state dicts checked by name.
+- `descent`: SGD, Momentum, AdaGrad, RMSProp, AdamW, Adam; and tools to compare them on one weight.
+- `muon`: momentum for matrices.
+- `schedules`: learning rates as plain functions of the step, and clipping by global norm.
+
+Not here: `maximize`, `amsgrad`, `dampening`, `centered` and the other rare options; sparse and complex gradients;
+fused CUDA kernels (`torch.optim.AdamW(fused=True)`, whose arithmetic is that of `AdamW` here).
+"""
+
+from lmcourse.optimizers.base import Optimizer
+from lmcourse.optimizers.descent import (
+    SGD,
+    AdaGrad,
+    Adam,
+    AdamW,
+    Momentum,
+    PlainAdamW,
+    RMSProp,
+    distance_after,
+    state_bytes,
+    steps_under,
+)
+from lmcourse.optimizers.muon import Muon, orthogonalize
+from lmcourse.optimizers.schedules import clip_grad_norm_, cosine_lr, plain_clip_grad_norm_, wsd_lr
+
+__all__ = [
+    "SGD",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "Momentum",
+    "Muon",
+    "Optimizer",
+    "PlainAdamW",
+    "RMSProp",
+    "clip_grad_norm_",
+    "cosine_lr",
+    "distance_after",
+    "orthogonalize",
+    "plain_clip_grad_norm_",
+    "state_bytes",
+    "steps_under",
+    "wsd_lr",
+]

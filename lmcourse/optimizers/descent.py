@@ -1,0 +1,271 @@
+"""From stochastic gradient descent to AdamW: two loops, and in each class another rule for one parameter.
+
+`SGD.step` is what all of them share, the closure and the loop over the groups; `update_group` goes over the parameters
+that have a gradient, and `update` says what happens to one of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from lmcourse.optimizers.base import Optimizer
+from lmcourse.support.optional import Tensor, torch
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: param ← param − lr · grad.
+
+    >>> w = torch.tensor([1.0], requires_grad=True)
+    >>> optimizer = SGD([w], lr=0.1)
+    >>> (w**2).sum().backward()  # the gradient at 1 is 2
+    >>> optimizer.step()
+    >>> w
+    tensor([0.8000], requires_grad=True)
+    """
+
+    def __init__(self, params: Iterable, lr: float = 1e-3, others: dict | None = None):
+        super().__init__(params, {"lr": lr} | (others or {}))  # `others` are the options of a subclass
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        """Update every group; return the loss of the closure, which is called first, where there is one."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            self.update_group(group)
+        return loss
+
+    def update_group(self, group: dict) -> None:
+        """Update every parameter of a group that has a gradient."""
+        for param in group["params"]:
+            if param.grad is not None:
+                self.update(param, param.grad, self.state[param], group)
+
+    def update(self, param: Tensor, grad: Tensor, state: dict, group: dict) -> None:
+        """Change one parameter in place."""
+        param.sub_(group["lr"] * grad)
+
+
+class Momentum(SGD):
+    """SGD along a decaying sum of gradients: buffer ← momentum · buffer + grad; param ← param − lr · buffer.
+
+    A sum, not an average: under a constant gradient it grows to grad / (1 − momentum). With `nesterov` the step looks
+    one gradient ahead: grad + momentum · buffer (Sutskever et al. 2013). Equals `torch.optim.SGD(momentum=...)`.
+
+    >>> w = torch.zeros(1, requires_grad=True)
+    >>> optimizer = Momentum([w], lr=1.0, momentum=0.9)
+    >>> for _ in range(200):
+    ...     w.grad = torch.ones(1)
+    ...     optimizer.step()
+    >>> optimizer.state[w]["momentum_buffer"]
+    tensor([10.0000])
+    """
+
+    def __init__(self, params: Iterable, lr: float = 1e-3, momentum: float = 0.9, nesterov: bool = False):
+        super().__init__(params, lr, {"momentum": momentum, "nesterov": nesterov})
+
+    def update(self, param: Tensor, grad: Tensor, state: dict, group: dict) -> None:
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(param)
+        buffer = state["momentum_buffer"].mul_(group["momentum"]).add_(grad)
+        direction = grad + group["momentum"] * buffer if group["nesterov"] else buffer
+        param.sub_(group["lr"] * direction)
+
+
+class AdaGrad(SGD):
+    """Steps divided by the root of the *sum* of squared gradients (Duchi et al. 2011): they only ever get smaller.
+
+    sum ← sum + grad²; param ← param − lr · grad / (√sum + eps). The first step is ±lr whatever the gradient.
+    Equals `torch.optim.Adagrad`.
+
+    >>> w = torch.zeros(1, requires_grad=True)
+    >>> optimizer = AdaGrad([w], lr=1.0)
+    >>> for _ in range(4):
+    ...     w.grad = torch.full((1,), 8.0)
+    ...     optimizer.step()
+    >>> w  # 1 + 1/√2 + 1/√3 + 1/√4, downhill
+    tensor([-2.7845], requires_grad=True)
+    """
+
+    def __init__(self, params: Iterable, lr: float = 1e-2, eps: float = 1e-10):
+        super().__init__(params, lr, {"eps": eps})
+
+    def update(self, param: Tensor, grad: Tensor, state: dict, group: dict) -> None:
+        if not state:
+            state["sum"] = torch.zeros_like(param)
+        state["sum"].add_(grad.square())
+        param.sub_(group["lr"] * grad / (state["sum"].sqrt() + group["eps"]))
+
+
+class RMSProp(SGD):
+    """AdaGrad with the sum *replaced* by a decaying average, so that old gradients are forgotten (Hinton 2012).
+
+    square_avg ← alpha · square_avg + (1 − alpha) · grad²; param ← param − lr · grad / (√square_avg + eps).
+    Equals `torch.optim.RMSprop`.
+
+    >>> w = torch.zeros(1, requires_grad=True)
+    >>> optimizer = RMSProp([w], lr=1.0, alpha=0.99)
+    >>> w.grad = torch.ones(1)
+    >>> optimizer.step()
+    >>> w  # the average starts at zero, so the first step is 1/√(1 − alpha) = 10 times lr
+    tensor([-10.0000], requires_grad=True)
+    """
+
+    def __init__(self, params: Iterable, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8):
+        super().__init__(params, lr, {"alpha": alpha, "eps": eps})
+
+    def update(self, param: Tensor, grad: Tensor, state: dict, group: dict) -> None:
+        if not state:
+            state["square_avg"] = torch.zeros_like(param)
+        state["square_avg"].mul_(group["alpha"]).add_((1 - group["alpha"]) * grad.square())
+        param.sub_(group["lr"] * grad / (state["square_avg"].sqrt() + group["eps"]))
+
+
+class PlainAdamW(SGD):
+    """Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019).
+
+    m ← β₁ m + (1 − β₁) grad; v ← β₂ v + (1 − β₂) grad²; m̂ = m / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ);
+    param ← (1 − lr · weight_decay) · param − lr · m̂ / (√v̂ + eps). Equals `torch.optim.AdamW`.
+
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> w.grad = torch.tensor([1e-3])
+    >>> PlainAdamW([w], lr=0.1, weight_decay=0.0).step()
+    >>> w  # the first step is lr long, whatever the gradient
+    tensor([0.9000], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Iterable,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ):
+        super().__init__(params, lr, {"betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    def update(self, param: Tensor, grad: Tensor, state: dict, group: dict) -> None:
+        if not state:
+            state.update(step=0, exp_avg=torch.zeros_like(param), exp_avg_sq=torch.zeros_like(param))
+        state["step"] += 1
+        beta1, beta2 = group["betas"]
+        param.mul_(1 - group["lr"] * group["weight_decay"])
+        m = state["exp_avg"].mul_(beta1).add_((1 - beta1) * grad)
+        v = state["exp_avg_sq"].mul_(beta2).add_((1 - beta2) * grad.square())
+        m_hat = m / (1 - beta1 ** state["step"])
+        v_hat = v / (1 - beta2 ** state["step"])
+        param.sub_(group["lr"] * m_hat / (v_hat.sqrt() + group["eps"]))
+
+
+class AdamW(PlainAdamW):
+    """`PlainAdamW`, with one call for all tensors where that one loops over them: the same arithmetic, in less time.
+
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> optimizer = AdamW([w], lr=0.1, weight_decay=0.5)
+    >>> w.grad = torch.tensor([4.0])
+    >>> optimizer.step()
+    >>> w  # shrunk by lr · weight_decay, then moved by lr
+    tensor([0.8500], requires_grad=True)
+    """
+
+    def update_group(self, group: dict) -> None:
+        """Update every parameter of a group that has a gradient, all in one call for each operation."""
+        params = [param for param in group["params"] if param.grad is not None]
+        if not params:
+            return
+        for param in params:
+            if not self.state[param]:
+                zeros = {"exp_avg": torch.zeros_like(param), "exp_avg_sq": torch.zeros_like(param)}
+                self.state[param].update(step=0, **zeros)
+            self.state[param]["step"] += 1
+        beta1, beta2 = group["betas"]
+        grads, states = [param.grad for param in params], [self.state[param] for param in params]
+        m, v, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
+        torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_lerp_(m, grads, 1 - beta1)
+        torch._foreach_mul_(v, beta2)
+        torch._foreach_addcmul_(v, grads, grads, 1 - beta2)
+        denominators = torch._foreach_sqrt(v)
+        torch._foreach_div_(denominators, [math.sqrt(1 - beta2**t) for t in steps])
+        torch._foreach_add_(denominators, group["eps"])
+        torch._foreach_addcdiv_(params, m, denominators, [-group["lr"] / (1 - beta1**t) for t in steps])
+
+
+class Adam(PlainAdamW):
+    """AdamW's ancestor: weight decay is an L2 term in the gradient, which the division by √v̂ then evens out again.
+
+    Equals `torch.optim.Adam`.
+
+    >>> w = torch.tensor([1.0, 100.0], requires_grad=True)
+    >>> optimizer = Adam([w], lr=0.1, weight_decay=0.1)
+    >>> w.grad = torch.zeros(2)
+    >>> optimizer.step()
+    >>> w  # a small and a large weight shrink by the same amount: no decay proportional to the weight
+    tensor([ 0.9000, 99.9000], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Iterable,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ):
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+    def update(self, param: Tensor, grad: Tensor, state: dict, group: dict) -> None:
+        if group["weight_decay"]:
+            grad = grad.add(param, alpha=group["weight_decay"])
+        super().update(param, grad, state, {**group, "weight_decay": 0.0})
+
+
+# --- what they remember, and how they move one weight -----------------------------------------------------------------
+
+
+def state_bytes(optimizer: torch.optim.Optimizer) -> int:
+    """Bytes of the tensors that an optimizer remembers between steps, step counters left out.
+
+    >>> w = torch.zeros(1000, requires_grad=True)
+    >>> optimizer = AdamW([w])
+    >>> w.grad = torch.ones(1000)
+    >>> optimizer.step()
+    >>> state_bytes(optimizer)  # two float32 a parameter
+    8000
+    """
+    values = (value for state in optimizer.state.values() for name, value in state.items() if name != "step")
+    return sum(value.numel() * value.element_size() for value in values if isinstance(value, Tensor))
+
+
+def steps_under(kind: Callable[..., torch.optim.Optimizer], grads: list[float], **options: Any) -> list[float]:
+    """The changes of one weight under the given gradients, with any optimizer class.
+
+    >>> steps_under(SGD, [1.0, -2.0], lr=0.5)
+    [-0.5, 1.0]
+    """
+    w = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    optimizer, changes = kind([w], **options), []
+    for grad in grads:
+        before = w.item()
+        w.grad = torch.full_like(w, grad)
+        optimizer.step()
+        changes.append(w.item() - before)
+    return changes
+
+
+def distance_after(kind: Callable[..., torch.optim.Optimizer], steps: int, curvature: float, **options: Any) -> float:
+    """How far from the minimum a weight is that started at 1.
+
+    >>> distance_after(SGD, 2, curvature=1, lr=0.5)
+    0.25
+    """
+    w = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    optimizer = kind([w], **options)
+    for _ in range(steps):
+        w.grad = curvature * w.detach()
+        optimizer.step()
+    return abs(w.item())

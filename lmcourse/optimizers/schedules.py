@@ -1,0 +1,96 @@
+"""What surrounds the step: the rate as a function of time, and a limit on the gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from lmcourse.support.optional import Tensor, torch
+
+
+def cosine_lr(step: int, *, max_lr: float, min_lr: float, warmup_steps: int, total_steps: int) -> float:
+    """Learning rate at `step`: linear warm-up from 0, then half a cosine from `max_lr` down to `min_lr`.
+
+    It is `max_lr` at `warmup_steps`, `min_lr` at `total_steps` and after. At step 0 of a warm-up the rate is 0: count
+    the first update as step 1 where that matters. Raises `ValueError` when the arguments do not fit together.
+
+    >>> [round(cosine_lr(t, max_lr=1.0, min_lr=0.1, warmup_steps=2, total_steps=6), 3) for t in range(8)]
+    [0.0, 0.5, 1.0, 0.868, 0.55, 0.232, 0.1, 0.1]
+    """
+    if not (step >= 0 and 0 <= min_lr <= max_lr and 0 <= warmup_steps <= total_steps):
+        raise ValueError(
+            f"step, min_lr <= max_lr, warmup_steps <= total_steps: 0 or more and in this order, got step {step}, "
+            f"min_lr {min_lr}, max_lr {max_lr}, warmup_steps {warmup_steps}, total_steps {total_steps}"
+        )
+    if step < warmup_steps:
+        return max_lr * step / warmup_steps
+    if step >= total_steps:
+        return min_lr
+    progress = (step - warmup_steps) / (total_steps - warmup_steps)
+    return min_lr + 0.5 * (1 + math.cos(math.pi * progress)) * (max_lr - min_lr)
+
+
+def wsd_lr(step: int, *, max_lr: float, min_lr: float, warmup_steps: int, decay_steps: int, total_steps: int) -> float:
+    """Learning rate at `step`: linear warm-up, a stable stretch at `max_lr`, linear decay over the last `decay_steps`.
+
+    The stable stretch need not know when training ends (Hu et al. 2024, arXiv 2404.06395). Raises `ValueError` when
+    the arguments do not fit together.
+
+    >>> options = dict(max_lr=1.0, min_lr=0.0, warmup_steps=2, decay_steps=4, total_steps=10)
+    >>> [wsd_lr(t, **options) for t in range(0, 12)]
+    [0.0, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+    """
+    around = {"max_lr": max_lr, "min_lr": min_lr, "warmup_steps": warmup_steps, "total_steps": total_steps}
+    cosine = cosine_lr(step, **around)  # which warms up alike, ends alike, and refuses what does not fit together
+    if not 0 <= decay_steps <= total_steps - warmup_steps:
+        raise ValueError(f"decay_steps: from 0 to {total_steps - warmup_steps}, what warm-up leaves, got {decay_steps}")
+    if step <= warmup_steps or step >= total_steps:
+        return cosine
+    remaining = min(1.0, (total_steps - step) / decay_steps) if decay_steps else 1.0
+    return min_lr + remaining * (max_lr - min_lr)
+
+
+def plain_clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> float:
+    """Scale all gradients together, in place, so that their global norm is at most `max_norm`; return the norm before.
+
+    One factor for all, so the direction stays. Parameters without a gradient are passed over; without any the norm is
+    0. Gradients whose norm is infinite or NaN are left as they are: look at the returned value. Raises `ValueError`
+    when `max_norm` is not above 0.
+
+    >>> a, b = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
+    >>> a.grad, b.grad = torch.tensor([3.0]), torch.tensor([4.0])
+    >>> plain_clip_grad_norm_([a, b], max_norm=1.0)
+    5.0
+    >>> a.grad, b.grad
+    (tensor([0.6000]), tensor([0.8000]))
+    """
+    if not max_norm > 0:
+        raise ValueError(f"max_norm: more than 0, got {max_norm}")
+    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
+    grads = [param.grad for param in parameters if param.grad is not None]
+    if not grads:
+        return 0.0
+    # 16-bit gradients are squared and summed in 32 bits: 300² is infinite in float16.
+    norms = [torch.linalg.vector_norm(g, dtype=torch.promote_types(g.dtype, torch.float32)) for g in grads]
+    norm = torch.linalg.vector_norm(torch.stack(norms)).item()
+    if math.isfinite(norm):
+        torch._foreach_mul_(grads, min(1.0, max_norm / (norm + 1e-6)))  # 1e-6 as in torch.nn.utils
+    return norm
+
+
+def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> float:
+    """`plain_clip_grad_norm_`, also for gradients that are finite while their squares are too large for 32 bits.
+
+    >>> w = torch.zeros(2, requires_grad=True)
+    >>> w.grad = torch.tensor([6e23, 8e23])
+    >>> f"{clip_grad_norm_(w, max_norm=1.0):.1e}", w.grad
+    ('1.0e+24', tensor([0.6000, 0.8000]))
+    """
+    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    norm = plain_clip_grad_norm_(parameters, max_norm)
+    grads = [param.grad for param in parameters if param.grad is not None]
+    if norm == math.inf and all(grad.isfinite().all() for grad in grads):
+        torch._foreach_mul_(grads, 2.0**-100)
+        norm = 2.0**100 * plain_clip_grad_norm_(parameters, math.inf)
+        torch._foreach_mul_(grads, 2.0**100 * min(1.0, max_norm / norm))
+    return norm

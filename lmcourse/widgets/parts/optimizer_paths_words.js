@@ -1,0 +1,70 @@
+// What OptimizerPaths says in its reading line: the reader's class first, then rotation, then the losses and what the
+// learning rate does.
+import { short } from "../lib/numbers.js";
+import { both, LANDSCAPES, regime } from "../rules/optimizers.js";
+
+const REGIMES = {
+  crawls: "it nears the valley's floor from one side",
+  bounces: "it bounces across the valley, and settles",
+  edge: "right at the limit it bounces for ever",
+  explodes: "each bounce is wider than the last",
+};
+
+/** The reader's class beside the reference, and the tone of it. @returns {[string, string]} */
+function readersWords(reader, learner) {
+  const name = `Your ${learner.name}`;
+  if (reader.difference) {
+    const { step, quantity, axis, got, want } = reader.difference;
+    const of = axis ? `${quantity} along ${axis}` : quantity;
+    const words =
+      got === null
+        ? `${name} leaves the map, the reference does not (step ${step}).`
+        : `${name} leaves the reference at step ${step}: ${of} is ${short(got)}, the reference has ${short(want)}.`;
+    return [words, "bad"];
+  }
+  if (reader.away) return [`${name} needs a kernel to run on these settings.`, ""];
+  if (reader.waiting) return ["", ""];
+  return [`${name} equals the reference in every step.`, "good"];
+}
+
+/** How far each path is from where it would be if it had turned with the landscape. */
+function turnedWords({ settings, records, ghosts, step }, names) {
+  const each = names.map((name) => {
+    const away = Math.hypot(...both((i) => ghosts[name][step][i] - records[name][step].w[i]));
+    return away < 1e-6
+      ? `${name} walks the turned path exactly`
+      : `${name} is ${short(away, 2)} away from its turned path`;
+  });
+  return `Turned by ${short(settings.rotation)}°, at step ${step}: ${each.join(", ")}.`;
+}
+
+/** The losses here, and for one optimizer alone what its rate does. */
+function lossWords({ settings, records, options, step, shown }, names) {
+  const each = names.map((name) => `${name} is at loss ${short(records[name][step].loss)}`);
+  const [, steepest] = LANDSCAPES[settings.landscape].curvatures(settings.condition);
+  const kind = shown.length === 1 ? regime(shown[0], options[shown[0]], steepest) : "";
+  const constant = settings.schedule === "constant" && kind;
+  return `Step ${step}: ${each.join(", ")}${constant ? `; ${REGIMES[kind]}` : ""}.`;
+}
+
+/** One sentence or two, and their tone. @returns {[string, string]} */
+export function reading(scene) {
+  const { settings, shown, records, ghosts, step, reader, learner } = scene;
+  if (reader?.error) return [`Your ${learner.name} raised ${reader.error}`, "bad"];
+  const [first, tone] = reader ? readersWords(reader, learner) : ["", ""];
+  const here = shown.filter((name) => records[name][step]);
+  const gone = shown.filter((name) => !records[name][step]);
+  const turned = settings.rotation && here.some((name) => ghosts[name]?.[step]);
+  const words = [first];
+  if (!shown.length) words.push("Choose an optimizer to see its path.");
+  else if (turned)
+    words.push(
+      turnedWords(
+        scene,
+        here.filter((name) => ghosts[name]?.[step]),
+      ),
+    );
+  else if (here.length) words.push(lossWords(scene, here));
+  if (gone.length) words.push(`${gone.map((n) => `${n} left the map at step ${records[n].length}`).join(", ")}.`);
+  return [words.filter(Boolean).join(" "), tone];
+}
