@@ -10,6 +10,7 @@ from dataclasses import dataclass
 MARKS = {"todo": "○", "wrong": "✗", "correct": "✓", "quiz": "?"}
 # One tone for both themes (3:1 on either ground); the mark and the words carry the meaning.
 _EDGE = {"todo": "#7a828e", "wrong": "#d93025", "correct": "#0e9f6e", "quiz": "#7a828e"}
+_LINES = ' style="white-space:pre-wrap"'
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,12 @@ class Card:
     def html(self) -> str:
         """The card with its folded parts."""
         esc = html.escape
-        near = ' style="margin:4px 0"'
-        parts = [f"<p{near}><b>{MARKS[self.state]} {esc(self.headline)}</b></p>"]
-        parts += [f"<p{near}>{esc(line)}</p>" for line in self.lines]
+        parts = [f"<p><b>{MARKS[self.state]} {esc(self.headline)}</b></p>"]
+        parts += [f"<p>{esc(line)}</p>" for line in self.lines]
         if self.rows:
             cells = "".join(
-                f'<tr><th style="text-align:left;vertical-align:top">{esc(label)}</th>'
-                f'<td style="text-align:left"><code style="white-space:pre-wrap">{esc(text)}</code></td></tr>'
+                f'<tr><th style="text-align:left">{esc(label)}</th>'
+                f'<td style="text-align:left"><code{_LINES if chr(10) in text else ""}>{esc(text)}</code></td></tr>'
                 for label, text in self.rows
             )
             parts.append(f"<table><tbody>{cells}</tbody></table>")

