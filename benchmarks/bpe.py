@@ -3,7 +3,8 @@
 Run with: python benchmarks/bpe.py [--megabytes 10] [--vocab-size 8192] [--rounds 3]
 
 The text is Python's own source, one document a file, cut alike on both sides (GPT-2's pattern, documents never joined).
-Training: ours in one thread of Python; theirs with all cores, and with one. Encoding: GPT-2's vocabulary where it is
+Training: ours in one thread of Python; theirs with all cores, and with one. One long pre-token (DNA, which no pattern
+cuts): ours beside our plain trainer and theirs. Encoding: GPT-2's vocabulary where it is
 cached or reachable, else the one trained here; both in one thread, and ours with an empty cache in every round. In
 each round all run in turn, so that a busy machine slows all alike. Merges and ids are compared, not only times.
 """
@@ -11,6 +12,7 @@ each round all run in turn, so that a busy machine slows all alike. Merges and i
 import argparse
 import os
 import platform
+import random
 import statistics
 import sysconfig
 import time
@@ -18,7 +20,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from lmcourse.tokenization import BPETokenizer, real_encoding, train_bpe, train_huggingface
+from lmcourse.tokenization import BPETokenizer, real_encoding, train_bpe, train_bpe_naive, train_huggingface
 
 END = "<|endoftext|>"
 
@@ -89,6 +91,19 @@ def main() -> None:
     report(f"training to {arguments.vocab_size} tokens", seconds, size)
     ours, theirs, *_ = results.values()
     print(f"  merges equal: {ours == theirs} ({len(ours)})")
+
+    letters = "".join(random.Random(0).choices("acgt", k=int(arguments.megabytes * 8000)))
+    seconds, results = in_turn(
+        {
+            "ours": lambda: train_bpe(letters, 300, tie="smallest")[1],
+            "our plain trainer": lambda: train_bpe_naive(letters, 300, tie="smallest")[1],
+            "Hugging Face": lambda: train_huggingface([letters], 300),
+        },
+        arguments.rounds,
+    )
+    report("training to 300 tokens on one pre-token of DNA", seconds, len(letters))
+    ours, plain, theirs = results.values()
+    print(f"  merges equal: {ours == plain == theirs} ({len(ours)})")
 
     vocab, merges = train_bpe(pieces, arguments.vocab_size + 1, [END])
     encoding = real_encoding("gpt2") or BPETokenizer(vocab, merges, [END]).to_tiktoken()

@@ -235,7 +235,9 @@ def loop_nest(
     return LoopNest(operation, reduction, tuple(inputs), output, shapes, sizes)
 
 
-def run(operation: str, pattern: str, tensors: Sequence, sizes: Mapping[str, int], *, reduction: str = "sum"):
+def run(
+    operation: str, pattern: str, tensors: Sequence, sizes: Mapping[str, int], *, reduction: str = "sum"
+) -> Tensor | np.ndarray:
     """Call the einops function named `operation`; what it returns and what it raises are einops' own.
 
     >>> run("repeat", "h -> h w", [torch.tensor([1, 2])], {"w": 3}).tolist()
@@ -378,7 +380,7 @@ def signature(pattern: str, *shapes: Iterable[int], **sizes: int) -> str:
 
 
 def split_heads(x: Float[Tensor, "batch seq hidden"], heads: int) -> Float[Tensor, "batch heads seq head_dim"]:
-    """Cut the hidden axis into `heads` equal pieces, one a head; no element moves in memory.
+    """Cut the hidden axis into `heads` equal pieces, one a head. The result is a view: no element moves in memory.
 
     Raises:
         einops.EinopsError: when `heads` does not divide the hidden size.
@@ -407,8 +409,10 @@ def patchify(
 ) -> Shaped[Tensor, "batch patches pixels"]:
     """Cut each image into square patches, row by row; a patch holds channel, row and column, the last one fastest.
 
+    Any dtype is kept as it is.
+
     Raises:
-        einops.EinopsError: when `size` does not divide the height and the width.
+        einops.EinopsError: when `size` does not divide both the height and the width.
 
     >>> patchify(torch.arange(8).reshape(1, 1, 2, 4), size=2).tolist()
     [[[0, 1, 4, 5], [2, 3, 6, 7]]]
@@ -419,6 +423,8 @@ def patchify(
 
 def mean_pool(x: Float[Tensor, "batch seq hidden"], mask: Bool[Tensor, "batch seq"]) -> Float[Tensor, "batch hidden"]:
     """The mean over the positions where `mask` is True; padding takes no part, and no position at all gives 0.
+
+    The result has the dtype of `x`.
 
     >>> x = torch.tensor([[[1.0], [3.0], [99.0]]])
     >>> mean_pool(x, torch.tensor([[True, True, False]])).tolist()

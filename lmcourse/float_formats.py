@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import random
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -59,7 +60,8 @@ def decode_bits(bits: int, exponent_bits: int, mantissa_bits: int) -> float:
 def encode_nearest_even(x: float, exponent_bits: int, mantissa_bits: int) -> int:
     """The pattern of the number nearest to `x`; of two equally near, the one whose last bit is 0.
 
-    Numbers that round past the largest become infinity (IEEE 754-2019, section 4.3.1).
+    Numbers that round past the largest become infinity (IEEE 754-2019, section 4.3.1). Infinities and the sign of a
+    zero are kept, and a NaN becomes any pattern of a NaN.
 
     >>> bin(encode_nearest_even(3.0, exponent_bits=5, mantissa_bits=10))
     '0b100001000000000'
@@ -285,7 +287,7 @@ class FloatFormat:
         *,
         rounding: str = "nearest_even",
         overflow: str = "inf",
-        generator=None,
+        generator: random.Random | None = None,
     ) -> int:
         """The pattern that `x` becomes, in one rounding from its exact value.
 
@@ -424,7 +426,8 @@ def diagnose(weight: float, update: float, fmt: FloatFormat) -> str:
     """Why a weight does not move: what becomes of `weight + update` when both, and their sum, are kept in `fmt`.
 
     "underflow": the update itself is rounded to zero. "stalled": it is not, but the sum rounds back to the weight.
-    "overflow": the update or the sum is too large. "moves": the weight changes. `update` is not zero.
+    "overflow": the update or the sum is too large, and becomes Inf or, in a format without Inf, NaN. "moves": the
+    weight changes. `weight` is not too large for `fmt`, and `update` is not zero.
 
     >>> diagnose(1.0, -1e-3, FORMATS["bfloat16"]), diagnose(1.0, 1e-8, FORMATS["float16"])
     ('stalled', 'underflow')
@@ -499,7 +502,7 @@ def _floor_log2(x: Fraction) -> int:
     return exponent if numerator >= denominator else exponent - 1
 
 
-def _goes_up(rest: Fraction, below: int, rounding: str, generator) -> bool:
+def _goes_up(rest: Fraction, below: int, rounding: str, generator: random.Random | None) -> bool:
     """Is the neighbour farther from zero taken, when the magnitude is `rest` of the way from `below` to it?"""
     match rounding:
         case "nearest_even":

@@ -18,6 +18,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from lmcourse.support import checks
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -25,7 +27,7 @@ class ModelConfig:
 
     `qk_norm` normalizes every query and key, so that no weight can make attention scores explode (arXiv 2010.04245).
     `zero_init` starts the projections that write to the residual stream at zero: every block begins as the identity.
-    Raises `ValueError` when the sizes do not fit together.
+    Raises `ValueError` when the sizes do not fit together, `TypeError` for one that is no whole number.
 
     >>> ModelConfig(vocab_size=256, context_length=64, d_model=128, num_layers=4, num_heads=4, d_ff=344).d_head
     32
@@ -47,9 +49,7 @@ class ModelConfig:
         if self.num_kv_heads is None:
             object.__setattr__(self, "num_kv_heads", self.num_heads)
         for name in ("vocab_size", "context_length", "d_model", "num_layers", "num_heads", "d_ff", "num_kv_heads"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name}: a whole number of 1 or more, got {value!r}")
+            object.__setattr__(self, name, checks.whole(name, getattr(self, name), 1))
         if self.d_model % (2 * self.num_heads):
             allowed = f"a multiple of 2 · num_heads = {2 * self.num_heads}, since each head rotates pairs"
             raise ValueError(f"d_model: {allowed}; got {self.d_model}")
@@ -57,9 +57,6 @@ class ModelConfig:
             raise ValueError(f"num_kv_heads: a divisor of num_heads = {self.num_heads}, got {self.num_kv_heads}")
         if not self.rope_theta > 0:
             raise ValueError(f"rope_theta: more than 0, got {self.rope_theta!r}")
-        for name in ("tie_embeddings", "qk_norm", "zero_init"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name}: True or False, got {getattr(self, name)!r}")
 
     @property
     def d_head(self) -> int:
@@ -195,7 +192,6 @@ class KVCache:
     """Keys and values of the positions seen so far, layer by layer; `TransformerLM` fills it.
 
     `layers` holds two tensors `batch kv_heads seq d_head` a layer, or None before the first position.
-    Raises `ValueError` for less than one layer.
 
     >>> cache = KVCache(num_layers=2)
     >>> cache.length, cache.layers
@@ -203,8 +199,6 @@ class KVCache:
     """
 
     def __init__(self, num_layers: int):
-        if not isinstance(num_layers, int) or isinstance(num_layers, bool) or num_layers < 1:
-            raise ValueError(f"num_layers: a whole number of 1 or more, got {num_layers!r}")
         self.layers: list[tuple[Tensor, Tensor] | None] = [None] * num_layers
 
     @property

@@ -70,7 +70,9 @@ def quantize(
     return torch.where(x.isnan(), math.nan, result)
 
 
-def _goes_up(rest: Tensor, below: Tensor, rounding: str, toward_zero: Tensor, generator) -> Tensor:
+def _goes_up(
+    rest: Tensor, below: Tensor, rounding: str, toward_zero: Tensor, generator: torch.Generator | None
+) -> Tensor:
     """Where the neighbour farther from zero is taken, `rest` of the way from `below` to it."""
     match rounding:
         case "nearest_even":

@@ -27,7 +27,8 @@ ENOUGH_MEMORY = 2 * 2**30  # bytes: no notebook takes more
 
 
 def shift_by_one(ids: list[int]) -> tuple[list[int], list[int]]:
-    """Return the inputs, all ids but the last, and the targets, all ids but the first: each id is to predict the next.
+    """Return the inputs, all ids but the last, and the targets, all ids but the first:
+    each id is to predict the next.
 
     Raises ValueError where there is nothing to predict, with fewer than two ids.
 
@@ -36,7 +37,7 @@ def shift_by_one(ids: list[int]) -> tuple[list[int], list[int]]:
     """
     if len(ids) < 2:
         raise ValueError(f"ids: two or more, got {len(ids)}")
-    return list(ids[:-1]), list(ids[1:])
+    return ids[:-1], ids[1:]
 
 
 def environment() -> dict[str, str]:

@@ -18,11 +18,11 @@ import inspect
 import random
 import sys
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from math import prod
 from operator import mul
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lmcourse.support import checks
 
@@ -121,7 +121,8 @@ def can_view(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[i
     """Return the strides with which `.view(new_shape)` reads the same storage, or None when no strides do.
 
     The new dimensions must fill the blocks of the old ones exactly, from the right: a new dimension that
-    starts in one block and ends in the next would need two strides.
+    starts in one block and ends in the next would need two strides. A size of 1 gets the stride that it would have
+    with more. Without elements, the same shape keeps its strides and another one gets those of a fresh tensor.
 
     Raises ValueError when a size is negative (write out what -1 stands for).
     Source: the rules under `torch.Tensor.view`; `computeStride` in ATen/TensorUtils.cpp.
@@ -343,7 +344,7 @@ def random_shape(rng: random.Random, elements: int) -> tuple[int, ...]:
 # --- for notebooks that were solved before --------------------------------------------------------
 
 
-def integers(**least: int | None):
+def integers(**least: int | None) -> Callable[[Callable], Callable]:
     """Decorate a rule so that each named argument is a tuple of whole numbers, and refused by name where it is not.
 
     The value is the smallest number allowed, or None. `index` or `shape` must be as long as `strides`. The exercises
@@ -357,9 +358,9 @@ def integers(**least: int | None):
     ValueError: shape[1]: a whole number of 0 or more, got -3
     """
 
-    def decorate(rule):
+    def decorate(rule: Callable) -> Callable:
         @functools.wraps(rule)
-        def checked(*args, **kwargs):
+        def checked(*args: Any, **kwargs: Any) -> Any:
             given = inspect.signature(rule).bind(*args, **kwargs)
             for name, smallest in least.items():
                 given.arguments[name] = checks.integers(name, given.arguments[name], smallest)

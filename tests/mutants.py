@@ -7,6 +7,7 @@ with the reason, in tests/exercises/equivalents/TOPIC.toml:
 """
 
 import __future__
+
 import ast
 import contextlib
 import copy

@@ -70,7 +70,7 @@ def train_until_killed(path, announced):
 
 
 def train_together(folder):
-    """What each of two processes does under torchrun; tests/test_distributed.py compares it with one process."""
+    """What each of two processes does under torchrun; test_distributed.py compares it with one process."""
     from torch.nn.parallel import DistributedDataParallel
 
     torch.distributed.init_process_group("gloo")
@@ -80,9 +80,7 @@ def train_together(folder):
         model = small_model(seed=5)
         data = batches(batch_size=4 // world, rank=rank, world_size=world)
         wrapped = DistributedDataParallel(model)
-        return list(
-            train(wrapped, optimizer(model), data, accumulate=3, checkpoint=folder / f"{name}.safetensors", **options)
-        )
+        return list(train(wrapped, optimizer(model), data, accumulate=3, checkpoint=folder / f"{name}.pt", **options))
 
     def sgd(model):
         return torch.optim.SGD(model.parameters(), lr=1.0)
@@ -97,7 +95,7 @@ def train_together(folder):
     if rank == 1:  # only one of them is told to stop, in the middle of the third step
         options["loss_fn"] = stop_after(8, control)
     run(muon, "stopped", **options)
-    run(muon, "resumed", steps=6, schedule=schedule, resume_from=folder / "alone.safetensors")
+    run(muon, "resumed", steps=6, schedule=schedule, resume_from=folder / "alone.pt")
     torch.distributed.destroy_process_group()
 
 

@@ -75,17 +75,21 @@ def get_batch(
     *,
     generator: torch.Generator | None = None,
 ) -> tuple[Int[Tensor, "batch context"], Int[Tensor, "batch context"]]:
-    """Random windows and the same windows one token later: what the model sees, and what it is to predict.
+    """Random windows and the same windows one token later: what the model sees, and
+    what it is to predict.
 
     Args:
-        tokens: the ids, in memory or mapped.
-        batch_size, context_length: the shape of both results.
+        tokens: the ids, in memory or mapped; they stay as they are, and only the
+            windows are copied.
+        batch_size, context_length: the shape of both results, which are int64.
         device: where both results are put.
-        generator: a CPU generator that draws the starts, 0 ... len(tokens) − context_length − 1, all equally likely.
+        generator: a CPU generator that draws the starts, 0 ... len(tokens) −
+            context_length − 1, all equally likely and each on its own; the same seed
+            gives the same batch.
 
     Raises ValueError when `tokens` has no window of context_length + 1.
 
-    >>> x, y = get_batch(np.arange(50), 2, 4, generator=torch.Generator().manual_seed(0))
+    >>> x, y = get_batch(np.arange(50), 2, 4)
     >>> x.dtype, x.shape, bool((y == x + 1).all())
     (torch.int64, torch.Size([2, 4]), True)
     """

@@ -55,26 +55,32 @@ def _hash(values: UInt[np.ndarray, "count"], key: np.uint64, bits: np.uint64) ->
 
 
 def next_windows(position: int, count: int, num_windows: int, seed: int = 0) -> Int[np.ndarray, "count"]:
-    """The next `count` windows of an endless shuffle of which `position` windows have been handed out.
+    """The next `count` windows of an endless shuffle of which `position` windows have
+    been handed out.
 
-    Place p of the stream lies in epoch p // num_windows, and every epoch is shuffled(..., (seed, epoch)). So one
-    integer is the whole state, and nothing is skipped, repeated or replayed to find the place again.
+    Place p of the stream lies in epoch p // num_windows, and every epoch is
+    shuffled(..., (seed, epoch)). So one integer is the whole state, and nothing is
+    skipped, repeated or replayed to find the place again. An epoch may be long: what is
+    taken of memory and time is that of `count` windows. They come as int64.
 
-    >>> [shuffled(np.arange(5), 5, (7, epoch)).tolist() for epoch in (0, 1)]  # seed 7: the stream begins with these
+    Five windows and seed 7: the stream begins with these two epochs.
+
+    >>> [shuffled(np.arange(5), 5, (7, epoch)).tolist() for epoch in (0, 1)]
     [[3, 4, 2, 1, 0], [0, 3, 1, 2, 4]]
     """
-    epochs, places = np.divmod(np.arange(position, position + count), num_windows)
+    epochs, places = np.divmod(position + np.arange(count), num_windows)
     windows = np.empty(count, dtype=np.int64)
     for epoch in np.unique(epochs):
         now = epochs == epoch
-        windows[now] = shuffled(places[now], num_windows, (seed, int(epoch)))
+        windows[now] = shuffled(places[now], num_windows, (seed, epoch))
     return windows
 
 
 def count_tokens_seen(starts: Int[np.ndarray, "windows"], context_length: int, num_tokens: int) -> int:
     """How many different tokens were a target in the windows at `starts`.
 
-    The window at s has the targets s + 1 ... s + context_length; a token counts once, however often it was seen.
+    The window at s has the targets s + 1 ... s + context_length; a token counts once,
+    however often it was seen. `starts` stays as it is.
 
     >>> count_tokens_seen(np.array([0, 4, 6]), context_length=4, num_tokens=100)
     10

@@ -95,21 +95,21 @@ def _chunks(ids: Iterable[int], vocab_size: int) -> Iterator[Int[np.ndarray, "ch
 def write_tokens(path: str | os.PathLike, ids: Iterable[int], vocab_size: int) -> int:
     """Write ids to a `.npy` token file in constant memory; return how many there were.
 
-    The file appears under its name whole or not at all (`replacing`): a writer that is killed leaves the
-    old file as it was.
+    The file appears under its name whole or not at all (`replacing`): a writer that is
+    killed leaves the old file as it was.
 
     Args:
         path: the file to make or to replace.
         ids: the token ids, from an iterator of any length.
         vocab_size: the tokenizer's; it decides the dtype (1, 2 or 4 bytes a token).
 
-    Raises ValueError for no ids at all and for one outside 0 ... vocab_size − 1, TypeError for one that is no integer;
-    then `path` is as it was before.
+    Raises ValueError for no ids at all and for one outside 0 ... vocab_size − 1,
+    TypeError for one that is no integer; then `path` is as it was before.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     count = write_tokens(f"{folder}/tokens.npy", iter([15496, 11, 995]), vocab_size=50_257)
-    ...     stored = np.load(f"{folder}/tokens.npy")
+    ...     count = write_tokens(f"{folder}/a.npy", iter([15496, 11, 995]), 50_257)
+    ...     stored = np.load(f"{folder}/a.npy")
     >>> count, stored
     (3, array([15496, 11, 995], dtype=uint16))
     """
@@ -149,11 +149,11 @@ def open_tokens(path: str | os.PathLike, *, vocab_size: int | None = None) -> UI
         raise FileNotFoundError(f"path: there is no token file {path}; write_tokens makes one")
     try:
         tokens = np.lib.format.open_memmap(path, mode="r")
-    except ValueError as error:
-        raise ValueError(
-            f"path: a whole .npy file, got {path} ({error}). Is it a raw file? np.memmap(path, dtype) reads one if you "
-            "know its dtype, and write_tokens stores that"
-        ) from None
+    except (ValueError, OSError) as error:
+        with path.open("rb") as file:
+            cut = file.read(6) == np.lib.format.MAGIC_PREFIX
+        what = "is cut off or damaged" if cut else "has no header: np.memmap reads it if you know its dtype"
+        raise ValueError(f"path: a whole .npy file, got {path}, which {what}") from error
     if tokens.dtype not in TOKEN_DTYPES or tokens.ndim != 1 or len(tokens) == 0:
         raise ValueError(
             f"path: one dimension of one or more ids, of uint8, uint16 or uint32, got {path} of shape "

@@ -1,10 +1,16 @@
 """Exercises of notebook 04: cases, hints, typical wrong answers. The references are in lmcourse.axes."""
 
+import itertools
+import random
+from collections.abc import Iterator
+from math import prod
+
 import torch
 from einops import einsum, rearrange, reduce
 
 from lmcourse import axes
-from lmcourse.exercises.judging import call, probe
+from lmcourse.exercises.cases import Case, call, noise, probe
+from lmcourse.exercises.judging import Call
 from lmcourse.exercises.topic import Topic
 from lmcourse.strides import shares_storage
 
@@ -14,10 +20,6 @@ check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.read
 
 def _numbers(*shape):
     return torch.arange(float(torch.Size(shape).numel())).reshape(shape)
-
-
-def _noise(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 # 4.1
@@ -37,18 +39,19 @@ def _heads_last(x, heads):
     return rearrange(x, "batch seq (heads head_dim) -> batch seq heads head_dim", heads=heads)
 
 
+def _heads_cases() -> Iterator[Case | Call]:
+    for batch, seq, heads, width in itertools.product((1, 2), (1, 2, 3), (1, 2, 3), (1, 2)):
+        yield call(_numbers(batch, seq, heads * width), heads)
+    yield from (call(_numbers(1, 1, 7), 2), call(_numbers(1, 2, 3), 4), call(noise(2, 5, 24, dtype=torch.float64), 6))
+    yield probe(
+        "x = torch.zeros(2, 3, 8): shares_storage(split_heads(x, heads=4), x)",
+        lambda split: (lambda x: shares_storage(split(x, heads=4), x))(torch.zeros(2, 3, 8)),
+    )
+
+
 topic.exercise(
     axes.split_heads,
-    cases=[
-        call(_numbers(1, 1, 4), 2),
-        call(_numbers(1, 2, 4), 2),
-        call(_numbers(2, 3, 8), 4),
-        call(_numbers(2, 3, 8), 1),
-        probe(
-            "x = torch.zeros(2, 3, 8): shares_storage(split_heads(x, heads=4), x)",
-            lambda split: (lambda x: shares_storage(split(x, heads=4), x))(torch.zeros(2, 3, 8)),
-        ),
-    ],
+    cases=_heads_cases,
     hints=(
         "The hidden axis is a group of two axes. On the right they stand apart, with the heads before the sequence.",
         "On the left write (heads head_dim): the leftmost name in a group is the slow one. Give the size heads=heads.",
@@ -78,15 +81,18 @@ def _patches_interleaved(images, size):
     return rearrange(images, pattern, rows=size, columns=size)
 
 
+def _patch_cases() -> Iterator[Call]:
+    for batch, channels, down, across, size in itertools.product((1, 2), (1, 3), (1, 2), (1, 2, 3), (1, 2, 3)):
+        yield call(_numbers(batch, channels, down * size, across * size), size)
+    for height, width, size in ((3, 4, 2), (4, 3, 2), (4, 5, 2), (5, 5, 2), (2, 2, 3)):
+        yield call(_numbers(1, 1, height, width), size)
+    yield call(2**24 + torch.arange(16).reshape(1, 1, 4, 4), 2)  # no float32 holds these
+    yield call(torch.arange(8, dtype=torch.uint8).reshape(1, 2, 2, 2), 2)
+
+
 topic.exercise(
     axes.patchify,
-    cases=[
-        call(_numbers(1, 1, 2, 2), 1),
-        call(_numbers(1, 1, 2, 4), 2),
-        call(_numbers(1, 1, 4, 4), 2),
-        call(_numbers(1, 3, 2, 4), 2),
-        call(_numbers(2, 3, 6, 4), 2),
-    ],
+    cases=_patch_cases,
     hints=(
         "Height is a group of two axes: which patch, and which row inside it. Width likewise.",
         "Six names on each side: batch, channels, the patch's place down and across, the pixel's row and column.",
@@ -117,14 +123,21 @@ def _nothing_over_nothing(x, mask):
     return einsum(x, weights, "b t h, b t -> b h") / reduce(weights, "b t -> b 1", "sum")
 
 
+def _pool_cases() -> Iterator[Call]:
+    yield call(torch.tensor([[[1.0], [3.0]]]), torch.tensor([[True, True]]))
+    yield call(torch.tensor([[[1.0], [3.0], [99.0]]]), torch.tensor([[True, True, False]]))
+    yield call(torch.tensor([[[1.0], [3.0]]]), torch.tensor([[False, False]]))
+    for mask in itertools.product((True, False), repeat=4):
+        yield call(noise(2, 4, 3), torch.tensor([mask, mask[::-1]]))
+    for dtype in (torch.float64, torch.bfloat16):
+        yield call(noise(2, 4, 3, dtype=dtype), torch.tensor([[True, False, True, True], [False] * 4]))
+    for seed in range(10):
+        yield call(noise(3, 7, 5, seed=seed), noise(3, 7, seed=seed) > 0)
+
+
 topic.exercise(
     axes.mean_pool,
-    cases=[
-        call(torch.tensor([[[1.0], [3.0]]]), torch.tensor([[True, True]])),
-        call(torch.tensor([[[1.0], [3.0], [99.0]]]), torch.tensor([[True, True, False]])),
-        call(torch.tensor([[[1.0], [3.0]]]), torch.tensor([[False, False]])),
-        call(_noise(2, 4, 3), torch.tensor([[True, False, True, True], [True, False, False, False]])),
-    ],
+    cases=_pool_cases,
     hints=(
         "Two numbers a sequence: the sum over the positions that count, and how many they are.",
         "einsum with the mask as floats gives the sum. Where the count is 0, divide by 1: clamp(min=1).",
@@ -159,14 +172,18 @@ def _across_heads(q, k):
     return einsum(q, k, "b h q d, b g k d -> b h q k") / q.shape[-1] ** 0.5
 
 
+def _score_cases() -> Iterator[Call]:
+    yield call(torch.ones(1, 1, 1, 4), torch.ones(1, 1, 1, 4))
+    yield call(_numbers(1, 1, 2, 1), _numbers(1, 1, 2, 1))
+    for batch, heads, queries, keys, width in itertools.product((1, 2), (1, 2), (1, 3), (1, 2), (1, 4, 9)):
+        yield call(noise(batch, heads, queries, width), noise(batch, heads, keys, width, seed=1))
+    double = torch.float64
+    yield call(noise(2, 3, 4, 8, dtype=double), noise(2, 3, 5, 8, seed=1, dtype=double))
+
+
 topic.exercise(
     axes.attention_scores,
-    cases=[
-        call(torch.ones(1, 1, 1, 4), torch.ones(1, 1, 1, 4)),
-        call(_numbers(1, 1, 2, 1), _numbers(1, 1, 2, 1)),
-        call(_noise(1, 1, 2, 4), _noise(1, 1, 2, 4, seed=1)),
-        call(_noise(2, 3, 4, 8), _noise(2, 3, 5, 8, seed=1)),
-    ],
+    cases=_score_cases,
     hints=(
         "Which names do q and k share, and which of those does the result keep?",
         "head_dim is the one shared name that the result lacks. Then divide by head_dim ** 0.5.",
@@ -204,18 +221,43 @@ def _never_merges(x, pattern, **sizes):
     return axes.rearrange_group(x, left + arrow + right.replace("(", "").replace(")", ""), **sizes)
 
 
+def _group_cases() -> Iterator[Call]:
+    yield from (call(_numbers(2, 3), "h w -> w h"), call(_numbers(6), "( h d ) -> h d", h=2))
+    yield from (call(_numbers(2, 3), "h w -> ( h w )"), call(_numbers(2, 3), "h w -> ( w h )"))
+    yield from (call(_numbers(6), "( h d ) -> d h", d=3), call(_numbers(4, 2), "( h d ) t -> h d t", h=2))
+    yield from (call(_numbers(1, 2, 3), "a b c -> ( a b ) c"), call(_numbers(1, 2, 4), "b t ( h d ) -> b h t d", h=2))
+    yield call(_numbers(2, 2, 3, 2), "b h t d -> b t ( h d )")
+    yield call(_numbers(12), "( a b c ) -> c ( a b )", a=2, b=2)
+    dice = random.Random(0)
+    for k in range(120):
+        yield _random_group(dice, 1 + k // 30)
+
+
+def _random_group(dice: random.Random, count: int) -> Call:
+    """A pattern of so many names, with at most one group a side, on numbers that tell where they were."""
+    names = dice.sample(["b", "t", "head", "d", "x1"], count)
+    size = {name: dice.randint(1, 3) for name in names}
+
+    def side(names: list[str]) -> tuple[list[str], list[str]]:
+        first = dice.randrange(len(names))
+        last = dice.randint(first, len(names))
+        if last == first:
+            return names, []
+        return [*names[:first], "(", *names[first:last], ")", *names[last:]], names[first:last]
+
+    left, group = side(names)
+    right, _ = side(dice.sample(names, count))
+    lengths = [prod(size[name] for name in group) if word == "(" else size.get(word) for word in left if word != ")"]
+    inside = left.index("(") + 1 if group else 0
+    shape = [n for i, n in enumerate(lengths) if not inside <= i < inside + len(group) or not group]
+    unknown = dice.choice(group) if group and dice.random() < 0.7 else None
+    told = {name: size[name] for name in group if name != unknown}
+    return call(_numbers(*shape), " ".join([*left, "->", *right]), **told)
+
+
 topic.exercise(
     axes.rearrange_group,
-    cases=[
-        call(_numbers(2, 3), "h w -> w h"),
-        call(_numbers(6), "( h d ) -> h d", h=2),
-        call(_numbers(2, 3), "h w -> ( h w )"),
-        call(_numbers(2, 3), "h w -> ( w h )"),
-        call(_numbers(6), "( h d ) -> d h", d=3),
-        call(_numbers(1, 2, 4), "b t ( h d ) -> b h t d", h=2),
-        call(_numbers(2, 2, 3, 2), "b h t d -> b t ( h d )"),
-        call(_numbers(12), "( a b c ) -> c ( a b )", a=2, b=2),
-    ],
+    cases=_group_cases,
     hints=(
         "Three steps: reshape to one dimension a name, permute, flatten the group on the right.",
         "For the reshape walk through the words on the left: outside a group a name takes the next length of x.shape, "

@@ -1,15 +1,18 @@
-"""Exercises of notebook 07: cases, hints, typical wrong answers. The references are in lmcourse.data_loading."""
+"""Exercises of notebook 07: cases, hints, typical wrong answers. The references are in lmcourse.data_loading.
 
+Exercise 7.5 needs neither NumPy nor PyTorch: both are imported where they are used.
+"""
+
+import itertools
 import mmap
 import tempfile
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from lmcourse import data_loading as dl
-from lmcourse.exercises.judging import call, probe
+from lmcourse.exercises.cases import call, probe
+from lmcourse.exercises.comparing import difference
 from lmcourse.exercises.topic import Topic
 from lmcourse.support.files import replacing
 
@@ -17,38 +20,62 @@ topic = Topic("data_loading", 7)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
 
 
+def _reference(name: str) -> Callable:
+    """A name of lmcourse.data_loading; where its library is absent, a function that says so when it is called."""
+    try:
+        return getattr(dl, name)
+    except ModuleNotFoundError as error:
+        missing = error
+
+    def absent(*args, **kwargs):
+        raise missing
+
+    absent.__name__ = name
+    return absent
+
+
 # 7.1
 
 
 def _stored(path):
     """What NumPy finds in the file, in words where it finds nothing."""
+    import numpy as np
+
     try:
         array = np.load(path)
     except (OSError, ValueError, EOFError) as error:
         return f"np.load cannot read the file: {error}"
-    return f"{array.dtype} {array.tolist() if len(array) <= 10 else f'{len(array)} ids that sum to {array.sum()}'}"
+    if array.shape != (len(array),) or len(array) > 10:
+        return f"{array.dtype} {array.shape}, sum {array.sum()}"
+    return f"{array.dtype} {array.tolist()}"
 
 
-def _writing(label, ids, vocab_size):
-    """Write `ids()` over a file that holds 7 8 9, and say what was returned or raised and what the file holds then."""
+def _over_an_old_file(folder):
+    import numpy as np
+
+    path = Path(folder, "tokens.npy")
+    np.save(path, np.array([7, 8, 9], dtype=np.uint8))
+    return path
+
+
+def _writing(ids, vocab_size, label=None):
+    """Write an iterator of ids over a file that holds 7 8 9: what is returned or raised, and what the file holds."""
 
     def run(function):
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "tokens.npy"
-            np.save(path, np.array([7, 8, 9], dtype=np.uint8))
+            path = _over_an_old_file(folder)
             try:
-                outcome = function(path, ids(), vocab_size)
-            except ValueError:
-                outcome = "ValueError"
+                outcome = function(path, iter(ids), vocab_size)
+            except (ValueError, TypeError) as error:
+                outcome = f"{type(error).__name__}"
             return {"outcome": outcome, "the file holds": _stored(path)}
 
-    return probe(label, run)
+    return probe(f"write_tokens(path, iter({label or ids}), {vocab_size}), where path holds 7 8 9 before", run)
 
 
 def _seen_while_writing(function):
     with tempfile.TemporaryDirectory() as folder:
-        path, seen = Path(folder) / "tokens.npy", []
-        np.save(path, np.array([7, 8, 9], dtype=np.uint8))
+        path, seen = _over_an_old_file(folder), []
 
         def ids():
             for i in range(200_000):
@@ -60,18 +87,86 @@ def _seen_while_writing(function):
         return seen
 
 
-def _stays_small(function):
+class _TextIsGone(Exception):
+    pass
+
+
+def _fails_in_the_middle(function):
     with tempfile.TemporaryDirectory() as folder:
-        tracemalloc.start()
+        path = _over_an_old_file(folder)
+
+        def ids():
+            yield from [1] * 100_000
+            raise _TextIsGone("the text cannot be read any further")
+
         try:
-            function(Path(folder) / "tokens.npy", (i % 1000 for i in range(300_000)), 1000)
-            return "below 2 MB" if tracemalloc.get_traced_memory()[1] < 2e6 else "2 MB or more"
-        finally:
-            tracemalloc.stop()
+            function(path, ids(), 10)
+        except _TextIsGone:
+            return _stored(path)
+        return "the error of the iterator is swallowed"
+
+
+def _by_a_name(function):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "new.npy")
+        return function(str(path), [3, 1, 2], 10), _stored(path)
+
+
+def _growth(function):
+    """Bytes that 400,000 ids take on their way more than 100,000 do."""
+    peaks = []
+    for count in (100_000, 400_000):
+        with tempfile.TemporaryDirectory() as folder:
+            tracemalloc.start()
+            try:
+                function(Path(folder, "tokens.npy"), itertools.repeat(300, count), 1000)
+                peaks.append(tracemalloc.get_traced_memory()[1])
+            finally:
+                tracemalloc.stop()
+    return "no more" if peaks[1] - peaks[0] < 250_000 else f"{(peaks[1] - peaks[0]) / 1e6:.1f} MB more"
+
+
+def _file_cases():
+    yield _writing([1, 2], 10)
+    yield _writing([0, 300], 50_257)
+    for size in (256, 257, 65_536, 65_537):
+        yield _writing([0, size - 1], size)
+        yield _writing([5, size], size)
+    yield _writing([70_000], 100_000)
+    yield _writing([5, -1], 300)
+    yield _writing([2**70], 300)
+    yield _writing([5, 1.0], 300)
+    yield _writing(["a"], 300)
+    yield _writing([], 10)
+    yield probe("write_tokens('a/file/that/is/new.npy', [3, 1, 2], 10)", _by_a_name)
+    for count in (65_535, 65_536, 65_537, 200_000):
+        yield _writing(range(count), 200_000, f"range({count})")
+    yield _writing([*range(100), *[0] * 100_000, 70_000], 50_257, "100,100 small ids and 70000")
+    yield probe("what the old file holds while the first and the last id are written", _seen_while_writing)
+    yield probe("what the old file holds after the iterator has raised an error of its own", _fails_in_the_middle)
+    yield probe("the memory for 400,000 ids, over that for 100,000", _growth)
+
+
+def _packed(path, ids, vocab_size, *, header_again=True, refuses_none=True):
+    """A right answer, but for what is left out."""
+    length = 0
+    with replacing(path) as file:
+        dl.write_header(file, dl.token_dtype(vocab_size), 0)
+        for chunk in dl.checked_chunks(ids, vocab_size):
+            file.write(chunk.tobytes())
+            length += len(chunk)
+        if length == 0 and refuses_none:
+            raise ValueError("no ids")
+        if header_again:
+            file.seek(0)
+            dl.write_header(file, dl.token_dtype(vocab_size), length)
+    return length
 
 
 def _raw(path, ids, vocab_size):
     """tofile: the bytes without a header, under a name that promises one."""
+    import numpy as np
+
     array = np.array(list(ids), dtype=dl.token_dtype(vocab_size))
     array.tofile(path)
     return len(array)
@@ -79,6 +174,8 @@ def _raw(path, ids, vocab_size):
 
 def _wraps(path, ids, vocab_size):
     """astype without a look at the ids."""
+    import numpy as np
+
     array = np.array(list(ids)).astype(dl.token_dtype(vocab_size))
     np.save(path, array)
     return len(array)
@@ -99,32 +196,21 @@ def _in_place(path, ids, vocab_size):
 
 def _one_header(path, ids, vocab_size):
     """Never comes back to the header, which goes on promising no ids."""
-    length = 0
-    with replacing(path) as file:
-        dl.write_header(file, dl.token_dtype(vocab_size), 0)
-        for chunk in dl.checked_chunks(ids, vocab_size):
-            file.write(chunk.tobytes())
-            length += len(chunk)
-    return length
+    return _packed(path, ids, vocab_size, header_again=False)
+
+
+def _takes_none(path, ids, vocab_size):
+    return _packed(path, ids, vocab_size, refuses_none=False)
 
 
 def _all_at_once(path, ids, vocab_size):
     """Right, with everything in memory."""
-    return dl.write_tokens(path, list(ids), vocab_size)
+    return _packed(path, list(ids), vocab_size)
 
 
 topic.exercise(
-    dl.write_tokens,
-    cases=[
-        _writing("write_tokens(path, iter([1, 2]), 10)", lambda: iter([1, 2]), 10),
-        _writing("write_tokens(path, iter([0, 300]), 50257)", lambda: iter([0, 300]), 50_257),
-        _writing("write_tokens(path, iter([70000]), 100000)", lambda: iter([70_000]), 100_000),
-        _writing("write_tokens(path, iter([1, 70000]), 50257)", lambda: iter([1, 70_000]), 50_257),
-        _writing("write_tokens(path, iter([]), 10)", lambda: iter([]), 10),
-        _writing("write_tokens(path, 200000 ids, 50257)", lambda: (i % 50_257 for i in range(200_000)), 50_257),
-        probe("what the old file holds while the first and the last id are written", _seen_while_writing),
-        probe("the memory that 300000 ids take on their way", _stays_small),
-    ],
+    _reference("write_tokens"),
+    cases=_file_cases,
     hints=(
         "Everything happens inside `with replacing(path) as file:`. First write_header(file, dtype, 0), since the "
         "length is not known yet; then file.write(chunk.tobytes()) for each chunk of checked_chunks(ids, vocab_size).",
@@ -132,11 +218,12 @@ topic.exercise(
         "inside the with block, and the old file stays.",
     ),
     wrong={
-        "raw bytes": _raw,
-        "wraps around": _wraps,
-        "writes in place": _in_place,
-        "header never completed": _one_header,
-        "everything in memory": _all_at_once,
+        "the bytes are written without a header": _raw,
+        "ids are never compared with vocab_size, and wrap around": _wraps,
+        "the old file is written over in place": _in_place,
+        "the header still says that there are 0 ids": _one_header,
+        "no ids at all are not refused": _takes_none,
+        "all ids are in memory at once": _all_at_once,
     },
     minutes=12,
     level=2,
@@ -146,51 +233,116 @@ topic.exercise(
 # 7.2
 
 
-def _only_window(function):
-    x, y = function(np.arange(5), 1, 4, generator=torch.Generator().manual_seed(0))
-    return {"x": x.tolist(), "y": y.tolist()}
+def _generator(seed=0):
+    import torch
+
+    return torch.Generator().manual_seed(seed)
 
 
-def _form(function):
-    x, y = function(np.arange(100, dtype=np.uint16), 3, 2, generator=torch.Generator().manual_seed(0))
-    return {name: f"{tuple(t.shape)} {t.dtype}" for name, t in {"x": x, "y": y}.items()}
+def _tokens(count, dtype="uint16"):
+    import numpy as np
+
+    return np.arange(count).astype(dtype)
+
+
+def _only_window(context_length):
+    def run(function):
+        return function(_tokens(context_length + 1), 2, context_length, generator=_generator())
+
+    return probe(f"get_batch(np.arange({context_length + 1}), 2, {context_length}): one window is possible", run)
+
+
+def _too_short(length, context_length):
+    def run(function):
+        return function(_tokens(length), 1, context_length)
+
+    return probe(f"get_batch(np.arange({length}), 1, {context_length}): no window is possible", run)
+
+
+def _forms(function):
+    return {
+        f"{batch_size} × {context_length} of {dtype}": [
+            f"{tuple(t.shape)} {t.dtype}" for t in function(_tokens(200, dtype), batch_size, context_length)
+        ]
+        for dtype, batch_size, context_length in (("uint8", 1, 1), ("uint16", 3, 2), ("uint32", 2, 7))
+    }
 
 
 def _shifted(function):
-    x, y = function(np.arange(1000) ** 2, 20, 7, generator=torch.Generator().manual_seed(0))
-    return {"y[:, :-1] equals x[:, 1:]": bool((y[:, :-1] == x[:, 1:]).all()), "y equals x": bool((y == x).all())}
+    tokens = _tokens(60_000)
+    x, y = function(tokens, 20, 7, generator=_generator())
+    windows = {"x": all(row == list(range(row[0], row[0] + 7)) for row in x.tolist())}
+    return windows | {"y is x one token later": bool((y == x + 1).all()), "tokens are as they were": tokens[0] == 0}
 
 
-def _starts(function):
-    x, _ = function(np.arange(10), 500, 4, generator=torch.Generator().manual_seed(0))
-    return sorted({int(row[0]) for row in x})
+def _starts(length, context_length):
+    def run(function):
+        x, _ = function(_tokens(length), 300, context_length, generator=_generator())
+        return sorted({int(row[0]) for row in x})
+
+    return probe(f"the starts that occur in 300 windows of {length} tokens with context_length {context_length}", run)
+
+
+def _equally_often(function):
+    x, _ = function(_tokens(14), 8_000, 6, generator=_generator())
+    counts = [int((x[:, 0] == start).sum()) for start in range(8)]
+    rare = [start for start, count in enumerate(counts) if not 850 <= count <= 1150]
+    return f"start {rare[0]}: {counts[rare[0]]} times" if rare else "each about 1,000 times"
 
 
 def _by_generator(function):
-    draw = [
-        function(np.arange(10_000), 8, 4, generator=torch.Generator().manual_seed(s))[0].tolist() for s in (1, 1, 2)
-    ]
-    return {"same seed, same batch": draw[0] == draw[1], "other seed, same batch": draw[0] == draw[2]}
+    a, b, c = (function(_tokens(10_000), 8, 4, generator=_generator(s))[0].tolist() for s in (1, 1, 2))
+    return {"same seed, same batch": a == b, "other seed, same batch": a == c}
 
 
-def _independent(function):
-    x, y = function(np.arange(100), 4, 8, generator=torch.Generator().manual_seed(0))
-    before = y.reshape(-1).tolist()
-    x[:] = -1
-    return {"y.view(-1) works": y.view(-1).tolist() == before}
+def _goes_on(function):
+    generator = _generator(3)
+    one, two = (function(_tokens(10_000), 8, 4, generator=generator)[0].tolist() for _ in range(2))
+    return {"two calls with one generator give the same batch": one == two}
+
+
+def _independent_starts(function):
+    generator = _generator()
+    batches = [function(_tokens(1000), 2, 4, generator=generator)[0] for _ in range(30)]
+    distances = {int(x[1, 0] - x[0, 0]) for x in batches}
+    return "many" if len(distances) > 10 else f"{len(distances)}"
+
+
+def _device(function):
+    return [t.device.type for t in function(_tokens(9), 2, 4, "meta")]
 
 
 def _reads_little(function):
+    import numpy as np
+
     tokens = np.zeros(4_000_000, dtype=np.uint8)
     tracemalloc.start()
     try:
-        function(tokens, 8, 64, generator=torch.Generator().manual_seed(0))
+        function(tokens, 8, 64, generator=_generator())
         return "below 1 MB" if tracemalloc.get_traced_memory()[1] < 1e6 else "1 MB or more"
     finally:
         tracemalloc.stop()
 
 
-def _cut(tokens, batch_size, context_length, generator, *, shift=1, spare=0, dtype=np.int64):
+def _batch_cases():
+    yield _only_window(1)
+    yield _only_window(4)
+    yield from (_too_short(*sizes) for sizes in ((0, 4), (3, 4), (4, 4), (1, 1)))
+    yield probe("shapes and dtypes", _forms)
+    yield probe("x and y, when each token is its own position", _shifted)
+    yield from (_starts(*sizes) for sizes in ((3, 1), (6, 4), (10, 4)))
+    yield probe("how often each of 8 starts occurs in 8,000 windows", _equally_often)
+    yield probe("two generators", _by_generator)
+    yield probe("one generator, twice", _goes_on)
+    yield probe("how many different distances two starts have in 30 batches", _independent_starts)
+    yield probe("where both results are for device='meta'", _device)
+    yield probe("the memory that a batch of 4 MB of tokens takes", _reads_little)
+
+
+def _cut(tokens, batch_size, context_length, generator, *, shift=1, spare=0, dtype="int64"):
+    import numpy as np
+    import torch
+
     possible = len(tokens) - context_length - spare
     if possible < 1:
         raise ValueError("too short")
@@ -222,7 +374,7 @@ def _narrow(tokens, batch_size, context_length, device="cpu", *, generator=None)
 
 def _widens_the_file(tokens, batch_size, context_length, device="cpu", *, generator=None):
     """Makes int64 of the whole file first."""
-    return dl.get_batch(tokens.astype(np.int64), batch_size, context_length, device, generator=generator)
+    return dl.get_batch(tokens.astype("int64"), batch_size, context_length, device, generator=generator)
 
 
 def _own_dice(tokens, batch_size, context_length, device="cpu", *, generator=None):
@@ -230,19 +382,13 @@ def _own_dice(tokens, batch_size, context_length, device="cpu", *, generator=Non
     return dl.get_batch(tokens, batch_size, context_length, device)
 
 
+def _on_the_cpu(tokens, batch_size, context_length, device="cpu", *, generator=None):
+    return dl.get_batch(tokens, batch_size, context_length, generator=generator)
+
+
 topic.exercise(
-    dl.get_batch,
-    cases=[
-        probe("get_batch(np.arange(5), 1, 4): one window is possible", _only_window),
-        probe("get_batch(np.arange(4), 1, 4): none is", lambda fn: fn(np.arange(4), 1, 4)),
-        probe("get_batch of uint16 tokens, batch_size 3, context_length 2", _form),
-        probe("how y follows x", _shifted),
-        probe("the starts that occur among 10 tokens with context_length 4", _starts),
-        probe("generator", _by_generator),
-        probe("y after x was overwritten", _independent),
-        probe("the memory that a batch of a 4 MB array takes", _reads_little),
-        probe("get_batch(tokens, 0, 4)", lambda fn: fn(np.arange(100), 0, 4)),
-    ],
+    _reference("get_batch"),
+    cases=_batch_cases,
     hints=(
         "A window holds context_length + 1 tokens: its first context_length are x, its last context_length are y. So "
         "len(tokens) − context_length starts are possible; fewer than one is a ValueError.",
@@ -250,12 +396,13 @@ topic.exercise(
         "starts, context_length + 1) cuts all windows at once, and to_device makes int64 tensors of its two parts.",
     ),
     wrong={
-        "no shift": _no_shift,
-        "one start too many": _one_start_too_many,
-        "one start too few": _one_start_too_few,
-        "the dtype of the file": _narrow,
-        "the whole file as int64": _widens_the_file,
-        "ignores the generator": _own_dice,
+        "the targets are the inputs": _no_shift,
+        "one start too many: its last target lies past the end": _one_start_too_many,
+        "one start too few: the last token is never a target": _one_start_too_few,
+        "the dtype is still that of the file": _narrow,
+        "the whole file is widened to int64": _widens_the_file,
+        "the generator is not used": _own_dice,
+        "the device is not used": _on_the_cpu,
     },
     minutes=12,
     level=2,
@@ -263,6 +410,18 @@ topic.exercise(
 
 
 # 7.3
+
+
+def _seen_cases():
+    import numpy as np
+
+    for context_length in (1, 2, 3):
+        for count in (0, 1, 2, 3):
+            for starts in itertools.product(range(4), repeat=count):
+                yield call(np.array(starts, dtype=np.int64), context_length, context_length + 4)
+    dice = np.random.default_rng(0)
+    for count in (10, 100, 900):
+        yield call(dice.integers(0, 9000, count), 10, 9010)
 
 
 def _every_window_counts(starts, context_length, num_tokens):
@@ -280,26 +439,23 @@ def _inputs_too(starts, context_length, num_tokens):
     return len({s + j for s in starts.tolist() for j in range(context_length + 1)})
 
 
+def _one_target_short(starts, context_length, num_tokens):
+    return len({s + j for s in starts.tolist() for j in range(1, context_length)})
+
+
 topic.exercise(
-    dl.count_tokens_seen,
-    cases=[
-        call(np.array([], dtype=np.int64), 4, 100),
-        call(np.array([0]), 4, 100),
-        call(np.array([0, 50]), 4, 100),
-        call(np.array([0, 4]), 4, 100),
-        call(np.array([3, 3]), 4, 100),
-        call(np.array([0, 2]), 4, 100),
-        call(np.random.default_rng(0).integers(0, 9000, 900), 10, 9010),
-    ],
+    _reference("count_tokens_seen"),
+    cases=_seen_cases,
     hints=(
         "Keep one mark for each token: np.zeros(num_tokens, dtype=bool).",
         "The window at s has the targets s + 1 ... s + context_length: mark seen[s + 1 : s + 1 + context_length], and "
         "count the marks at the end, as an int.",
     ),
     wrong={
-        "counts repeats": _every_window_counts,
-        "overlaps count twice": _different_starts,
-        "counts the first input": _inputs_too,
+        "a token counts as often as it was seen": _every_window_counts,
+        "windows that overlap count twice": _different_starts,
+        "the first input counts, which is no target": _inputs_too,
+        "the last target of a window is missing": _one_target_short,
     },
     minutes=6,
     level=1,
@@ -309,6 +465,20 @@ topic.exercise(
 # 7.4
 
 
+def _order_cases():
+    yield call(0, 5, 5)
+    for num_windows in (1, 2, 3, 5):
+        for position in range(2 * num_windows + 1):
+            for count in (1, 2, 4, 7):
+                yield call(position, count, num_windows, 1)
+    yield call(7, 12, 5)
+    yield call(5, 5, 5, 5)
+    yield call(1_000_003, 8, 1000, 3)
+    yield call(3_999, 700, 1000, 4)
+    yield call(2 * 10**7 - 3, 6, 2 * 10**7, 4)  # a list of a whole epoch would be large
+    yield call(10**12 + 5, 4, 10**9, 4)
+
+
 def _starts_over(position, count, num_windows, seed=0):
     """Forgets the place: begins a fresh epoch after every stop."""
     return dl.next_windows(0, count, num_windows, seed)
@@ -316,11 +486,15 @@ def _starts_over(position, count, num_windows, seed=0):
 
 def _one_order(position, count, num_windows, seed=0):
     """Every epoch in the order of the first."""
+    import numpy as np
+
     return dl.shuffled(np.arange(position, position + count) % num_windows, num_windows, (seed, 0))
 
 
 def _epoch_of_the_first(position, count, num_windows, seed=0):
     """Goes on in the old epoch's order when a batch crosses the border."""
+    import numpy as np
+
     places = np.arange(position, position + count) % num_windows
     return dl.shuffled(places, num_windows, (seed, position // num_windows))
 
@@ -330,30 +504,28 @@ def _next_epoch(position, count, num_windows, seed=0):
     return dl.next_windows(-(-position // num_windows) * num_windows, count, num_windows, seed)
 
 
+def _places(position, count, num_windows, seed=0):
+    """Where in the epoch, and not which window stands there."""
+    import numpy as np
+
+    return np.arange(position, position + count) % num_windows
+
+
 topic.exercise(
-    dl.next_windows,
+    _reference("next_windows"),
     name="resume",
-    cases=[
-        call(0, 5, 5),
-        call(2, 3, 5),
-        call(5, 5, 5),
-        call(0, 3, 1),
-        call(3, 4, 5, 1),
-        call(7, 12, 5, 2),
-        call(1_000_003, 8, 1000, 3),
-        call(10**12 + 5, 4, 10**9, 4),
-    ],
+    cases=_order_cases,
     hints=(
-        "np.divmod(np.arange(position, position + count), num_windows) gives the epoch and the place in it, for all "
-        "at once.",
+        "np.divmod(position + np.arange(count), num_windows) gives the epoch and the place in it, for all at once.",
         "Most batches lie in one epoch; some cross a border. For each epoch in np.unique(epochs): windows[now] = "
-        "shuffled(places[now], num_windows, (seed, int(epoch))), where now = epochs == epoch.",
+        "shuffled(places[now], num_windows, (seed, epoch)), where now = epochs == epoch.",
     ),
     wrong={
-        "starts over": _starts_over,
-        "one order for all epochs": _one_order,
-        "misses the border": _epoch_of_the_first,
-        "skips the rest of the epoch": _next_epoch,
+        "it starts over after every stop": _starts_over,
+        "every epoch has the order of the first": _one_order,
+        "past the border the old epoch's order goes on": _epoch_of_the_first,
+        "the rest of the epoch is skipped": _next_epoch,
+        "these are places, and which window is there is not asked": _places,
     },
     minutes=12,
     level=3,
@@ -361,6 +533,23 @@ topic.exercise(
 
 
 # 7.5
+
+
+def _shard_cases():
+    yield call(0, 4, 0, 1)
+    yield call(0, 4, 1, 2)
+    for world_size in (1, 2, 3):
+        for batch_size in (1, 2, 3):
+            for rank in range(world_size):
+                for step in (0, 1, 3):
+                    yield call(step * batch_size * world_size, batch_size, rank, world_size)
+    yield call(1000, 7, 5, 8)
+    yield call(10**12, 32, 999, 1000)
+
+
+def _same_places(got, want):
+    """A list or a tuple of the places is as good as a range."""
+    return difference(list(got) if isinstance(got, range) else got, list(want))
 
 
 def _all_the_same(position, batch_size, rank, world_size):
@@ -379,28 +568,24 @@ def _own_part_of_the_file(position, batch_size, rank, world_size):
     return range(first, first + batch_size)
 
 
+def _dealt(position, batch_size, rank, world_size):
+    return range(position + rank, position + batch_size * world_size, world_size)
+
+
 topic.exercise(
     dl.shard,
-    cases=[
-        call(0, 4, 0, 1),
-        call(0, 4, 0, 2),
-        call(0, 4, 1, 2),
-        call(8, 4, 1, 2),
-        probe(
-            "all places of the second step of 3 ranks, batch_size 2",
-            lambda fn: sorted(p for rank in range(3) for p in fn(6, 2, rank, 3)),
-        ),
-        call(1000, 7, 5, 8),
-    ],
+    cases=_shard_cases,
+    same=_same_places,
     hints=(
         "Rank 0 takes the first batch_size places from position on; where does rank 1 begin?",
         "position already counts the windows of all ranks, so world_size is not needed: return a range of batch_size "
         "places that begins at position + rank · batch_size.",
     ),
     wrong={
-        "every rank the same": _all_the_same,
-        "ranks overlap": _overlapping,
-        "counts its own windows": _own_part_of_the_file,
+        "every rank reads the same places": _all_the_same,
+        "the ranks overlap": _overlapping,
+        "position is taken to count one rank's windows": _own_part_of_the_file,
+        "the places are dealt out one by one": _dealt,
     },
     minutes=5,
     level=1,

@@ -1,11 +1,27 @@
 """Exercises of notebook 02: cases, hints, typical wrong answers. The references are in lmcourse.float_formats."""
 
+import functools
+import itertools
 import math
+import random
 import struct
-from fractions import Fraction
+from collections.abc import Iterator
 
 from lmcourse import float_formats
-from lmcourse.exercises.judging import Case, call, difference, probe
+from lmcourse.exercises.cases import (
+    Bits,
+    Case,
+    call,
+    fields,
+    floats_near,
+    patterns,
+    pick,
+    probe,
+    random_floats,
+    random_patterns,
+)  # fmt: skip
+from lmcourse.exercises.comparing import difference, exactly
+from lmcourse.exercises.judging import Call
 from lmcourse.exercises.topic import Topic
 from lmcourse.float_formats import FORMATS, FloatFormat
 
@@ -13,42 +29,33 @@ topic = Topic("float_formats", 2)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
 
 
-def exactly(got, want) -> str | None:
-    """Floats must be equal to the last bit, the sign of a zero too: 2**-149 is not nearly zero here."""
-    if isinstance(want, dict) and isinstance(got, dict) and got.keys() == want.keys():
-        return next((f"at [{key!r}]: {note}" for key in want if (note := exactly(got[key], want[key]))), None)
-    if not isinstance(want, float) or isinstance(got, bool) or not isinstance(got, int | float | Fraction):
-        return difference(got, want)
-    got = float(got)
-    if math.isnan(want):
-        return None if math.isnan(got) else f"{got!r}, where NaN is wanted"
-    if got != want:
-        return f"{got!r} is not {want!r}"
-    return (
-        None
-        if math.copysign(1, got) == math.copysign(1, want)
-        else f"{got!r}, where {want!r} is wanted: zero has a sign"
-    )
-
-
 # -- 2.1 memory_bytes
 
 
-def _memory_cases() -> list[Case]:
+def _memory_cases() -> Iterator[Case]:
     import torch
 
-    return [
-        probe("torch.zeros(3)", lambda fn: fn(torch.zeros(3))),
-        probe("torch.zeros(3, dtype=torch.bfloat16)", lambda fn: fn(torch.zeros(3, dtype=torch.bfloat16))),
-        probe("torch.zeros(4, 4).T", lambda fn: fn(torch.zeros(4, 4).T)),
-        probe("torch.zeros(1000)[:10], which keeps all 1000 alive", lambda fn: fn(torch.zeros(1000)[:10])),
-        probe(
-            "torch.zeros(1, 10).expand(1000, 10), one row 1000 times",
-            lambda fn: fn(torch.zeros(1, 10).expand(1000, 10)),
-        ),
-        probe("torch.zeros(100, 100)[::2, ::2]", lambda fn: fn(torch.zeros(100, 100)[::2, ::2])),
-        probe("a list, which is no tensor", lambda fn: fn([1.0, 2.0])),
-    ]
+    yield probe("memory_bytes(torch.zeros(3))", lambda fn: fn(torch.zeros(3)))
+    for dtype in (torch.bfloat16, torch.float64, torch.bool, torch.float8_e5m2, torch.complex64):
+        yield probe(f"memory_bytes(torch.zeros(3, dtype={dtype}))", lambda fn, d=dtype: fn(torch.zeros(3, dtype=d)))
+    tensors = {
+        "torch.zeros(())": lambda: torch.zeros(()),
+        "torch.zeros(0, 3)": lambda: torch.zeros(0, 3),
+        "torch.zeros(4, 4).T": lambda: torch.zeros(4, 4).T,
+        "torch.zeros(1000)[:10], which keeps all 1000 alive": lambda: torch.zeros(1000)[:10],
+        "torch.zeros(1000)[:10].clone()": lambda: torch.zeros(1000)[:10].clone(),
+        "torch.zeros(1000)[990:].detach()": lambda: torch.zeros(1000)[990:].detach(),
+        "torch.zeros(1, 10).expand(1000, 10), one row 1000 times": lambda: torch.zeros(1, 10).expand(1000, 10),
+        "torch.zeros(100, 100)[::2, ::2]": lambda: torch.zeros(100, 100)[::2, ::2],
+        "torch.zeros(6)[2:4].view(torch.uint8)": lambda: torch.zeros(6)[2:4].view(torch.uint8),
+        "torch.nn.Linear(3, 2).weight": lambda: torch.nn.Linear(3, 2).weight,
+        "torch.empty(2000, 1000, device='meta')": lambda: torch.empty(2000, 1000, device="meta"),
+        "torch.eye(3).to_sparse()": lambda: torch.eye(3).to_sparse(),
+        "[1.0, 2.0], which is no tensor": lambda: [1.0, 2.0],
+        "None": lambda: None,
+    }
+    for text, make in tensors.items():
+        yield probe(f"memory_bytes({text})", lambda fn, make=make: fn(make()))
 
 
 def _checked(tensor) -> None:
@@ -122,28 +129,28 @@ def _sign_of_zero_lost(bits, exponent_bits, mantissa_bits):
     return float_formats.decode_bits(bits, exponent_bits, mantissa_bits) + 0.0
 
 
+def _decode_cases() -> Iterator[Call]:
+    for code in patterns(2, 1):
+        yield call(code, 2, 1)
+    named = (0x3C00, 0x4200, 0xC200, 0x2E66, 0, 0x8000, 0x0400, 1, 0x83FF, 0x7BFF, 0x7C00, 0xFC00, 0x7C01, 0x7E00)
+    for code in named:
+        yield call(Bits(code, 5, 10), 5, 10)
+    for widths in ((4, 3), (5, 2)):
+        yield from (call(code, *widths) for code in patterns(*widths))
+    wide = {
+        (8, 7): (0x3F80, 1, 0x7F80),
+        (8, 23): (0x3DCCCCCD, 1, 0x7F7FFFFF),
+        (11, 52): (0x7FEFFFFFFFFFFFFF, 1 << 52, 1),
+    }
+    for widths, codes in wide.items():
+        yield from (call(Bits(code, *widths), *widths) for code in codes)
+    for widths in ((5, 10), (8, 7), (8, 23), (11, 52)):
+        yield from (call(code, *widths) for code in random_patterns(100, *widths))
+
+
 topic.exercise(
     float_formats.decode_bits,
-    cases=[
-        call(0b0_01111_0000000000, 5, 10),
-        call(0b0_10000_1000000000, 5, 10),
-        call(0b1_10000_1000000000, 5, 10),
-        call(0b0_01011_1001100110, 5, 10),
-        call(0, 5, 10),
-        call(0b1_00000_0000000000, 5, 10),
-        call(0b0_00001_0000000000, 5, 10),
-        call(0b0_00000_0000000001, 5, 10),
-        call(0b1_00000_1111111111, 5, 10),
-        call(0b0_11110_1111111111, 5, 10),
-        call(0b0_11111_0000000000, 5, 10),
-        call(0b1_11111_0000000000, 5, 10),
-        call(0b0_11111_0000000001, 5, 10),
-        call(0x3F80, 8, 7),
-        call(0x0001, 8, 7),
-        call(0x3DCCCCCD, 8, 23),
-        call(0x3FB999999999999A, 11, 52),
-        call(0x7B, 5, 2),
-    ],
+    cases=_decode_cases,
     hints=(
         "Three masks first: sign, exponent, mantissa. Then three cases of the exponent: all ones, all zeros, the rest.",
         "A normal number is (2**m + mantissa) * 2**(exponent - bias - m); a subnormal one has no 2**m, and exponent 1. "
@@ -175,7 +182,7 @@ def _wrong_limits(**changes):
 
 topic.exercise(
     float_formats.format_limits,
-    cases=[call(5, 10), call(8, 7), call(5, 2), call(4, 3), call(8, 23), call(11, 52)],
+    cases=[call(e, m) for e, m in itertools.product(range(2, 9), range(1, 11))] + [call(8, 23), call(11, 52)],
     hints=(
         "Write down five patterns and decode them: which is the largest whose exponent is not all ones?",
         "largest = 2**bias * (2 - 2**-m), smallest normal 2**(1 - bias), smallest subnormal 2**-m of that, eps 2**-m.",
@@ -223,33 +230,40 @@ def _nan_is_inf(x, exponent_bits, mantissa_bits):
     return float_formats.encode_nearest_even(math.inf if math.isnan(x) else x, exponent_bits, mantissa_bits)
 
 
+def _encode_cases() -> Iterator[Call]:
+    for widths in ((2, 1), (3, 2)):
+        infinity = (2 ** widths[0] - 1) << widths[1]
+        grid = [float_formats.decode_bits(code, *widths) for code in range(infinity)]
+        grid.append(2 * grid[-1] - grid[-2])  # the number that would come next
+        yield from (call(sign * x, *widths) for x in grid for sign in (1.0, -1.0))
+        yield from (call(x, *widths) for x in floats_near(*((a + b) / 2 for a, b in itertools.pairwise(grid))))
+    for x in (math.inf, -math.inf, 1e300, 5e-324):
+        yield call(x, 5, 10)
+    for widths in ((5, 10), (2, 1), (8, 23), (11, 52)):
+        yield Call((math.nan, *widths), {}, same=functools.partial(_any_nan, *widths))
+    edges = (1 + 2**-11, 1 + 3 * 2**-11, 2 - 2**-12, 2**-24, 2**-25, 3 * 2**-26, 2**-14, 65504.0, 65519.0, 65520.0)
+    yield from (call(x, 5, 10) for x in floats_near(*edges))
+    for x in (0.1, 1 + 2**-8 + 2**-40, 3.4028234663852886e38, 2.0**-134 * 3):
+        yield call(x, 8, 7)
+    for widths in ((5, 10), (4, 3), (8, 7), (8, 23)):
+        yield from (call(x, *widths) for x in random_floats(60, 1e-9, 1e6))
+    yield from (call(x, 11, 52) for x in (0.1, -1e300, 5e-324))
+
+
+def _any_nan(exponent_bits, mantissa_bits, got, want):
+    """Which pattern of a NaN is nobody's promise."""
+    if difference(got, want) is None:
+        return None
+    fits = isinstance(got, int) and 0 <= got < 2 ** (1 + exponent_bits + mantissa_bits)
+    if fits and math.isnan(float_formats.decode_bits(got, exponent_bits, mantissa_bits)):
+        return None
+    return "the pattern of a NaN is wanted: the exponent all ones, the mantissa not 0"
+
+
 topic.exercise(
     float_formats.encode_nearest_even,
-    cases=[
-        call(1.0, 5, 10),
-        call(3.0, 5, 10),
-        call(-0.5, 5, 10),
-        call(0.1, 5, 10),
-        call(0.0, 5, 10),
-        call(-0.0, 5, 10),
-        call(1 + 2**-11, 5, 10),
-        call(1 + 3 * 2**-11, 5, 10),
-        call(2 - 2**-12, 5, 10),
-        call(2**-24, 5, 10),
-        call(2**-25, 5, 10),
-        call(3 * 2**-26, 5, 10),
-        call(1e-5, 5, 10),
-        call(65519.99, 5, 10),
-        call(65520.0, 5, 10),
-        call(-1e9, 5, 10),
-        call(math.inf, 5, 10),
-        call(math.nan, 5, 10),
-        call(0.1, 8, 7),
-        call(1 + 2**-8 + 2**-40, 8, 7),
-        call(3.4028234663852886e38, 8, 7),
-        call(2.0**-134 * 3, 8, 7),
-        call(0.1, 8, 23),
-    ],
+    cases=_encode_cases,
+    show=lambda code, x, *widths: fields(code, *widths),
     hints=(
         "Find the spacing around x first: 2**(exponent - m), where the exponent is that of the leading bit "
         "(math.frexp(x)[1] - 1), but never below 1 - bias. How many spacings is x?",
@@ -297,26 +311,46 @@ def _relative_eps(weight, update, fmt):
     return "stalled" if abs(update) < abs(weight) * fmt.eps / 2 else "moves"
 
 
-_FP16, _BF16, _FP32 = FORMATS["float16"], FORMATS["bfloat16"], FORMATS["float32"]
+def _diagnosis(weight: float, update: float, name: str) -> Case:
+    label = f"diagnose({weight!r}, {update!r}, FORMATS[{name!r}])"
+    return Case(label, lambda diagnose: diagnose(weight, update, FORMATS[name]))
+
+
+def _diagnose_cases() -> Iterator[Case]:
+    for weight, update, name in (
+        (1.0, 0.5, "bfloat16"),
+        (1.0, -1e-3, "bfloat16"),
+        (1.0, -1e-3, "float16"),
+        (1.0, 1e-8, "float16"),
+        (1.0, 1e-8, "bfloat16"),
+        (1e-3, 1e-5, "bfloat16"),
+        (256.0, 1.0, "bfloat16"),
+        (258.0, 1.0, "bfloat16"),
+        (1.0, -(2.0**-8), "bfloat16"),
+        (1.0, 2.0**-8, "bfloat16"),
+        (1e-6, 1e-9, "float16"),
+        (0.0, 4.5e-8, "float16"),  # more than half of the smallest number
+        (0.1, -2e-4, "bfloat16"),  # the weight itself is rounded first
+        (65504.0, 64.0, "float16"),
+        (65504.0, 8.0, "float16"),  # the sum rounds back
+        (1.0, 1e5, "float16"),
+        (448.0, 100.0, "float8_e4m3fn"),
+        (1.0, 1e-8, "float32"),
+    ):
+        yield _diagnosis(weight, update, name)
+    for name in ("float8_e5m2", "float8_e4m3fn"):
+        numbers = FORMATS[name].finite_values()
+        pairs = ((w, u) for w in numbers[::6] for u in numbers if u)
+        yield from (_diagnosis(w, u, name) for w, u in pick(pairs, 250))
+    dice = random.Random(0)
+    for name in ("float16", "bfloat16", "float8_e4m3fn", "float32"):
+        for weight in random_floats(60, 1e-3, 300):  # what is between the numbers of the format too
+            yield _diagnosis(weight, weight * dice.choice((-1, 1)) * 2.0 ** dice.uniform(-30, 10), name)
+
 
 topic.exercise(
     float_formats.diagnose,
-    cases=[
-        call(1.0, 0.5, _BF16),
-        call(1.0, -1e-3, _BF16),
-        call(1.0, -1e-3, _FP16),
-        call(1.0, 1e-8, _FP16),
-        call(1.0, 1e-8, _BF16),
-        call(1e-3, 1e-5, _BF16),
-        call(256.0, 1.0, _BF16),
-        call(258.0, 1.0, _BF16),
-        call(1.0, -(2.0**-8), _BF16),
-        call(1.0, 2.0**-8, _BF16),
-        call(1e-6, 1e-9, _FP16),
-        call(65504.0, 64.0, _FP16),
-        call(1.0, 1e5, _FP16),
-        call(1.0, 1e-8, _FP32),
-    ],
+    cases=_diagnose_cases,
     hints=(
         "Three roundings happen: of the weight, of the update, of their sum. Look at what each one leaves.",
         "fmt.decode(fmt.encode(x)) is x kept in the format. Add exactly, as Fractions, and round the sum once.",

@@ -3,11 +3,17 @@
 import math
 
 from lmcourse import start
-from lmcourse.exercises.judging import call
+from lmcourse.exercises.cases import call, calls, random_lists, small_lists
 from lmcourse.exercises.topic import Topic
 
 topic = Topic("start", 0)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
+
+
+def _cases():
+    yield call([1, 2])
+    yield from calls(small_lists(3))
+    yield from calls(random_lists(30))
 
 
 def _not_shifted(ids):
@@ -27,14 +33,23 @@ def _wraps_around(ids):
     return list(ids), [*ids[1:], ids[0]]
 
 
+def _never_refuses(ids):
+    return list(ids[:-1]), list(ids[1:])
+
+
 topic.exercise(
     start.shift_by_one,
-    cases=[call([1, 2]), call([7, 8, 9]), call((5, 5, 6, 5)), call(list(range(20))), call([3]), call([])],
+    cases=_cases,
     hints=(
         "How many ids have an id after them? All but the last; so both lists are one shorter than ids.",
-        "list(ids[:-1]) and list(ids[1:]), after a ValueError for fewer than two ids.",
+        "ids[:-1] and ids[1:], after a ValueError for fewer than two ids.",
     ),
-    wrong={"not shifted": _not_shifted, "predicts the past": _backwards, "wraps around": _wraps_around},
+    wrong={
+        "the targets are the inputs": _not_shifted,
+        "inputs and targets are swapped": _backwards,
+        "the last id is to predict the first": _wraps_around,
+        "too few ids are not refused": _never_refuses,
+    },
     minutes=2,
     level=1,
 )

@@ -1,12 +1,18 @@
 """Exercises of notebook 03: cases, hints, typical wrong answers. The references are in lmcourse.strides."""
 
+import itertools
+import random
+from collections.abc import Iterator
 from math import prod
-
-import torch
+from typing import TYPE_CHECKING
 
 from lmcourse import strides
-from lmcourse.exercises.judging import call, probe
+from lmcourse.exercises.cases import Case, call, calls, pick, probe, shapes
+from lmcourse.exercises.judging import Call
 from lmcourse.exercises.topic import Topic
+
+if TYPE_CHECKING:
+    import torch
 
 topic = Topic("strides", 3)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
@@ -28,18 +34,28 @@ def _counts_from_one(index, strides, storage_offset=0):
     return storage_offset + sum((i + 1) * stride for i, stride in zip(index, strides))
 
 
+def _offset_cases() -> Iterator[Call]:
+    dice = random.Random(0)
+    yield from (call((0,), (1,)), call((2,), (3,)), call((2, 3), (4, 1)), call((), ()), call((), (), 5))
+    yield from (
+        call((1, 1), (4, 2), 4),
+        call((1, 2), (-16, 4), 32),
+        call((1,), (4, 1)),
+        call((1, 2), (4,)),
+        call((), (1,)),
+    )
+    yield from (call((-1,), (1,)), call((0, -2), (4, 1), 9))
+    for length in (1, 2, 3):
+        for index in itertools.product(range(4), repeat=length):
+            yield call(index, tuple(dice.randint(-9, 30) for _ in index), dice.choice((0, 0, 7, 100)))
+    for _ in range(50):
+        index = tuple(dice.randint(0, 500) for _ in range(dice.randint(3, 6)))
+        yield call(index, tuple(dice.randint(0, 10**6) for _ in index), dice.randint(0, 10**9))
+
+
 topic.exercise(
     strides.offset,
-    cases=[
-        call((0,), (1,)),
-        call((2,), (3,)),
-        call((2, 3), (4, 1)),
-        call((1, 0, 2), (12, 4, 1)),
-        call((), (), 5),
-        call((1, 1), (4, 2), 4),
-        call((2, 1), (0, 1), 8),
-        call((1, 2), (-16, 4), 32),
-    ],
+    cases=_offset_cases,
     hints=(
         "Each index skips so many elements: as many as its stride, times the index.",
         "Add them up over all dimensions (`zip` pairs an index with its stride), and start from `storage_offset`.",
@@ -73,7 +89,14 @@ def _includes_itself(shape):
 
 topic.exercise(
     strides.contiguous_strides,
-    cases=[call((3,)), call((2, 3)), call((2, 3, 4)), call(()), call((2, 1, 4)), call((5, 2, 3, 4)), call((2, 0, 3))],
+    cases=[
+        *calls(shapes(2, 3)),
+        call((-1,)),
+        call((2, -3)),
+        call((-1, 0, 2)),
+        *calls(shapes(4, 3)),
+        call((5, 2, 7, 4, 3)),
+    ],
     hints=(
         "The last dimension steps by 1. A step along the one before it skips a whole row.",
         "Walk from the right with a running product; let a size of 0 count as 1, `max(size, 1)`.",
@@ -104,20 +127,40 @@ def _last_stride_is_one(shape, steps):
     return not steps or steps[-1] == 1
 
 
+def _contiguous_cases() -> Iterator[Call]:
+    for shape in shapes(2, 3):
+        for steps in itertools.product((0, 1, 2, 3), repeat=len(shape)):
+            yield call(shape, steps)
+    yield from (call((1, 4), (999, 1)), call((3, 1, 4), (4, 7, 1)), call((3, 4, 1), (4, 1, 9)), call((0, 3), (5, 5)))
+    yield from (call((3, 4), (4,)), call((3,), (4, 1)), call((), (1,)), call((-1,), (1,)), call((0, -3), (1, 1)))
+    for shape, steps in _layouts(200):
+        yield call(shape, steps)
+
+
+def _layouts(count: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Shapes and strides of fresh tensors that were transposed, sliced or expanded, or whose sizes of 1 were moved."""
+    dice = random.Random(0)
+    for _ in range(count):
+        shape = [dice.choice((1, 1, 2, 3, 4)) for _ in range(dice.randint(2, 4))]
+        steps = list(strides.contiguous_strides(shape))
+        d = dice.randrange(len(shape))
+        change = dice.choice(("none", "transpose", "step", "expand", "narrow", "one"))
+        if change == "transpose":
+            shape[0], shape[d], steps[0], steps[d] = shape[d], shape[0], steps[d], steps[0]
+        elif change == "step":
+            steps[d] *= 2
+        elif change == "expand":
+            steps[d] = 0
+        elif change == "narrow":
+            shape[d] = max(shape[d] - 1, 1)
+        elif change == "one":
+            shape[d], steps[d] = 1, dice.randint(0, 99)
+        yield tuple(shape), tuple(steps)
+
+
 topic.exercise(
     strides.is_contiguous,
-    cases=[
-        call((3,), (1,)),
-        call((3,), (2,)),
-        call((3, 4), (4, 1)),
-        call((4, 3), (1, 4)),
-        call((3, 2), (4, 1)),
-        call((3, 4), (0, 1)),
-        call((1, 4), (999, 1)),
-        call((3, 1, 4), (4, 7, 1)),
-        call((), ()),
-        call((0, 3), (5, 5)),
-    ],
+    cases=_contiguous_cases,
     hints=(
         "Compare each stride with the one that a fresh tensor of this shape would have: you have that function.",
         "Skip the dimensions of size 1, and say True at once when a size is 0: nothing is ever stepped over there.",
@@ -151,22 +194,42 @@ def _forgets_the_stride_of_a_block(shape, steps, new_shape):
     return found and tuple(step // steps[-1] for step in found)
 
 
+def _factorizations(elements: int, most: int) -> list[tuple[int, ...]]:
+    """Every shape of up to `most` dimensions that holds so many elements."""
+    if most == 0:
+        return [()] if elements == 1 else []
+    parts = [size for size in range(1, elements + 1) if elements % size == 0]
+    longer = [(size, *rest) for size in parts for rest in _factorizations(elements // size, most - 1)]
+    return [()] * (elements == 1) + longer
+
+
+def _view_cases() -> Iterator[Call]:
+    yield from (call((6,), (1,), (6,)), call((6,), (1,), (2, 3)), call((6,), (1,), (4,)), call((2, 3), (3, 1), (6,)))
+    yield from (call((6,), (2,), (2, 3)), call((3, 2), (1, 3), (6,)), call((4, 6), (1, 4), (2, 2, 6)))
+    yield from (
+        call((0, 3), (3, 1), (3, 0)),
+        call((0, 3), (7, 2), (0, 3)),
+        call((2, 0), (1, 1), (0,)),
+        call((0,), (1,), (2,)),
+    )
+    yield from (call((), (), (1, 1)), call((1,), (5,), ()), call((2, 3), (3, 1), (-1,)), call((2, -3), (3, 1), (-6,)))
+    for elements in (1, 2, 4, 6):
+        for shape, new_shape in itertools.product(_factorizations(elements, 2), _factorizations(elements, 3)):
+            fresh = strides.contiguous_strides(shape)
+            yield call(shape, fresh, new_shape)
+            yield call(shape[::-1], fresh[::-1], new_shape)
+    yield from (call((2, 8, 64), (512, 64, 1), (2, 8, 4, 16)), call((2, 4, 8, 16), (512, 16, 128, 1), (2, 8, 64)))
+    yield from (call((2, 3, 4), (24, 8, 2), (6, 4)), call((3, 1, 4), (4, 99, 1), (12,)), call((4, 6), (1, 4), (3, 8)))
+    dice = random.Random(1)
+    for shape, steps in _layouts(250):
+        if prod(shape) <= 24:
+            for new_shape in pick(_factorizations(prod(shape), 4), 3, seed=dice.random()):
+                yield call(shape, steps, new_shape)
+
+
 topic.exercise(
     strides.can_view,
-    cases=[
-        call((6,), (1,), (6,)),
-        call((6,), (1,), (2, 3)),
-        call((6,), (1,), (4,)),
-        call((2, 3), (3, 1), (6,)),
-        call((6,), (2,), (2, 3)),
-        call((3, 2), (1, 3), (6,)),
-        call((4, 6), (1, 4), (2, 2, 6)),
-        call((4, 6), (1, 4), (3, 8)),
-        call((2, 8, 64), (512, 64, 1), (2, 8, 4, 16)),
-        call((2, 8, 4, 16), (512, 16, 128, 1), (2, 8, 64)),
-        call((2, 3, 4), (24, 8, 2), (6, 4)),
-        call((3, 1, 4), (4, 99, 1), (12,)),
-    ],
+    cases=_view_cases,
     hints=(
         "`blocks(shape, strides)` gives the old blocks, from the right: take new sizes from the right to fill each.",
         "Within a block, a new dimension's stride is what it already holds, times the block's stride. "
@@ -196,31 +259,41 @@ def _assumes_stride_one(x, size, step=1):
 
 
 def _copies(x, size, step=1):
+    import torch
+
     return torch.stack([x[i : i + size] for i in range(0, len(x) - size + 1, step)])
 
 
-def _windows(label: str, x: torch.Tensor, *args: int):
-    """The values of the windows, and whether they lie in the memory of `x`."""
+def _windows(label: str, x: "torch.Tensor", *args: int) -> Case:
+    """The windows, and whether they lie in the memory of `x`."""
 
     def run(function):
         got = function(x, *args)
-        return {"values": got.tolist(), "shares memory with x": strides.shares_storage(got, x)}
+        return {"windows": got, "share memory with x": strides.shares_storage(got, x)}
 
     return probe(f"sliding_windows({', '.join([label, *map(str, args)])})", run)
 
 
+def _windows_cases() -> Iterator[Case]:
+    import torch
+
+    for length in (1, 2, 3, 5, 7):
+        for size, step in itertools.product(range(1, length + 1), (1, 2, 3)):
+            yield _windows(f"torch.arange({length})", torch.arange(length), size, step)
+    yield _windows("torch.arange(6)", torch.arange(6), 4)
+    yield _windows("torch.arange(8)[::2]", torch.arange(8)[::2], 2)
+    yield _windows("torch.arange(10)[3:]", torch.arange(10)[3:], 5)
+    yield _windows("torch.arange(20)[3::3]", torch.arange(20)[3::3], 3, 2)
+    yield _windows("torch.zeros(5, 4)[:, 1]", torch.zeros(5, 4)[:, 1], 2)
+    yield _windows("torch.tensor([True, False, True])", torch.tensor([True, False, True]), 2)
+    for args in ((4,), (0,), (-1,), (2, 0), (2, -1)):
+        yield call(torch.arange(3), *args)
+    yield from (call(torch.zeros(2, 2), 1), call(torch.tensor(1.0), 1), call(torch.zeros(0), 1))
+
+
 topic.exercise(
     strides.sliding_windows,
-    cases=[
-        _windows("torch.arange(3)", torch.arange(3), 3),
-        _windows("torch.arange(6)", torch.arange(6), 4),
-        _windows("torch.arange(7)", torch.arange(7), 3, 2),
-        _windows("torch.arange(8)[::2]", torch.arange(8)[::2], 2),
-        _windows("torch.arange(10)[3:]", torch.arange(10)[3:], 5),
-        call(torch.arange(3), 4),
-        call(torch.arange(3), 2, 0),
-        call(torch.zeros(2, 2), 1),
-    ],
+    cases=_windows_cases,
     hints=(
         "One step to the right in a window is one step in x. One window further is `step` steps in x.",
         "x.as_strided((windows, size), (step * x.stride(0), x.stride(0))), with (len(x) - size) // step + 1 windows; "

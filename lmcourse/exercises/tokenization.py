@@ -4,7 +4,8 @@ from collections import Counter
 from itertools import islice, pairwise
 
 from lmcourse import tokenization
-from lmcourse.exercises.judging import call
+from lmcourse.exercises.cases import call, calls, pick, random_lists, random_texts, small_lists, small_texts
+from lmcourse.exercises.comparing import difference
 from lmcourse.exercises.topic import Topic
 from lmcourse.tokenization import GPT2_PATTERN
 from lmcourse.tokenization.trainer import Trainer
@@ -16,6 +17,14 @@ HANDOUT = "low " * 5 + "lower " * 2 + "widest " * 3 + "newest " * 6
 
 
 # 1.1
+
+
+def _ratio_cases():
+    yield call("ab", [1])
+    for text in ("", "a", "é", "ab", "你好", "🌍!"):
+        yield from (call(text, ids) for ids in small_lists(3, (0, 7)))
+    for text, ids in zip(random_texts(40), random_lists(40, high=50_256)):
+        yield call(text, ids)
 
 
 def _characters(text, ids):
@@ -32,24 +41,22 @@ def _never_refuses(text, ids):
     return len(text.encode("utf-8")) / max(1, len(ids))
 
 
+def _whole(text, ids):
+    return tokenization.compression_ratio(text, ids) // 1
+
+
 topic.exercise(
     tokenization.compression_ratio,
-    cases=[
-        call("ab", [1]),
-        call("abc", [1, 2, 3]),
-        call("é", [1]),
-        call("你好", [1, 2, 3]),
-        call("Hello, 🌍! 你好!", [15496, 11, 12520, 234, 235, 0, 220, 19526, 254, 25001, 121, 0]),
-        call("", []),
-    ],
+    cases=_ratio_cases,
     hints=(
         "len(text) counts characters. How many bytes has the text in UTF-8?",
         "len(text.encode('utf-8')) / len(ids), and a ValueError where there is nothing to divide by.",
     ),
     wrong={
-        "characters, not bytes": _characters,
-        "tokens a byte": _upside_down,
-        "0 for no tokens": _never_refuses,
+        "characters are counted, not bytes": _characters,
+        "this is tokens a byte": _upside_down,
+        "no tokens are not refused": _never_refuses,
+        "whole bytes only": _whole,
     },
     minutes=3,
     level=1,
@@ -57,6 +64,20 @@ topic.exercise(
 
 
 # 1.2
+
+
+def _pair_cases():
+    yield from calls(small_lists(4))
+    yield call(b"aaabdaaabac")  # a Sequence: the notebook counts bytes too
+    yield from calls(random_lists(40, longest=60, high=5))
+
+
+def _in_order(got, want):
+    """The counts, and then their order."""
+    note = difference(got, want)
+    if note is None and list(got) != list(want):
+        return f"the counts are right, their order is not: {list(want)} is the order in which the pairs first appear"
+    return note
 
 
 def _not_overlapping(ids):
@@ -77,30 +98,29 @@ def _either_order(ids):
     return dict(Counter(tuple(sorted(pair)) for pair in pairwise(ids)))
 
 
+def _sorted_pairs(ids):
+    return dict(sorted(Counter(pairwise(ids)).items()))
+
+
 def _steps_of_two(ids):
     return dict(Counter(zip(ids[::2], ids[1::2])))
 
 
 topic.exercise(
     tokenization.count_pairs,
-    cases=[
-        call([]),
-        call([1]),
-        call([1, 2]),
-        call([2, 1, 2]),
-        call([1, 1, 1]),
-        call([1, 2, 3, 1, 2]),
-        call(list(b"aaabdaaabac")),
-    ],
+    cases=_pair_cases,
+    same=_in_order,
+    show=lambda counts, ids: str(dict(counts)),
     hints=(
         "zip(ids, ids[1:]) or itertools.pairwise(ids) walks over the neighbours.",
         "counts[pair] = counts.get(pair, 0) + 1. Pairs overlap: [1, 1, 1] holds (1, 1) twice.",
     ),
     wrong={
-        "overlapping pairs once": _not_overlapping,
-        "misses the last pair": _misses_the_last,
-        "(1, 2) and (2, 1) together": _either_order,
-        "every other pair": _steps_of_two,
+        "pairs that overlap are counted once": _not_overlapping,
+        "the last pair is missing": _misses_the_last,
+        "(1, 2) and (2, 1) are counted together": _either_order,
+        "every other pair is missing": _steps_of_two,
+        "the pairs are sorted": _sorted_pairs,
     },
     minutes=5,
     level=1,
@@ -108,6 +128,15 @@ topic.exercise(
 
 
 # 1.3
+
+
+def _merge_cases():
+    for ids in small_lists(4):
+        yield call(ids, (1, 2), 9)
+        yield call(ids, (1, 1), 9)
+    for i, ids in enumerate(random_lists(60, longest=60, high=12)):
+        yield call(ids, tuple((ids + ids)[i % len(ids) :][:2]), 256)
+    yield call([11, 2, 1, 21, 2], (1, 2), 9)
 
 
 def _overlapping(ids, pair, new_id):
@@ -144,29 +173,18 @@ def _in_place(ids, pair, new_id):
 
 topic.exercise(
     tokenization.merge_pair,
-    cases=[
-        call([], (1, 2), 9),
-        call([1], (1, 1), 9),
-        call([1, 2], (1, 2), 9),
-        call([2, 1], (1, 2), 9),
-        call([1, 2, 3], (1, 2), 9),
-        call([3, 1, 2], (1, 2), 9),
-        call([1, 1, 1], (1, 1), 9),
-        call([1, 2, 1, 2], (1, 2), 9),
-        call([1, 1, 2], (1, 2), 9),
-        call(list(b"aaabdaaabac"), (97, 97), 256),
-    ],
+    cases=_merge_cases,
     hints=(
         "Walk with an index of your own: a for loop cannot skip the second half of a pair.",
         "On a match append new_id and move on by 2, otherwise append ids[i] and move on by 1. The last one has no "
         "right neighbour.",
     ),
     wrong={
-        "uses an element twice": _overlapping,
-        "drops the last": _drops_last,
-        "the first occurrence only": _only_the_first,
-        "from right to left": _from_the_right,
-        "changes the argument": _in_place,
+        "an element is used twice": _overlapping,
+        "the last element is dropped": _drops_last,
+        "only the first occurrence is merged": _only_the_first,
+        "merged from right to left": _from_the_right,
+        "the caller's own list is changed": _in_place,
     },
     minutes=10,
     level=2,
@@ -174,6 +192,39 @@ topic.exercise(
 
 
 # 1.4
+
+
+def _learned(result, source, vocab_size, special_tokens=(), **options):
+    """The merges and the size of the vocabulary: its first 256 tokens are no news."""
+    vocab, merges = result
+    text = ", ".join(f"{left!r} {right!r}" for left, right in merges[:12]) or "none"
+    rest = {i: token for i, token in vocab.items() if i >= 256 + len(merges)}
+    return f"merges {text}{' ...' if len(merges) > 12 else ''}; {len(vocab)} tokens, after the merges {rest}"
+
+
+def _training_cases():
+    yield call("", 256)
+    yield call("ab", 257)
+    yield call("ab", 256)
+    yield call("ab", 256, ["<|end|>"])
+    yield call("ab", 255)
+    yield call("ab", 257, tie="random")
+    for text in pick(small_texts(6, "ab "), 60):
+        yield call(text, 260)
+    yield call("ab ab cb", 258)
+    yield call("low low low lower lowest", 259)
+    yield call(["low lo", "w low lower", " lowest"], 259)  # pieces of one text
+    yield call("a b a b", 257, pattern=r"(?s).+")
+    yield call("ab<|end|>ab<|end|>", 259, ["<|end|>"])
+    yield call("ab ab cd cd ef", 260, ["<|x|>", "<|y|>"])
+    yield call("aab" * 3 + "<|x|>y|>" + "aab", 262, ["<|x|>", "<|x|>y|>"])
+    for tie in tokenization.TIES:
+        yield call("ba ab ba ab", 258, tie=tie)
+        yield call(HANDOUT, 268, tie=tie)
+        for text in random_texts(6, longest=80, letters="aab c"):
+            yield call(text, 270, ["<|end|>"], tie=tie)
+    yield call("नमस्ते 你好 👋 नमस्ते", 266)
+    yield call("aa", 300)
 
 
 def _any_tie(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
@@ -210,20 +261,8 @@ def _specials_in_the_text(source, vocab_size, special_tokens=(), *, pattern=GPT2
 topic.exercise(
     tokenization.train_bpe_naive,
     name="train_bpe",
-    cases=[
-        call("", 256),
-        call("ab", 257),
-        call("aa", 300),
-        call("ab ab cb", 258),
-        call("low low low lower lowest", 259),
-        call("ba ab ba ab", 258),
-        call("ab<|end|>ab<|end|>", 259, ["<|end|>"]),
-        call(HANDOUT, 268),
-        call(HANDOUT, 268, tie="first"),
-        call(HANDOUT, 268, tie="smallest"),
-        call("नमस्ते 你好 👋 नमस्ते", 266),
-        call("ab", 256, ["<|end|>"]),
-    ],
+    cases=_training_cases,
+    show=_learned,
     hints=(
         "count_pretokens(source, special_tokens, pattern=pattern) gives each distinct pre-token and how often it "
         "occurs. Turn each into a list of byte values. A pair inside a word that occurs five times counts five.",
@@ -231,11 +270,11 @@ topic.exercise(
         "in all words. Begin with check_training(vocab_size, special_tokens, tie), end with the special tokens.",
     ),
     wrong={
-        "ties as they come": _any_tie,
-        "merges across spaces": _across,
-        "each word counts once": _each_word_once,
-        "special tokens beyond vocab_size": _specials_on_top,
-        "learns from the special tokens": _specials_in_the_text,
+        "ties are decided as they come, whatever `tie` says": _any_tie,
+        "merges run across spaces": _across,
+        "each word counts once, however often it occurs": _each_word_once,
+        "the special tokens come on top of vocab_size": _specials_on_top,
+        "the letters of the special tokens are learned from": _specials_in_the_text,
     },
     minutes=20,
     level=3,
@@ -243,6 +282,23 @@ topic.exercise(
 
 
 # 1.5
+
+_THE = [(b"t", b"h"), (b"th", b"e"), (b" ", b"the"), (b"e", b"r")]
+
+
+def _encoding_cases():
+    yield call("", [])
+    yield from calls(small_texts(2, "ab "), [(b"a", b"b")])
+    for text in pick(small_texts(5, "abc"), 80):
+        yield call(text, [(b"b", b"c"), (b"a", b"b"), (b"a", b"bc"), (b"a", b"a"), (b"aa", b"a")])
+    yield call("abcd", [(b"a", b"b"), (b"c", b"d"), (b"b", b"cd"), (b"ab", b"c")])
+    yield call("the other", _THE)
+    yield call("a b", [(b"a", b" ")])
+    yield call("a b", [(b"a", b" ")], pattern=r"(?s).+")
+    yield call("éé", [])
+    yield call("éé", [(b"\xc3", b"\xa9")])
+    learned = tokenization.train_bpe(" ".join(random_texts(40, longest=60)), 330)[1]
+    yield from calls(random_texts(40, longest=60, seed=1), learned)
 
 
 def _ids(merges):
@@ -287,22 +343,9 @@ def _one_pass(text, merges, *, pattern=GPT2_PATTERN):
     return tokenization.encode(text, [pair for pair in merges if len(b"".join(pair)) == 2], pattern=pattern)
 
 
-_THE = [(b"t", b"h"), (b"th", b"e"), (b" ", b"the"), (b"e", b"r")]
-
 topic.exercise(
     tokenization.encode,
-    cases=[
-        call("", []),
-        call("ab", []),
-        call("ab", [(b"a", b"b")]),
-        call("abc", [(b"b", b"c"), (b"a", b"b")]),
-        call("the", _THE),
-        call("abcd", [(b"a", b"b"), (b"c", b"d"), (b"b", b"cd"), (b"ab", b"c")]),
-        call("aaa", [(b"a", b"a")]),
-        call("a b", [(b"a", b" ")]),
-        call("the other", _THE),
-        call("éé", [(b"\xc3", b"\xa9")]),
-    ],
+    cases=_encoding_cases,
     hints=(
         "Cut with pretokenize, then work on each pre-token alone, on a list of single bytes. Among all neighbours that "
         "can merge, which pair was learned first?",
@@ -310,11 +353,11 @@ topic.exercise(
         "the one of lowest rank, the leftmost of equals. The token of merge number rank has the id 256 + rank.",
     ),
     wrong={
-        "left to right": _left_to_right,
-        "longest match": _longest_match,
-        "no pre-tokenization": _no_cuts,
-        "ranks for ids": _ranks_as_ids,
-        "only pairs of bytes": _one_pass,
+        "merged from left to right, whatever was learned first": _left_to_right,
+        "the longest token that fits is taken": _longest_match,
+        "the text is not cut first": _no_cuts,
+        "these are ranks, and an id is 256 + rank": _ranks_as_ids,
+        "only pairs of single bytes are merged": _one_pass,
     },
     minutes=15,
     level=3,
@@ -339,7 +382,7 @@ topic.prediction(
     "rank",
     answer=[b"a", b"bc"],
     why="(b, c) was learned first, so it merges first; then no b is left for (a, b).",
-    remarks={},
+    remarks={("ab", "c"): "That is from left to right.", ("abc",): "Only neighbours that are in the list can merge."},
 )
 
 

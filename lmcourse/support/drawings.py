@@ -6,6 +6,7 @@ Only drawing: every value comes from `lmcourse.float_formats`.
 from fractions import Fraction
 
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lmcourse.float_formats import FloatFormat, exact_decimal
@@ -67,7 +68,7 @@ def worked_example(fmt: FloatFormat, bits: int) -> Figure:
     return fig
 
 
-def _boxes(ax, fmt: FloatFormat, bits: int) -> None:
+def _boxes(ax: Axes, fmt: FloatFormat, bits: int) -> None:
     """One box a bit, its weight below: sign, exponent weights of the field, mantissa weights after the hidden one."""
     for i in range(fmt.bits):
         place = fmt.bits - 1 - i

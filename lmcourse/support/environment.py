@@ -1,7 +1,7 @@
 """Make the environment of the course, or repair it: `python3 lmcourse/support/environment.py lab` (or test, or site).
 
-`make lab` runs it before it opens JupyterLab. It uses the standard library alone and imports nothing of the course, since
-it runs before anything is installed, on any Python that a machine has. A `.venv` that cannot be used (no pip, moved,
+`make lab` runs it before it opens JupyterLab. It uses the standard library alone and imports nothing of the course: it
+runs before anything is installed, on any Python that a machine has. A `.venv` that cannot be used (no pip, moved,
 of a Python that is gone) is made anew; one that holds what is asked for is left alone, also without a network.
 """
 

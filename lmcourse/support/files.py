@@ -24,7 +24,7 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     >>> Path(folder, "a.txt").read_text(encoding="utf-8"), len(os.listdir(folder))
     ('whole', 1)
     """
-    target = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    target = Path(os.path.realpath(path)) if Path(path).is_symlink() else Path(path)
     # Not tempfile: what it makes, only its owner may read. A part of the name, for a name has at most 255 bytes.
     temporary = target.with_name(f".{target.name[:40]}-{secrets.token_hex(8)}.part")
     try:
@@ -40,7 +40,7 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name itself last through a power cut, where the system can: Windows and some network drives cannot."""
+    """Make the new name itself last through a power cut, where that can be: Windows and some network drives do not."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

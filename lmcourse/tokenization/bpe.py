@@ -23,7 +23,8 @@ Pair = tuple[bytes, bytes]
 
 
 def count_pairs(ids: Sequence[int]) -> dict[tuple[int, int], int]:
-    """How often each pair of neighbours occurs, in the order in which the pairs first appear.
+    """How often each pair of neighbours occurs, in the order in which the pairs first
+    appear.
 
     >>> count_pairs([1, 2, 3, 1, 2])
     {(1, 2): 2, (2, 3): 1, (3, 1): 1}
@@ -35,14 +36,15 @@ def count_pairs(ids: Sequence[int]) -> dict[tuple[int, int], int]:
 
 
 def merge_pair(ids: Sequence[int], pair: tuple[int, int], new_id: int) -> list[int]:
-    """Replace every occurrence of `pair` by `new_id`, from left to right, none overlapping another.
+    """Replace every occurrence of `pair` by `new_id`, from left to right, none
+    overlapping another.
 
     >>> merge_pair([1, 2, 3, 1, 2], (1, 2), 4)
     [4, 3, 4]
     """
     merged, i = [], 0
     while i < len(ids):
-        if tuple(ids[i : i + 2]) == tuple(pair):
+        if tuple(ids[i : i + 2]) == pair:
             merged.append(new_id)
             i += 2
         else:
@@ -88,11 +90,17 @@ def train_bpe_naive(
     pattern: str = GPT2_PATTERN,
     tie: str = "greatest",
 ) -> tuple[dict[int, bytes], list[Pair]]:
-    """Learn a byte-pair encoding by counting every pair anew for every merge: `train_bpe` in plain.
+    """Learn a byte-pair encoding by counting every pair anew for every merge:
+    `train_bpe` in plain.
 
-    Start from the 256 bytes. Merge the most frequent pair of neighbours inside the pre-tokens, again and again, until
-    `vocab_size` tokens are there, the special tokens included, or no pair is left. Returns (vocab, merges): the bytes
-    of each id, and the pairs merged, as bytes. Ids are the bytes, then the merges, then the special tokens.
+    Start from the 256 bytes. Merge the most frequent pair of neighbours inside the
+    pre-tokens, again and again, until `vocab_size` tokens are there, the special tokens
+    included, or no pair is left. Returns (vocab, merges): the bytes of each id, and the
+    pairs merged, as bytes. Ids are the bytes, then the merges, then the special tokens.
+    The text is cut by `pattern`, and `best_pair` decides between equals, by `tie`.
+
+    Raises ValueError, as check_training does, for a vocab_size below 256 and the
+    special tokens, or an unknown tie.
     """
     check_training(vocab_size, special_tokens, tie)
     words = count_pretokens(source, special_tokens, pattern=pattern)  # each distinct pre-token, with its count
@@ -141,9 +149,12 @@ def check_training(vocab_size: int, special_tokens: Sequence[str], tie: str) -> 
 
 
 def encode(text: str, merges: Sequence[Pair], *, pattern: str = GPT2_PATTERN) -> list[int]:
-    """Encode `text` with the merges of a trained vocabulary (no special tokens): ids are bytes, then 256 + rank.
+    """Encode `text` with the merges of a trained vocabulary (no special tokens): ids
+    are bytes, then 256 + rank.
 
-    In each pre-token, of all neighbours that can merge, the ones merged first are those learned first.
+    In each pre-token, of all neighbours that can merge, the ones merged first are those
+    learned first, and of equal ones those furthest left. Pre-tokens are cut by
+    `pattern`.
 
     >>> merges = [(b"h", b"e"), (b"t", b"he")]
     >>> encode("the he", merges)

@@ -2,48 +2,49 @@
 
 - `loop`: `train_step`, and `train`, a generator of one record a step. `trainer`: what it drives from step to step.
 - `control`: the record, the switch that a loop obeys, and interrupts held back; `divergence`: a loss that is no number.
-- `batches`: pairs (x, y) without end. `evaluation`: how good a model is.
+- `batches`: pairs (x, y) without end. `evaluation`: how good a model is; `units`: its loss in bits a byte.
 - `checkpoints`: a run in one file, from which it goes on bit for bit.
 - `sampling`: let a model write.
 - `recipe`: what a run is made of, and what is made from it.
 - `baselines`: what counting alone reaches.
 - `history`: what is kept of a run, so that it can be drawn and forked.
 
+Each module is imported when one of its names is asked for: bits a byte need no PyTorch.
+
 `python -m lmcourse.training --help` trains from a shell; under `torchrun` it is data-parallel.
 """
 
-from lmcourse.training.baselines import count_baselines
-from lmcourse.training.batches import Batches
-from lmcourse.training.checkpoints import (
-    checkpoint_state,
-    load_checkpoint,
-    resume,
-    rng_state,
-    save_checkpoint,
-    set_rng_state,
-)
-from lmcourse.training.control import Control, Metrics, uninterrupted
-from lmcourse.training.divergence import LossDiverged
-from lmcourse.training.evaluation import PRECISIONS, bits_per_byte, evaluate
-from lmcourse.training.loop import train, train_step
-from lmcourse.training.recipe import (
-    Recipe,
-    default_recipe,
-    load_model,
-    make_model,
-    make_optimizer,
-    make_schedule,
-    make_tokenizer,
-    split_tokens,
-    train_settings,
-)
-from lmcourse.training.sampling import generate, next_token, sample_top_p, stream, top_k_only
-from lmcourse.training.trainer import Settings
+import importlib
+from typing import Any
 
-__all__ = [
-    "PRECISIONS", "Batches", "Control", "LossDiverged", "Metrics", "Recipe", "Settings", "bits_per_byte",
-    "checkpoint_state", "count_baselines", "default_recipe", "evaluate", "generate", "load_checkpoint",
-    "load_model", "make_model", "make_optimizer", "make_schedule", "make_tokenizer", "next_token", "resume",
-    "rng_state", "sample_top_p", "save_checkpoint", "set_rng_state", "split_tokens", "stream", "top_k_only",
-    "train", "train_settings", "train_step", "uninterrupted",
-]  # fmt: skip
+_HOME = {
+    "baselines": ["count_baselines"],
+    "batches": ["Batches"],
+    "checkpoints": [
+        "checkpoint_state", "load_checkpoint", "resume", "rng_state", "save_checkpoint", "set_rng_state",
+    ],
+    "control": ["Control", "Metrics", "uninterrupted"],
+    "divergence": ["LossDiverged"],
+    "evaluation": ["PRECISIONS", "evaluate"],
+    "loop": ["train", "train_step"],
+    "recipe": [
+        "Recipe", "default_recipe", "load_model", "make_model", "make_optimizer", "make_schedule", "make_tokenizer",
+        "split_tokens", "train_settings",
+    ],
+    "sampling": ["generate", "next_token", "sample_top_p", "stream", "top_k_only"],
+    "trainer": ["Settings"],
+    "units": ["bits_per_byte"],
+}  # fmt: skip
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -29,7 +29,7 @@ from lmcourse.training.batches import Batches
 from lmcourse.training.checkpoints import checkpoint_state
 from lmcourse.training.control import Control, Metrics
 from lmcourse.training.divergence import LossDiverged
-from lmcourse.training.evaluation import bits_per_byte, evaluate
+from lmcourse.training.evaluation import evaluate
 from lmcourse.training.loop import train
 from lmcourse.training.recipe import (
     Recipe,
@@ -44,6 +44,7 @@ from lmcourse.training.recipe import (
     train_settings,
 )
 from lmcourse.training.sampling import generate
+from lmcourse.training.units import bits_per_byte
 
 CHANGEABLE = {"steps", "warmup_steps", "lr", "max_norm", "accumulate", "precision", "compile"}  # by --resume
 

@@ -192,7 +192,8 @@ def _read(path: str | os.PathLike) -> dict[str, Any]:
         kind = "an older kind of checkpoint, which is no longer read" if older else "no checkpoint, or a damaged one"
         raise ValueError(f"path: {path} is {kind} ({changed})")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:  # not by its name: torch.load takes ".safetensors" for another format
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         what = "is refused: it holds something else than tensors and plain values, which may be code, or is damaged"
         raise ValueError(f"path: {path} {what} ({str(error)[:60]}…)") from None

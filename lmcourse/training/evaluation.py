@@ -1,10 +1,9 @@
-"""How good a model is: its loss on text that it has not seen, and that loss in bits a byte.
+"""How good a model is: its loss on text that it has not seen.
 
 Not here: what counting alone reaches (`lmcourse.training.baselines`), tasks and benchmarks.
 """
 
 import contextlib
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -81,6 +80,7 @@ def evaluate(
 
     Raises ValueError for less than two tokens and for arguments out of range.
 
+    >>> import math
     >>> from lmcourse.model import ModelConfig, TransformerLM
     >>> model = TransformerLM(ModelConfig(10, context_length=4, d_model=16, num_layers=1, num_heads=2, d_ff=32))
     >>> round(evaluate(model, np.arange(1000) % 10), 1), round(math.log(10), 1)  # it has learnt nothing yet
@@ -116,20 +116,3 @@ def _windows(length: int, context: int, batch_size: int, most: int | None) -> It
         yield np.arange(i, min(i + batch_size, whole)) * context, context
     if rest:
         yield np.array([whole * context]), rest
-
-
-def bits_per_byte(nats_per_token: float, num_tokens: int, num_bytes: int) -> float:
-    """A loss that can be compared between tokenizers: bits that the model needs for a byte of the text.
-
-    Args:
-        nats_per_token: the mean loss on the text.
-        num_tokens, num_bytes: how many tokens, and how many UTF-8 bytes, the text has.
-
-    Raises ValueError for counts that are not above 0.
-
-    >>> round(bits_per_byte(math.log(256), 100, 100), 6)  # every byte a token, all equally likely
-    8.0
-    """
-    if not (num_tokens > 0 and num_bytes > 0):
-        raise ValueError(f"num_tokens and num_bytes: above 0, got {num_tokens} and {num_bytes}")
-    return nats_per_token * num_tokens / num_bytes / math.log(2)

@@ -68,8 +68,8 @@ class Recipe:
             checks.number(name, getattr(self, name), 0)
         if self.batch_size % self.accumulate:
             raise ValueError(f"accumulate: a divisor of batch_size = {self.batch_size}, got {self.accumulate}")
-        if not 0 <= self.warmup_steps < self.steps:
-            raise ValueError(f"warmup_steps: 0 or more, below steps = {self.steps}, got {self.warmup_steps}")
+        if not 0 <= self.warmup_steps <= self.steps:
+            raise ValueError(f"warmup_steps: from 0 to steps = {self.steps}, got {self.warmup_steps}")
 
 
 def default_recipe(device: str | torch.device = "cpu") -> Recipe:
@@ -195,7 +195,7 @@ def load_model(path: str | os.PathLike) -> tuple[TransformerLM, Tokenizer, Recip
 
     Raises ValueError for another file, FileNotFoundError where there is none.
 
-    >>> load_model("nowhere.safetensors")
+    >>> load_model("nowhere.pt")
     Traceback (most recent call last):
     FileNotFoundError: ...
     """

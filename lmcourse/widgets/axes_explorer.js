@@ -288,7 +288,7 @@ function render({ model, el }) {
     walk.el.classList.toggle("lmc-ax-idle", !length);
     walk.set(Math.min(now.iteration, length - 1) + 1, length + 1);
     const asked = now.verdict?.question === questionOf(now);
-    view.source(`${model.get("source")}${asked ? ` · einops ${now.verdict.version} itself was asked here` : ""}`);
+    view.source(`${model.get("source")}${asked ? " · einops itself was asked here" : ""}`);
   });
   return () => {
     stop();

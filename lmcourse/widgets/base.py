@@ -123,7 +123,7 @@ class CourseWidget(anywidget.AnyWidget):
         return self
 
     def answer(self, question: dict) -> dict:
-        """Answer what `ask` or `tell` in kernel.js sent. What is raised here reaches the reader as words, not as a traceback."""
+        """Answer what `ask` or `tell` in kernel.js sent. What is raised reaches the reader as words."""
         raise ValueError(f"{type(self).__name__} answers no questions, got {question!r}")
 
     # What follows from it

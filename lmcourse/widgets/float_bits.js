@@ -10,7 +10,7 @@ import { numberLine } from "./parts/float_bits_line.js";
 import { judge } from "./parts/float_bits_rounding.js";
 import { bitsRow } from "./parts/float_bits_row.js";
 import { tabPanel } from "./parts/float_bits_tabs.js";
-import { sayNumber, spacingWords } from "./parts/float_bits_words.js";
+import { sayNumber, spacingWords, weightOf } from "./parts/float_bits_words.js";
 import { parse } from "./rules/expressions.js";
 import {
   asText,
@@ -91,7 +91,11 @@ function formatPicker(formats, pick) {
 
 /** The parts of the stage, and `draw`, which brings them up to a number; where there is none they keep their room. */
 function stageOf(view, model, formats, on) {
-  const bits = bitsRow(on),
+  let shownNow = null;
+  const light = (at) => {
+    if (shownNow) three.light(at === null ? null : weightOf(shownNow.f, shownNow.bits, at));
+  };
+  const bits = bitsRow({ ...on, light }),
     line = numberLine(on.step),
     facts = factsOf(model.get("has_encode")),
     three = digitRows(formats),
@@ -109,9 +113,11 @@ function stageOf(view, model, formats, on) {
       };
       shown([bits.el, panel.panel], !now.error);
       shown(revealing, !now.error && !now.masked);
+      shownNow = null;
       if (now.error) return;
       bits.draw(now.f, now.bits, now.masked);
       panel.draw(now, { ...about, masked: now.masked });
+      shownNow = now.masked ? null : now;
       if (now.masked) return;
       line.draw(now, model.get("pattern") ? null : model.get("entered").trim().slice(0, 24), about.inner);
       facts.draw(now, model.get("has_encode") ? yours.of(now) : "");

@@ -1,9 +1,10 @@
 // FormatHistogram: a tensor over the numbers that each format has, one row a format, all on one axis of powers of two.
 // What rounding does to the numbers is in rules/histogram.js; here it is drawn.
 import { frame, put, redraw } from "./lib/base.js";
-import { check, slider } from "./lib/controls.js";
+import { check, help, slider } from "./lib/controls.js";
 import { h, s } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
+import { MOVE, still } from "./lib/motion.js";
 import { grouped, percent, raised, short } from "./lib/numbers.js";
 import { roving } from "./lib/roving.js";
 import { nick } from "./rules/floats.js";
@@ -29,6 +30,12 @@ const HEADINGS = {
   large: "too large",
   error: "error",
   noise: "signal to noise",
+};
+const HELP = {
+  error:
+    "How far a stored number is from the true one, as a share of it: a mean over what is neither lost nor too large.",
+  "signal to noise":
+    "The energy of the tensor over the energy of what rounding changed. 10 dB more is a tenth of the noise.",
 };
 const SAID = ["lost", "large", "error", "noise"];
 const FIRST = ["float16", "bfloat16", "float8_e5m2", "float8_e4m3fn"]; // in view at first
@@ -64,12 +71,21 @@ function ground(f, { at }) {
   ];
 }
 
+/** Let bars be seen to come from where they were; a slider's own small steps need no help. */
+function slide(bars, from) {
+  if (Math.abs(from) < W / 20 || Math.abs(from) > W || still()) return;
+  const start = { transform: `translateX(${from.toFixed(1)}px)` };
+  bars.animate([start, { transform: "none" }], { duration: MOVE, easing: "ease-in-out" });
+}
+
 /** One row of the table: its button, its picture and its cells by name; `draw` fills them. */
 function formatRow(name, f, sample, choose) {
   const bars = FATES.map((fate) => s("path", { class: `lmc-fh-bar lmc-fh-${fate}` }));
   const height = f ? H + 6 : H + 16; // below the bars: ticks, or words
   const size = { viewBox: `0 0 ${W} ${height}`, width: W, height, role: "img" };
-  const picture = s("svg", size, ground(f, sample), bars);
+  const moved = s("g", {}, bars),
+    picture = s("svg", size, ground(f, sample), moved);
+  let before = null; // the scale that was drawn last
   const button = h("button", { type: "button", class: "lmc-fh-name", tabindex: -1, onclick: choose }, nick(name));
   const cells = Object.fromEntries(SAID.map((each) => [each, h("td")]));
   const head = h("th", { scope: "row" }, button);
@@ -77,8 +93,10 @@ function formatRow(name, f, sample, choose) {
   return {
     name,
     row,
-    draw(result, bins, chosen) {
+    draw(result, bins, chosen, scale) {
       drawBars(bars, bins, sample.axis);
+      if (before !== null) slide(moved, (before - scale) * (W / (sample.axis.high - sample.axis.low)));
+      before = scale;
       const words = saidOf(result);
       for (const each of SAID) cells[each].textContent = words[each];
       cells.lost.dataset.bad = String(result.underflow >= 0.005);
@@ -127,7 +145,9 @@ function drawAxis({ axis, at }) {
 }
 
 function tableOf(rows, sample) {
-  const head = Object.values(HEADINGS).map((text) => h("th", { scope: "col" }, text));
+  const head = Object.values(HEADINGS).map((text) =>
+    h("th", { scope: "col" }, HELP[text] ? help(text, HELP[text]) : text),
+  );
   const foot = [
     h("td"),
     h("td", { class: "lmc-fh-plot" }, drawAxis(sample)),
@@ -258,7 +278,7 @@ function render({ model, el }) {
         chosen = row.name === model.get("format");
       const scaled = sample.values.map((x) => x * factor);
       const result = report(scaled, row.name, formats, sample.largest * factor);
-      row.draw(result, binned(result.fates, sample.logs, k, sample.axis), chosen);
+      row.draw(result, binned(result.fates, sample.logs, k, sample.axis), chosen, k);
       if (!chosen) continue;
       view.say(sentence(model, row.name, k, result));
       whole.ask(row.name, k);

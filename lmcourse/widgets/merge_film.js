@@ -1,7 +1,7 @@
 // MergeFilm: byte-pair encoding, merge by merge: learned from a text, then applied to another. The algorithm is in
 // rules/bpe.js and runs here, so that the film needs no kernel; what is drawn of it is in parts/merge_film_*.js.
 import { frame, put, redraw } from "./lib/base.js";
-import { check, choice, field, slider } from "./lib/controls.js";
+import { check, choice, field, help, slider } from "./lib/controls.js";
 import { change, fill, h } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { grouped } from "./lib/numbers.js";
@@ -18,6 +18,7 @@ import { biographyOf, vocabularyOf } from "./parts/merge_film_vocabulary.js";
 import { headEncoding, headTraining, sayEncoding, sayTraining } from "./parts/merge_film_words.js";
 import { once } from "./rules/film.js";
 
+const TIE = "Two pairs that are counted equally often: a rule, not the text, says which of them is merged first.";
 const MOVED = ["text", "new_text", "vocab_size", "tie", "step", "whose", "guess"]; // what a reader may change
 
 function pythonOf(model) {
@@ -88,7 +89,7 @@ function controlsOf(f, model, noted, rules) {
     settings = settingsOf(model),
     texts = textsOf(model, noted);
   const { tie, vocab_size, guess, whose } = settings;
-  f.controls.append(tie.el, vocab_size.el, ...(model.get("has_train") ? [whose.el] : []));
+  f.controls.append(tie.el, help("tie?", TIE), vocab_size.el, ...(model.get("has_train") ? [whose.el] : []));
   f.more(guess.el, rules.el);
   f.below.append(texts.el);
   const move = once((position, length) => player.set(position, length)),

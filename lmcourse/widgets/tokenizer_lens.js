@@ -1,8 +1,8 @@
 // TokenizerLens: several tokenizers on one text. Python tokenizes, the page draws and links: the spans of bytes that
 // tokens are come from rules/lanes.js.
 import { frame, put, redraw } from "./lib/base.js";
-import { choice, field } from "./lib/controls.js";
-import { h } from "./lib/elements.js";
+import { choice, field, help } from "./lib/controls.js";
+import { h, write } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { grouped, plural } from "./lib/numbers.js";
 import { roving } from "./lib/roving.js";
@@ -23,31 +23,45 @@ const COLUMNS = {
 
 const letterOf = (i) => h("span", { class: "tl-letter" }, letter(i));
 
-/** One row of the table of counts, its cells by the names of COLUMNS. */
-function countRow(lane, i, { names, spans, total, most }) {
+/** One row of the table of counts, its cells by the names of COLUMNS; it stays, so that its bar is seen to move. */
+function countRow(about, i) {
+  const bar = h("span", { class: "tl-bar lmc-moves" }),
+    cells = { count: h("td"), bar: h("td", { class: "tl-bars" }, bar), ratio: h("td"), pieces: h("td") },
+    words = h("span", { class: "tl-words" });
   const head = [
-    h("th", { scope: "row" }, letterOf(i), " ", names[i].name),
-    h("td", {}, names[i].size ? grouped(names[i].size) : "–"),
+    h("th", { scope: "row" }, letterOf(i), " ", about.name),
+    h("td", {}, about.size ? grouped(about.size) : "–"),
   ];
-  if (lane.problem && !lane.ids.length)
-    return h("tr", {}, head, h("td", { colspan: 4, class: "tl-words" }, lane.problem));
-  const words = lane.problem ? h("span", { class: "tl-words" }, lane.problem) : null;
-  const bar = h("span", { class: "tl-bar lmc-moves", style: `width:${(100 * lane.ids.length) / most}%` });
-  const cells = {
-    count: h("td", {}, grouped(lane.ids.length)),
-    bar: h("td", { class: "tl-bars" }, bar),
-    ratio: h("td", {}, bytesPerToken(total, lane.ids.length)),
-    pieces: h("td", {}, words ?? grouped(spans[i].filter((span) => span.piece).length)),
+  return {
+    row: h("tr", {}, head, Object.values(cells)),
+    draw(lane, spans, total, most) {
+      const some = lane.ids.length > 0;
+      bar.style.width = `${(100 * lane.ids.length) / most}%`;
+      write(cells.count, some ? grouped(lane.ids.length) : "–");
+      write(cells.ratio, some ? bytesPerToken(total, lane.ids.length) : "–");
+      write(words, lane.problem);
+      cells.pieces.replaceChildren(lane.problem ? words : grouped(spans.filter((span) => span.piece).length));
+    },
   };
-  return h("tr", {}, head, Object.values(cells));
 }
 
-function countTable(lanes, about) {
-  const head = Object.entries(COLUMNS).map(([key, text]) =>
-    h("th", { scope: "col" }, key === "bar" ? h("span", { class: "lmc-sr" }, text) : text),
-  );
-  const rows = lanes.map((lane, i) => countRow(lane, i, about));
-  return h("table", { class: "tl-summary" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows));
+function countTable(names) {
+  const rows = names.map(countRow),
+    body = rows.map(({ row }) => row);
+  const special = {
+    bar: (text) => h("span", { class: "lmc-sr" }, text),
+    pieces: (text) => help(text, "Tokens that begin or end inside a character: its bytes are in more than one token."),
+  };
+  const head = Object.entries(COLUMNS).map(([key, text]) => h("th", { scope: "col" }, special[key]?.(text) ?? text));
+  return {
+    el: h("table", { class: "tl-summary" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)),
+    draw({ lanes, spans, layout }) {
+      const most = Math.max(1, ...lanes.map(({ ids }) => ids.length));
+      rows.forEach((row, i) => {
+        if (lanes[i]) row.draw(lanes[i], spans[i], layout.bytes.length, most);
+      });
+    },
+  };
 }
 
 /** What every lane makes of the bytes from `from` to `to`. */
@@ -157,19 +171,24 @@ function controlsOf(model, { picked, typed }) {
   };
 }
 
-const KEY =
-  "A thick edge: a new pre-token. Dashed hex: a token that ends inside a character. ⏎ ⇥ ␣ stand for what is invisible.";
+const PRETOKEN = "A pre-token is a piece that the text is cut into before any merge: no token reaches beyond it.";
+const KEY = ". Dashed hex: a token that ends inside a character. ⏎ ⇥ ␣ stand for what is invisible.";
 const HINT = "Point at a token, or move to it with the arrow keys: every lane shows what it makes of the same bytes.";
 
 /** The parts of the stage; `show` draws what there is. */
 function stageOf(f, model, turn) {
   const names = model.get("names");
-  const summary = h("div", { class: "lmc-scroll" }),
+  const table = countTable(names),
+    summary = h("div", { class: "lmc-scroll" }, table.el),
     tracks = h("div", { class: "tl-tracks" }),
     pages = pager(turn),
     detail = h("div", { class: "tl-detail", style: `height: ${28 * (names.length + 1)}px` });
   f.stage.append(tracks, pages.el);
-  f.below.append(detail, summary, h("p", { class: "tl-key" }, KEY));
+  f.below.append(
+    detail,
+    summary,
+    h("p", { class: "tl-key" }, "A thick edge: a new ", help("pre-token", PRETOKEN), KEY),
+  );
   const stops = roving(tracks, "button"),
     longest = Math.max(...model.get("samples").map(({ text }) => byteString(text).length));
   let now = { layout: null, spans: [] };
@@ -197,9 +216,7 @@ function stageOf(f, model, turn) {
     show(next, page, width) {
       if (now.layout !== next.layout) detail.replaceChildren(h("p", { class: "lmc-muted" }, HINT));
       now = next;
-      const counts = next.lanes.map(({ ids }) => ids.length);
-      const about = { names, spans: next.spans, total: next.layout.bytes.length, most: Math.max(1, ...counts) };
-      summary.replaceChildren(countTable(next.lanes, about));
+      table.draw(next);
       drawTracks(page, width);
     },
   };

@@ -155,6 +155,20 @@ def test_the_marker_slides_when_a_bit_flips(kernel_free):
     assert len(kernel_free(FloatBits("2", format="float16"), width=1024, still=True).page.evaluate(flip)) == 2
 
 
+def test_a_bit_lights_its_column_of_digits(kernel_free):
+    page = kernel_free(FloatBits("1.5", format="float16"), width=1024, still=True).page
+
+    def lit():
+        return page.locator(".lmc-fb-digits .lmc-lit").evaluate_all("all => all.map((e) => e.dataset.weight)")
+
+    page.locator(".lmc-fb-M").nth(0).hover()
+    assert lit() == ["-1"] * 4  # exact, fp16, bf16, fp32
+    page.locator(".lmc-fb-E").nth(0).hover()
+    assert lit() == []
+    page.locator(".lmc-fb-M").nth(1).focus()
+    assert lit() == ["-2"] * 4
+
+
 def test_a_finger_taps_a_bit_and_does_not_paint(kernel_free):
     page = kernel_free(FloatBits("1", format="float16"), width=390, still=True).page
     assert page.locator(".lmc-fb-bit").first.evaluate("e => getComputedStyle(e).touchAction") == "manipulation"
@@ -311,3 +325,13 @@ def test_scaling_and_choosing_move_nothing(width, kernel_free):
     for row in page.locator(".lmc-fh-name:visible").all():
         row.click()
         assert height(page) == before
+
+
+def test_bars_are_seen_to_move_to_another_scale(kernel_free):
+    act = """async () => {
+      [...document.querySelectorAll('.lmc button')].find((b) => b.textContent.includes('65 536')).click();
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      return document.getAnimations().length;
+    }"""
+    assert kernel_free(FormatHistogram.example()).page.evaluate(act) == 4
+    assert kernel_free(FormatHistogram.example(), still=True).page.evaluate(act) == 0

@@ -1,4 +1,7 @@
-"""A notebook that was run and saved is opened on another day, without its kernel. Run: pytest tests/browser -k second"""
+"""A notebook that was run and saved is opened on another day, without its kernel.
+
+Run: pytest tests/browser -k second
+"""
 
 import json
 import urllib.request

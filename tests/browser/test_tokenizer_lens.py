@@ -114,6 +114,18 @@ def test_the_first_screen_holds_the_lanes_and_the_field(kernel_free):
     assert page.locator(".lmc-controls :is(button, input, select, textarea):visible").count() <= 6
 
 
+def test_a_bar_is_seen_to_move(kernel_free):
+    page = kernel_free(TokenizerLens(["the cat the cat", "你"], LANES)).page
+    moving = """async () => {
+      const select = document.querySelector('.lmc select');
+      select.value = '1';
+      select.dispatchEvent(new Event('change'));
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      return document.getAnimations().filter((each) => each.effect.target.className.includes('tl-bar')).length;
+    }"""
+    assert page.evaluate(moving) >= 1
+
+
 def test_cuts_of_some_lanes_are_not_said_to_be_of_all(kernel_free):
     page = kernel_free(TokenizerLens("the cat", LANES), still=True).page
     assert "one cut is common to all" in reading(page)

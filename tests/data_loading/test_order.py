@@ -108,6 +108,13 @@ def test_a_run_of_two_ranks_goes_on_as_one_rank_or_four(order):
     assert [np.concatenate([next(s) for s in four]).tolist() for _ in range(5)] == want
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint16, np.int64])
+def test_a_position_in_a_small_dtype_does_not_wrap(kind):
+    position = np.iinfo(kind).max - 3 if kind is not np.int64 else 10**12
+    found = next_windows(kind(position), kind(9), kind(100), seed=2)
+    assert found.tolist() == next_windows(int(position), 9, 100, seed=2).tolist()
+
+
 def test_epochs_differ_and_seeds_differ():
     epochs = [next_windows(100 * e, 100, 100, seed).tolist() for seed in (0, 1) for e in range(3)]
     assert len({tuple(e) for e in epochs}) == 6

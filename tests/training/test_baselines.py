@@ -1,4 +1,4 @@
-"""Counting models, held against the sums written out. Run: pytest tests/test_baselines.py"""
+"""Counting models, held against the sums written out. Run: pytest tests/training/test_baselines.py"""
 
 import math
 from itertools import pairwise

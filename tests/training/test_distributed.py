@@ -1,4 +1,4 @@
-"""OMP_NUM_THREADS=1 pytest tests/test_distributed.py
+"""OMP_NUM_THREADS=1 pytest tests/training/test_distributed.py
 
 Two real processes under torchrun, over gloo on this machine, against one process.
 """
@@ -59,7 +59,7 @@ def together(tmp_path_factory):
     """What two processes wrote; before, one process stopped in the middle of its third step for them to go on."""
     folder = tmp_path_factory.mktemp("together")
     control = Control()
-    options = {"steps": 6, "schedule": schedule, "checkpoint": folder / "alone.safetensors"}
+    options = {"steps": 6, "schedule": schedule, "checkpoint": folder / "alone.pt"}
     alone(muon, control=control, loss_fn=stop_after(8, control), **options)
     process = torchrun(str(TESTS / "runs.py"), str(folder), stderr=subprocess.PIPE, text=True)
     _, errors = process.communicate()
@@ -70,7 +70,7 @@ def together(tmp_path_factory):
 def test_two_halves_make_the_gradient_of_the_whole(together):
     model, _ = alone(lambda model: torch.optim.SGD(model.parameters(), lr=1.0), steps=1, max_norm=None)
     start = small_model(seed=5)
-    two = parameters(together / "gradient.safetensors")
+    two = parameters(together / "gradient.pt")
     for (name, before), one, other in zip(start.named_parameters(), model.parameters(), two.parameters()):
         gradient = before - one  # at a learning rate of 1
         assert gradient.abs().max() > 1e-4, name
@@ -79,7 +79,7 @@ def test_two_halves_make_the_gradient_of_the_whole(together):
 
 def test_two_processes_take_the_path_of_one(together):
     model, records = alone(muon, steps=6, schedule=schedule)
-    assert_close(model, parameters(together / "whole.safetensors"), rtol=1e-3, atol=1e-5)
+    assert_close(model, parameters(together / "whole.pt"), rtol=1e-3, atol=1e-5)
     lines = (together / "records.txt").read_text(encoding="utf-8").splitlines()
     for line, record in zip(lines, records, strict=True):
         loss, norm, tokens = map(float, line.split())
@@ -87,23 +87,23 @@ def test_two_processes_take_the_path_of_one(together):
 
 
 def test_two_that_stopped_go_on_as_one(together):
-    state = checkpoint_state(together / "stopped.safetensors")
+    state = checkpoint_state(together / "stopped.pt")
     assert (state["step"], state["micro_step"]) == (2, 2)  # both stopped there, though one alone was told to
     model, _ = alone(muon, steps=6, schedule=schedule)
-    resumed, records = alone(muon, steps=6, schedule=schedule, resume_from=together / "stopped.safetensors")
+    resumed, records = alone(muon, steps=6, schedule=schedule, resume_from=together / "stopped.pt")
     assert [record.step for record in records] == [3, 4, 5, 6]
     assert_close(model, resumed, rtol=1e-3, atol=1e-5)
 
 
 def test_one_that_stopped_goes_on_as_two(together):
-    state = checkpoint_state(together / "alone.safetensors")
+    state = checkpoint_state(together / "alone.pt")
     assert (state["step"], state["micro_step"]) == (2, 2)
     model, _ = alone(muon, steps=6, schedule=schedule)
-    assert_close(model, parameters(together / "resumed.safetensors"), rtol=1e-3, atol=1e-5)
+    assert_close(model, parameters(together / "resumed.pt"), rtol=1e-3, atol=1e-5)
 
 
 def test_a_shell_under_torchrun_is_interrupted_and_goes_on_as_one(tmp_path):
-    text, path = tmp_path / "text.txt", tmp_path / "run.safetensors"
+    text, path = tmp_path / "text.txt", tmp_path / "run.pt"
     text.write_text("All work and no play makes Jack a dull boy. " * 200, encoding="utf-8")
     sizes = {"context-length": 16, "d-model": 16, "num-layers": 1, "num-heads": 2, "d-ff": 32}
     sizes = [f"--{name}={size}" for name, size in sizes.items()] + ["--tokenizer=characters"]

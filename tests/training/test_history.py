@@ -1,4 +1,4 @@
-"""python -m pytest tests/test_run_record.py
+"""python -m pytest tests/training/test_history.py
 
 The average of the loss, and which rows of a long run are drawn. What a run keeps, and forks of real trainings, are in
 tests/widgets/test_training_dashboard.py.

@@ -4,6 +4,7 @@ The shell's program, run in this process on a small text; the last test starts a
 """
 
 import dataclasses
+import io
 import os
 import re
 import signal
@@ -53,7 +54,7 @@ def text(tmp_path):
 
 
 def test_a_run_from_a_shell_learns_and_writes(text, tmp_path, capsys):
-    path = tmp_path / "run.safetensors"
+    path = tmp_path / "run.pt"
     assert main([text, *SMALL, "--steps=40", f"--checkpoint={path}", "--prompt=The quick", "--sample-tokens=10"]) == 0
     out = capsys.readouterr().out
     lines = out.split("\n")
@@ -75,7 +76,7 @@ def test_a_run_from_a_shell_learns_and_writes(text, tmp_path, capsys):
 
 @pytest.mark.parametrize("more", [["--tokenizer=characters", "--accumulate=2"], ["--optimizer=adamw"]])
 def test_a_run_that_was_interrupted_goes_on_bit_for_bit(text, tmp_path, monkeypatch, more):
-    whole, path = tmp_path / "whole.safetensors", tmp_path / "run.safetensors"
+    whole, path = tmp_path / "whole.pt", tmp_path / "run.pt"
     options = [text, *SMALL, "--steps=9", *more]
     assert main([*options, f"--checkpoint={whole}"]) == 0
 
@@ -103,17 +104,17 @@ def test_a_run_that_was_interrupted_goes_on_bit_for_bit(text, tmp_path, monkeypa
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--corpus=nowhere.txt"], "'nowhere.txt': neither 'python-docs' nor"),
-        (["--optimizer=adam"], "optimizer: 'adamw' or 'muon', got 'adam'"),
+        (["--corpus=nowhere.txt"], "or a file that exists, got 'nowhere.txt'"),
+        (["--optimizer=adam"], "optimizer: adamw or muon, got 'adam'"),
         (["--batch-size=6", "--accumulate=4"], "accumulate: a divisor of batch_size = 6, got 4"),
         (["--d-model=10"], "d_model: a multiple of 2"),
-        (["--steps=0"], "steps: 1 or more, got 0"),
+        (["--steps=0"], "steps: a whole number of 1 or more, got 0"),
         (["--steps=5", "--warmup-steps=6"], "warmup_steps: from 0 to steps = 5, got 6"),
-        (["--context-length=1000000"], "a context_length of 1000000 needs"),
+        (["--context-length=1000000"], "is too short, "),
         (["--resume"], "--resume: needs --checkpoint"),
-        (["--resume", "--checkpoint=nothing.safetensors"], "there is no checkpoint nothing.safetensors"),
-        (["--checkpoint=no/such/folder/run.safetensors"], "checkpoint: there is no folder"),
-        (["--precision=fp8"], "precision: 'float32' or 'bfloat16' or 'float16', got 'fp8'"),
+        (["--resume", "--checkpoint=nothing.pt"], "there is no checkpoint nothing.pt"),
+        (["--checkpoint=no/such/folder/run.pt"], "checkpoint: there is no folder"),
+        (["--precision=fp8"], "precision: float32, bfloat16 or float16, got 'fp8'"),
         (["--tokenizer=characters", "--prompt=é"], "text: has 'é', which is not in the alphabet"),
     ],
 )
@@ -122,8 +123,117 @@ def test_wrong_options_end_with_a_line_that_says_so(text, capsys, arguments, mes
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--device=banana"], "--device: cpu, cuda, cuda:N or mps, got 'banana'"),
+        (["--device=cuda:99"], "--device: what this PyTorch"),
+        (["--device=meta"], "--device: what this PyTorch"),
+        (["--checkpoint-every=3"], "--checkpoint-every: needs --checkpoint"),
+        (["--overwrite"], "--overwrite: needs --checkpoint"),
+        (["--sample-every=0"], "--sample-every: a whole number of 1 or more, got 0"),
+        (["--evaluate-every=0"], "--evaluate-every: a whole number of 1 or more, got 0"),
+        (["--checkpoint-every=0", "--checkpoint=run.pt"], "--checkpoint-every: a whole number of 1 or more, got 0"),
+        (["--sample-tokens=-1"], "--sample-tokens: a whole number of 0 or more, got -1"),
+        (["--prompt="], "--prompt: at least one character"),
+        (["--weight-decay=-1"], "weight_decay: a finite number of 0 or more, got -1.0"),
+        (["--lr=nan"], "lr: a finite number of 0 or more, got nan"),
+        (["--checkpoint=."], "--checkpoint: a file, got the folder ."),
+    ],
+)
+def test_no_option_is_swallowed(text, capsys, arguments, message):
+    small = [option for option in SMALL if not any(option.startswith(a.split("=")[0] + "=") for a in arguments)]
+    assert main([text, *small, *arguments]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without CUDA")
+def test_cuda_that_is_not_there_is_refused_in_a_line(text, capsys, monkeypatch):
+    monkeypatch.delenv("LMCOURSE_DEVICE", raising=False)
+    assert main([text, *SMALL[:-1], "--device=cuda"]) == 1
+    monkeypatch.setenv("LMCOURSE_DEVICE", "cuda")
+    assert main([text, *SMALL[:-1]]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert "got 'cuda'" in first and "cannot use it here" in second
+
+
+def test_the_device_is_the_one_that_was_asked_for(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert shell._device("cuda:1") == torch.device("cuda:1") and shell._device("cuda") == torch.device("cuda:0")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert shell._device("cuda") == torch.device("cuda:1")
+    with pytest.raises(ValueError, match="--device: cuda under torchrun"):
+        shell._device("cuda:1")
+
+
+def test_a_checkpoint_is_not_overwritten_without_a_word(text, tmp_path, capsys):
+    path = tmp_path / "run.pt"
+    run = [text, *SMALL, "--steps=2", f"--checkpoint={path}"]
+    assert main(run) == 0
+    before = path.read_bytes()
+    assert main(run) == 1 and path.read_bytes() == before
+    assert "run.pt is there already; --resume goes on from it, --overwrite replaces it" in capsys.readouterr().err
+    assert main([*run, "--resume", "--overwrite"]) == 1
+    assert main([*run, "--overwrite", "--seed=5"]) == 0 and path.read_bytes() != before
+
+
+def test_what_is_changed_on_resume_is_applied_or_refused(text, tmp_path, capsys):
+    path = tmp_path / "run.pt"
+    assert main([text, *SMALL, "--steps=2", f"--checkpoint={path}"]) == 0
+    before, again = path.read_bytes(), [f"--checkpoint={path}", "--resume", "--device=cpu"]
+    changed = {
+        "--weight-decay=0": "0.1", "--vocab-size=300": "280", "--tokenizer=characters": "'bpe'", "--seed=3": "0",
+        "--batch-size=8": "4", "--d-model=32": "16", "--optimizer=adamw": "'muon'",
+    }  # fmt: skip
+    for option, was in changed.items():
+        assert main([*again, option]) == 1
+        assert f"{option.split('=')[0]}: {was}, with which" in capsys.readouterr().err
+    assert main([*again, "--steps=1"]) == 1 and path.read_bytes() == before
+    assert "--steps: 2 or more, which" in capsys.readouterr().err
+    assert main([*again]) == 0
+    assert "all 2 steps were done before" in capsys.readouterr().out
+    assert main([*again, "--steps=6", "--lr=0.5", "--warmup-steps=0", "--vocab-size=280", "--max-norm=0.3"]) == 0
+    out = capsys.readouterr().out
+    assert "lr 2.75e-01" in out and checkpoint_state(path)["extra"]["recipe"]["lr"] == 0.5
+
+
+def test_a_short_run_warms_up_for_a_tenth_of_it(text, capsys):
+    small = [option for option in SMALL if "warmup" not in option]
+    assert main([text, *small, "--steps=40", "--lr=0.01"]) == 0
+    rates = [float(rate) for rate in re.findall(r"lr (\S+)", capsys.readouterr().out)]
+    assert max(rates) == 0.01 == rates[2] and rates[2:] == sorted(rates[2:], reverse=True)  # of steps 1, 2, 4, 6, ...
+    assert rates[-2] < 2 * rates[-1]  # no jump at the end
+
+
+@pytest.mark.parametrize("words", ["", "The", "The quick brown fox jumps over the lazy dog."])
+@pytest.mark.parametrize("tokenizer", ["bpe", "characters"])
+def test_a_text_that_is_too_short_is_called_so(tmp_path, capsys, words, tokenizer):
+    path = tmp_path / "short.txt"
+    path.write_text(words, encoding="utf-8")
+    small = [option for option in SMALL if "context" not in option]
+    assert main([f"--corpus={path}", *small, f"--tokenizer={tokenizer}", "--context-length=64"]) == 1
+    assert "too short" in capsys.readouterr().err
+
+
+def test_output_that_is_not_utf8_gets_what_it_can_say(tmp_path, monkeypatch):
+    path, letters = tmp_path / "text.txt", "Ωλ→你👋 é\n"
+    path.write_text(letters * 400, encoding="utf-8")
+    output = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", output)
+    assert main([f"--corpus={path}", *SMALL, "--steps=4", "--tokenizer=characters", "--sample-every=1"]) == 0
+    output.seek(0)
+    assert "?" in output.read()
+
+
+def test_the_time_that_is_left_is_told(text, capsys):
+    assert main([text, *SMALL, "--steps=20"]) == 0
+    left = re.findall(r"  (\d+ s|\d+ min \d+ s) left", capsys.readouterr().out)
+    assert len(left) == 20 and left[-1] == "0 s"
+    assert [shell._duration(seconds) for seconds in (42.4, 200, 18_720)] == ["42 s", "3 min 20 s", "5 h 12 min"]
+
+
 def test_another_text_or_another_file_is_not_resumed(text, tmp_path, capsys):
-    path, other = tmp_path / "run.safetensors", tmp_path / "other.txt"
+    path, other = tmp_path / "run.pt", tmp_path / "other.txt"
     assert main([text, *SMALL, "--steps=2", f"--checkpoint={path}"]) == 0
     other.write_text(TEXT.replace("fox", "cat"), encoding="utf-8")
     assert main([f"--corpus={other}", "--resume", f"--checkpoint={path}", "--steps=4"]) == 1
@@ -131,7 +241,7 @@ def test_another_text_or_another_file_is_not_resumed(text, tmp_path, capsys):
     model = make_model(Recipe(), 280)
     save_checkpoint(path, model, make_optimizer(Recipe(), model), 0)
     assert main(["--resume", f"--checkpoint={path}"]) == 1
-    assert "was not written by this program" in capsys.readouterr().err
+    assert "does not keep its recipe" in capsys.readouterr().err
     with pytest.raises(ValueError, match="does not keep its recipe"):
         load_model(path)
 
@@ -172,6 +282,10 @@ def test_schedule_split_and_tokenizers():
         assert stored.encode(TEXT) == ids and stored.vocab_size == tokenizer.vocab_size
     with pytest.raises(ValueError, match="text: has 'x'"):
         AlphabetTokenizer("abc").encode("axe")
+    for wrong in ([-1], [0, 3], [-3, 1]):
+        with pytest.raises(ValueError, match="ids: 0 to 2, the alphabet's, got"):
+            AlphabetTokenizer("abc").decode(wrong)
+    assert AlphabetTokenizer("abc").decode(torch.tensor([2, 0])) == "ca" and AlphabetTokenizer("").decode([]) == ""
 
 
 def test_the_default_recipe_is_what_the_shell_takes():

@@ -9,6 +9,7 @@ import random
 from dataclasses import asdict
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 
@@ -156,6 +157,22 @@ def test_values_keep_what_they_are():
     assert FloatBits(math.nan, format="float32")._read()[1] == 0x7FC00000
     for x in (1e300, 5e-324, -1.5, 2.0**60, math.inf, 123456.789):
         assert exact_value(as_text(x)) == x
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 2**60 + 1, np.int64(2**60 + 1), Fraction(1, 10**400)])
+def test_whole_numbers_are_kept_however_large(number):
+    for overflow in OVERFLOWS:
+        widget = FloatBits(number, format="float16", overflow=overflow)
+        assert Fraction(widget.entered) == Fraction(int(number.numerator), int(number.denominator))
+        assert widget._read()[1] == FORMATS["float16"].encode(Fraction(widget.entered), overflow=overflow)
+        assert "stands for" in widget.summary() and widget.static_html()
+    with pytest.raises(ValueError, match="digits"):
+        FloatBits(10**5000)
+
+
+def test_an_encoder_is_asked_about_what_no_float_holds():
+    question = {"format": "float16", "n": str(10**400), "d": "1", "negative": False}
+    assert FloatBits(encode=encode_nearest_even).answer(question)["text"].startswith("✓")
 
 
 def test_a_format_of_your_own_joins_the_table():

@@ -111,7 +111,7 @@ def test_nothing_is_read_at_step_zero(tmp_path):
         ({"batch_size": 0}, ValueError, "batch_size is 0"),
         ({"batch_size": 10**9}, ValueError, "batch_size is 1000000000"),
         ({"context_length": 100}, ValueError, "it must be in 1 ... 99"),
-        ({"order": "sideways"}, ValueError, "order is 'sideways'"),
+        ({"order": "sideways"}, ValueError, "order: shuffled, sequential or random, got 'sideways'"),
         ({"view": "<b>"}, ValueError, "view is '<b>'"),
         ({"get_batch": 3}, TypeError, "get_batch is a int"),
         ({"seed": -1}, ValueError, "seed"),

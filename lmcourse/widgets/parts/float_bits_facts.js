@@ -54,6 +54,11 @@ export function digitRows(formats) {
       if (entered.kind === "finite") el.replaceChildren(digitTable(entered, rows, f.name, policy));
       else el.replaceChildren(h("p", { class: "lmc-muted" }, "Infinity and NaN have no digits to line up."));
     },
+    /** Light the column of one power of two; none for null. */
+    light(weight) {
+      for (const cell of el.querySelectorAll("[data-weight]"))
+        cell.classList.toggle("lmc-lit", Number(cell.dataset.weight) === weight && weight !== null);
+    },
   };
 }
 

@@ -39,7 +39,7 @@ function digitCells(digits, columns, { top, last, hidden }) {
   return columns.map((weight, i) => {
     const here = weight <= top && weight >= last;
     const look = weight === hidden ? "lmc-fb-hidden" : "lmc-fb-on";
-    return h("td", { class: here ? look : "lmc-fb-off" }, here ? digits[i] : "");
+    return h("td", { class: here ? look : "lmc-fb-off", "data-weight": weight }, here ? digits[i] : "");
   });
 }
 
@@ -70,7 +70,7 @@ export function digitTable(x, formats, chosen, policy) {
     "tr",
     { class: "lmc-fb-exact" },
     h("th", { scope: "row" }, "exact"),
-    [...exact.digits].map((digit) => h("td", {}, digit)),
+    [...exact.digits].map((digit, i) => h("td", { "data-weight": columns[i] }, digit)),
     h("td", {}, exact.more ? "goes on" : "ends"),
   );
   const rows = formats.map((f) => formatRow(f, x, columns, policy, f.name === chosen));

@@ -1,5 +1,6 @@
 // FloatBits' bits: one button each, in columns that never move. A format of up to 32 bits fills columns that all share,
 // so that bf16 is seen to be fp32 with its tail cut off; a longer one takes more rows. A click flips, a drag paints.
+import { help } from "../lib/controls.js";
 import { change, h } from "../lib/elements.js";
 import { roving } from "../lib/roving.js";
 import { width } from "../rules/floats.js";
@@ -7,6 +8,10 @@ import { fieldWords, partOf, worth } from "./float_bits_words.js";
 
 const GRID = { E: 8, M: 23 }; // columns of exponent and mantissa: float32's
 const NAMES = { S: "sign", E: "exponent", M: "mantissa" };
+const HELP = {
+  E: "The exponent says which power of two the number begins with: its bits, read as a whole number, minus the bias.",
+  M: "The mantissa holds the binary digits after the leading 1, which is not stored: it is always there.",
+};
 
 /** The fields of a format, each with its bits from the top down, and the columns that stay free before them. */
 export function fieldsOf(f) {
@@ -24,12 +29,14 @@ export function fieldsOf(f) {
 /** Does a format fit the columns of float32? */
 export const fitsGrid = (f) => f.exponent_bits <= GRID.E && f.mantissa_bits <= GRID.M;
 
+const nameOf = (letter) => (HELP[letter] ? help(NAMES[letter], HELP[letter]) : h("span", {}, NAMES[letter]));
+
 function fieldNode({ letter, bits, free }) {
   const cells = bits.map((at) =>
     h("button", { type: "button", class: `lmc-fb-bit lmc-fb-${letter}`, "data-at": at, tabindex: -1 }),
   );
   const meaning = h("span", { class: "lmc-fb-meaning", "data-part": letter });
-  const caption = bits.length ? [h("b", {}, letter), " ", h("span", {}, NAMES[letter]), " ", meaning] : [];
+  const caption = bits.length ? [h("b", {}, letter), " ", nameOf(letter), " ", meaning] : [];
   return h(
     "div",
     { class: `lmc-fb-group lmc-fb-group-${letter}`, style: `--free: ${free}` },
@@ -87,14 +94,21 @@ function paint(el, flip) {
 
 /**
  * The row of bits.
- * @param {{ flip: (at: number, on: boolean) => void, step: (direction: number) => void, say: (words: string) => void }}
- *   on  what a bit set, Page Up or Page Down, and a bit that gets the focus do
+ * @param {{ flip: (at: number, on: boolean) => void, step: (direction: number) => void, say: (words: string) => void,
+ *   light: (at: number | null) => void }} on
+ *   what a bit set, Page Up or Page Down, a bit that gets the focus, and one that is pointed at do
  */
 export function bitsRow(on) {
   const el = h("div", { class: "lmc-fb-bits", role: "group", "aria-label": "bits" });
   const rover = roving(el, ".lmc-fb-bit", { onfocus: (cell) => on.say(cell.getAttribute("aria-label")) });
   const flip = (cell, to) => on.flip(Number(cell.dataset.at), to);
+  const light = (event) => {
+    const cell = event.target.closest?.(".lmc-fb-bit");
+    on.light(cell ? Number(cell.dataset.at) : null);
+  };
   let laid = "";
+  for (const name of ["pointerover", "focusin"]) el.addEventListener(name, light);
+  for (const name of ["pointerleave", "focusout"]) el.addEventListener(name, () => on.light(null));
   paint(el, flip);
   el.addEventListener("keydown", (event) => {
     const cell = event.target.closest(".lmc-fb-bit");

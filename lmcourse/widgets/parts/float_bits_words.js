@@ -54,11 +54,17 @@ export function fieldWords(f, bits) {
 
 /** What one bit is worth, in words that follow its name. */
 export function worth(f, bits, at) {
-  const kind = kindOf(f, bits);
   if (at >= f.exponent_bits + f.mantissa_bits) return "";
   if (at >= f.mantissa_bits) return `, worth ${2 ** (at - f.mantissa_bits)} of the exponent field`;
-  if (kind === "inf" || kind === "nan") return "";
-  return `, worth 2${raised(scaleOf(f, bits) + at - f.mantissa_bits)}`;
+  const weight = weightOf(f, bits, at);
+  return weight === null ? "" : `, worth 2${raised(weight)}`;
+}
+
+/** The power of two that a bit of the mantissa stands for; null for any other bit, and where there is no number. */
+export function weightOf(f, bits, at) {
+  const kind = kindOf(f, bits);
+  if (at >= f.mantissa_bits || kind === "inf" || kind === "nan") return null;
+  return scaleOf(f, bits) + at - f.mantissa_bits;
 }
 
 export const partOf = (f, at) =>

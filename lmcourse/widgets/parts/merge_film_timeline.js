@@ -7,6 +7,7 @@ import { TIES } from "../rules/bpe.js";
 import { once, splitTies } from "../rules/film.js";
 
 const HEIGHT = 98;
+const REACH = 24; // pixels from the hand at which a finger takes it
 const PLOT = { left: 44, right: 12, top: 20, bottom: 62 };
 const ratio = (bytes, tokens) => (tokens ? bytes / tokens : 1);
 
@@ -128,15 +129,23 @@ export function timeline(go) {
       [run, total, trace, finished, width, at].concat(Object.values(reached)),
   );
   let scale = null,
+    handAt = 0,
     drawnWidth = 0;
   function scrub(event) {
     const box = svg.getBoundingClientRect();
     go(scale.stepAt(((event.clientX - box.left) / box.width) * drawnWidth));
   }
+  /** A finger drags the hand alone: elsewhere it swipes the page, and a tap is a click. */
+  function onHand(event) {
+    const box = svg.getBoundingClientRect();
+    return Math.abs(((event.clientX - box.left) / box.width) * drawnWidth - handAt) < REACH;
+  }
   svg.addEventListener("pointerdown", (event) => {
+    if (event.pointerType === "touch" && !onHand(event)) return;
     svg.setPointerCapture(event.pointerId);
     scrub(event);
   });
+  svg.addEventListener("click", scrub);
   svg.addEventListener("pointermove", (event) => {
     if (svg.hasPointerCapture(event.pointerId)) scrub(event);
   });
@@ -148,7 +157,8 @@ export function timeline(go) {
       scale = curves(view, width, differsAt);
       const here = training ? ratio(run.bytes, Math.max(1, run.tokensAt(position))) : scale.encoded(done);
       hand.show((training ? run.bytes : fresh.bytes.length) > 0);
-      hand.put(scale.x(position), scale.y(here), scale.right - 120, here);
+      handAt = scale.x(position);
+      hand.put(handAt, scale.y(here), scale.right - 120, here);
     },
   };
 }

@@ -1,0 +1,20 @@
+"""Losses in units that can be compared. Plain Python, so that it runs in a page, too."""
+
+import math
+
+
+def bits_per_byte(nats_per_token: float, num_tokens: int, num_bytes: int) -> float:
+    """A loss that can be compared between tokenizers: bits that the model needs for a byte of the text.
+
+    Args:
+        nats_per_token: the mean loss on the text.
+        num_tokens, num_bytes: how many tokens, and how many UTF-8 bytes, the text has.
+
+    Raises ValueError for counts that are not above 0.
+
+    >>> round(bits_per_byte(math.log(256), 100, 100), 6)  # every byte a token, all equally likely
+    8.0
+    """
+    if not (num_tokens > 0 and num_bytes > 0):
+        raise ValueError(f"num_tokens and num_bytes: above 0, got {num_tokens} and {num_bytes}")
+    return nats_per_token * num_tokens / num_bytes / math.log(2)

@@ -1,0 +1,135 @@
+"""Answers that people give to the exercises of notebook 04, and what the check says. Run: pytest tests/exercises"""
+
+import einops
+import pytest
+import torch
+
+from lmcourse import axes
+from lmcourse.exercises import topic
+from lmcourse.exercises.judging import judge
+
+
+def heads_unflattened(x, heads):
+    if x.shape[-1] % heads:
+        raise einops.EinopsError("does not divide")
+    return x.unflatten(-1, (heads, -1)).movedim(-2, 1)
+
+
+def heads_by_parts(x, heads):
+    return einops.rearrange(x, "... s (h d) -> ... h s d", h=heads)
+
+
+def patches_by_unfold(images, size):
+    if images.shape[-1] % size or images.shape[-2] % size:
+        raise einops.EinopsError("does not divide")
+    cut = images.unfold(2, size, size).unfold(3, size, size)  # batch channels down across rows columns
+    return cut.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
+
+
+def pool_by_where(x, mask):
+    total = torch.where(mask[..., None], x, torch.zeros_like(x)).sum(1)
+    return total / mask.sum(1, keepdim=True).clamp(min=1).to(x.dtype)
+
+
+def scores_scaled_before(q, k):
+    return (q / q.shape[-1] ** 0.25) @ (k / k.shape[-1] ** 0.25).transpose(-1, -2)
+
+
+def group_by_einops(x, pattern, **sizes):
+    return einops.rearrange(x, pattern, **sizes)
+
+
+RIGHT = {
+    "split_heads": [heads_unflattened, heads_by_parts],
+    "patchify": [patches_by_unfold],
+    "mean_pool": [pool_by_where],
+    "attention_scores": [scores_scaled_before],
+    "rearrange_group": [group_by_einops],
+}
+
+
+def heads_of_one_sentence(x, heads):
+    return axes.split_heads(x[:1], heads)
+
+
+def heads_cloned(x, heads):
+    return axes.split_heads(x, heads).contiguous()
+
+
+def heads_cut_off(x, heads):
+    return axes.split_heads(x[..., : x.shape[-1] // heads * heads], heads)
+
+
+def patches_cut_off(images, size):
+    height, width = (n // size * size for n in images.shape[2:])
+    return axes.patchify(images[..., :height, :width], size)
+
+
+def patches_of_one_channel(images, size):
+    return axes.patchify(images[:, :1], size)
+
+
+def patches_as_floats(images, size):
+    return axes.patchify(images.float(), size)
+
+
+def pool_largest_count(x, mask):
+    return (x * mask[..., None]).sum(1) / mask.sum(1).max().clamp(min=1)
+
+
+def pool_nan(x, mask):
+    return (x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+def pool_in_double(x, mask):
+    return axes.mean_pool(x.double(), mask)
+
+
+def pool_writes(x, mask):
+    x[~mask] = 0
+    return axes.mean_pool(x, mask)
+
+
+def scores_divided_by_all_heads(q, k):
+    return q @ k.mT / (q.shape[1] * q.shape[-1]) ** 0.5
+
+
+def scores_multiplied(q, k):
+    return q @ k.mT * q.shape[-1] ** 0.5
+
+
+def scores_of_float32(q, k):
+    return axes.attention_scores(q.float(), k.float())
+
+
+def group_sizes_all_given(x, pattern, **sizes):
+    left = pattern.split("->")[0].split()
+    if "(" in left and left.index(")") - left.index("(") - 1 > len(sizes):
+        raise KeyError("a size is missing")
+    return axes.rearrange_group(x, pattern, **sizes)
+
+
+def group_never_first(x, pattern, **sizes):
+    right = pattern.split("->")[1].split()
+    out = axes.rearrange_group(x, pattern, **sizes)
+    return out.reshape(-1) if right[0] == "(" else out
+
+
+WRONG = {
+    "split_heads": [heads_of_one_sentence, heads_cloned, heads_cut_off],
+    "patchify": [patches_cut_off, patches_of_one_channel, patches_as_floats],
+    "mean_pool": [pool_largest_count, pool_nan, pool_in_double, pool_writes],
+    "attention_scores": [scores_divided_by_all_heads, scores_multiplied, scores_of_float32],
+    "rearrange_group": [group_sizes_all_given, group_never_first],
+}
+
+
+@pytest.mark.parametrize(("name", "answer"), [(name, answer) for name in RIGHT for answer in RIGHT[name]])
+def test_right_answers_are_taken(name, answer):
+    assert judge(topic("axes").exercises[name], answer).state == "correct"
+
+
+@pytest.mark.parametrize(("name", "answer"), [(name, answer) for name in WRONG for answer in WRONG[name]])
+def test_wrong_answers_are_refused(name, answer):
+    outcome = judge(topic("axes").exercises[name], answer)
+    assert outcome.state == "wrong" and name in outcome.call and outcome.note

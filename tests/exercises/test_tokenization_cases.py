@@ -1,0 +1,284 @@
+"""Right and wrong ways to write the exercises of 01, as readers write them: tables of code, judged."""
+
+from collections import Counter, defaultdict
+from itertools import pairwise
+
+import pytest
+
+from lmcourse import tokenization as tk
+from lmcourse.exercises import topic
+from lmcourse.exercises.judging import judge
+
+GPT2 = tk.GPT2_PATTERN
+
+
+def wanting_ids(ids):
+    if not len(ids):
+        raise ValueError("no ids")
+
+
+# 1.1
+
+
+def ratio_sum(text, ids):
+    wanting_ids(ids)
+    return sum(len(char.encode()) for char in text) / sum(1 for _ in ids)
+
+
+def ratio_utf16(text, ids):
+    wanting_ids(ids)
+    return len(text.encode("utf-16-le")) / len(ids)
+
+
+def ratio_of_stripped(text, ids):
+    wanting_ids(ids)
+    return len(text.strip().encode()) / len(ids)
+
+
+def ratio_infinite(text, ids):
+    return len(text.encode()) / len(ids) if len(ids) else float("inf")
+
+
+# 1.2
+
+
+def pairs_default(ids):
+    counts = defaultdict(int)
+    for i in range(1, len(ids)):
+        counts[ids[i - 1], ids[i]] += 1
+    return counts
+
+
+_KEPT: dict = {}
+
+
+def pairs_kept_between_calls(ids):
+    for pair in pairwise(ids):
+        _KEPT[pair] = _KEPT.get(pair, 0) + 1
+    return dict(_KEPT)
+
+
+def pairs_by_count(ids):
+    return dict(Counter(pairwise(ids)).most_common())
+
+
+def pairs_as_lists(ids):
+    return [(list(pair), n) for pair, n in Counter(pairwise(ids)).items()]
+
+
+def pairs_of_lists_only(ids):
+    return dict(Counter(pairwise(ids + [])))
+
+
+# 1.3
+
+
+def merge_generator(ids, pair, new_id):
+    def walk():
+        left = iter(ids)
+        for a in left:
+            while True:
+                b = next(left, None)
+                if (a, b) == pair:
+                    yield new_id
+                    break
+                yield a
+                if b is None:
+                    return
+                a = b
+
+    return list(walk())
+
+
+def merge_where_listed(ids, pair, new_id):
+    hits, i = [], 0
+    while i + 1 < len(ids):
+        hit = (ids[i], ids[i + 1]) == tuple(pair)
+        hits += [i] if hit else []
+        i += 1 + hit
+    skipped = {i + 1 for i in hits}
+    return [new_id if i in hits else x for i, x in enumerate(ids) if i not in skipped]
+
+
+def merge_lost_tail(ids, pair, new_id):
+    merged, i = [], 0
+    while i < len(ids):
+        if tuple(ids[i : i + 2]) == pair:
+            merged.append(new_id)
+            i += 3
+        else:
+            merged.append(ids[i])
+            i += 1
+    return merged
+
+
+def merge_yields(ids, pair, new_id):
+    yield from tk.merge_pair(ids, pair, new_id)
+
+
+def merge_by_first_only(ids, pair, new_id):
+    merged, i = [], 0
+    while i < len(ids):
+        hit = ids[i] == pair[0] and i + 1 < len(ids)
+        merged.append(new_id if hit else ids[i])
+        i += 1 + hit
+    return merged
+
+
+def merge_endless(ids, pair, new_id):
+    i = 0
+    while i < len(ids):
+        if tuple(ids[i : i + 2]) != pair:
+            i += 1
+    return ids
+
+
+# 1.4
+
+
+def trained(source, vocab_size, special_tokens=(), *, pattern=GPT2, tie="greatest", **change):
+    """A right answer, and what may be changed in it."""
+    if change.get("checks", True):
+        tk.check_training(vocab_size, special_tokens, tie)
+    words = change.get("words", tk.count_pretokens(source, special_tokens, pattern=pattern))
+    parts = {word: [bytes([b]) for b in word.encode()] for word in words}
+    ids = {bytes([i]): i for i in range(256)}
+    merges = []
+    for _ in range(vocab_size - 256 - len(special_tokens)):
+        counts = Counter()
+        for word, tokens in parts.items():
+            for pair in pairwise(tokens):
+                counts[ids[pair[0]], ids[pair[1]]] += words[word]
+        if not counts:
+            break
+        vocab = {i: token for token, i in ids.items()}
+        left, right = change.get("best", tk.best_pair)(counts, vocab, tie)
+        pair = vocab[left], vocab[right]
+        merges.append(pair)
+        ids[pair[0] + pair[1]] = len(ids)
+        parts = {word: tk.merge_pair(tokens, pair, pair[0] + pair[1]) for word, tokens in parts.items()}
+    vocab = {i: token for token, i in ids.items()}
+    for token in change.get("ends", special_tokens):
+        vocab[len(vocab)] = token.encode()
+    return vocab, merges
+
+
+def train_on_bytes(source, vocab_size, special_tokens=(), *, pattern=GPT2, tie="greatest"):
+    return trained(source, vocab_size, special_tokens, pattern=pattern, tie=tie)
+
+
+def train_unchecked(source, vocab_size, special_tokens=(), *, pattern=GPT2, tie="greatest"):
+    return trained(source, vocab_size, special_tokens, pattern=pattern, tie=tie, checks=False)
+
+
+def train_smallest_of_bytes(source, vocab_size, special_tokens=(), *, pattern=GPT2, tie="greatest"):
+    def least(counts, vocab, tie):
+        most = max(counts.values())
+        return min((p for p in counts if counts[p] == most), key=lambda p: (vocab[p[0]], vocab[p[1]]))
+
+    best = least if tie == "smallest" else tk.best_pair
+    return trained(source, vocab_size, special_tokens, pattern=pattern, tie=tie, best=best)
+
+
+def train_specials_reversed(source, vocab_size, special_tokens=(), *, pattern=GPT2, tie="greatest"):
+    ends = list(special_tokens)[::-1]
+    return trained(source, vocab_size, special_tokens, pattern=pattern, tie=tie, ends=ends)
+
+
+def train_on_a_text_only(source, vocab_size, special_tokens=(), *, pattern=GPT2, tie="greatest"):
+    pieces = tk.pretokenize(source if isinstance(source, str) else "", pattern)
+    return trained(source, vocab_size, special_tokens, pattern=pattern, tie=tie, words=Counter(pieces))
+
+
+# 1.5
+
+
+def ids_of(merges):
+    return {bytes([i]): i for i in range(256)} | {a + b: 256 + rank for rank, (a, b) in enumerate(merges)}
+
+
+def encode_recursive(text, merges, *, pattern=GPT2):
+    ids, ranks = ids_of(merges), {pair: rank for rank, pair in enumerate(merges)}
+
+    def merged(parts):
+        best = min(pairwise(parts), key=lambda pair: ranks.get(pair, len(ranks)), default=None)
+        if best not in ranks:
+            return parts
+        return merged(tk.merge_pair(parts, best, b"".join(best)))
+
+    pieces = tk.pretokenize(text, pattern)
+    return [ids[part] for piece in pieces for part in merged([bytes([b]) for b in piece.encode()])]
+
+
+def encode_last_learned(text, merges, *, pattern=GPT2):
+    ids, out = ids_of(merges), []
+    for piece in tk.pretokenize(text, pattern):
+        parts = [bytes([b]) for b in piece.encode()]
+        for pair in reversed(merges):
+            parts = tk.merge_pair(parts, pair, b"".join(pair))
+        out += [ids[part] for part in parts]
+    return out
+
+
+def encode_one_pass_of_ranks(text, merges, *, pattern=GPT2):
+    """Merges once, all occurrences of the best pair, and stops."""
+    ids, out = ids_of(merges), []
+    for piece in tk.pretokenize(text, pattern):
+        parts = [bytes([b]) for b in piece.encode()]
+        best = next((pair for pair in merges if pair in set(pairwise(parts))), None)
+        out += [ids[part] for part in (tk.merge_pair(parts, best, b"".join(best)) if best else parts)]
+    return out
+
+
+def encode_own_pattern(text, merges, *, pattern=GPT2):
+    return tk.encode(text, merges)
+
+
+def encode_bytes(text, merges, *, pattern=GPT2):
+    ids = ids_of(merges)
+    return [piece.encode() for piece in map(tk.ByteTokenizer().decode, [[i] for i in tk.encode(text, merges)])] or [
+        *ids
+    ][:0]
+
+
+RIGHT = [
+    ("compression_ratio", ratio_sum),
+    ("count_pairs", pairs_default),
+    ("merge_pair", merge_generator),
+    ("merge_pair", merge_where_listed),
+    ("train_bpe", train_on_bytes),
+    ("train_bpe", tk.train_bpe),
+    ("encode", encode_recursive),
+]
+WRONG = [
+    ("compression_ratio", ratio_utf16),
+    ("compression_ratio", ratio_of_stripped),
+    ("compression_ratio", ratio_infinite),
+    ("count_pairs", pairs_kept_between_calls),
+    ("count_pairs", pairs_by_count),
+    ("count_pairs", pairs_as_lists),
+    ("count_pairs", pairs_of_lists_only),
+    ("merge_pair", merge_lost_tail),
+    ("merge_pair", merge_yields),
+    ("merge_pair", merge_by_first_only),
+    ("merge_pair", merge_endless),
+    ("train_bpe", train_unchecked),
+    ("train_bpe", train_smallest_of_bytes),
+    ("train_bpe", train_specials_reversed),
+    ("train_bpe", train_on_a_text_only),
+    ("encode", encode_last_learned),
+    ("encode", encode_one_pass_of_ranks),
+    ("encode", encode_own_pattern),
+    ("encode", encode_bytes),
+]
+
+
+@pytest.mark.parametrize(("exercise", "right"), RIGHT, ids=lambda value: getattr(value, "__name__", value))
+def test_right_code_is_taken(exercise, right):
+    outcome = judge(topic("tokenization").exercises[exercise], right)
+    assert outcome.state == "correct", outcome
+
+
+@pytest.mark.parametrize(("exercise", "wrong"), WRONG, ids=lambda value: getattr(value, "__name__", value))
+def test_wrong_code_is_refused(exercise, wrong):
+    assert judge(topic("tokenization").exercises[exercise], wrong).state == "wrong"

@@ -1,0 +1,217 @@
+"""Answers to the exercises of 09 that are judged as they deserve. Run: pytest tests/exercises/test_training_cases.py
+
+Right ones in other styles than the reference's; wrong ones of the kinds that readers write; guesses in several forms.
+"""
+
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lmcourse import training
+from lmcourse.exercises import judging, progress, topic
+from lmcourse.model import cross_entropy
+from lmcourse.optimizers import clip_grad_norm_
+
+TOPIC = topic("training")
+
+
+# Right
+
+
+def entropy_of_pytorch(logits, targets):
+    return nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
+
+
+def entropy_by_position(logits, targets):
+    losses = []
+    for row, target in zip(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1)):
+        row = row - row.max()
+        losses.append(torch.log(torch.exp(row).sum()) - row[target])
+    return sum(losses) / len(losses)
+
+
+def entropy_one_hot(logits, targets):
+    hot = nn.functional.one_hot(targets, logits.shape[-1])
+    return (logits.logsumexp(-1) - (hot * logits).sum(-1)).mean()
+
+
+def bits_with_log2(nats_per_token, num_tokens, num_bytes):
+    if min(num_tokens, num_bytes) <= 0:
+        raise ValueError
+    return np.float64(num_tokens * nats_per_token / (math.log(2) * num_bytes))
+
+
+def step_by_parameter(model, optimizer, x, y, max_norm=1.0):
+    for parameter in model.parameters():
+        parameter.grad = None
+    loss = cross_entropy(model(x), y)
+    loss.backward()
+    norm = math.sqrt(sum(parameter.grad.square().sum().item() for parameter in model.parameters()))
+    for parameter in model.parameters():
+        parameter.grad *= min(1.0, max_norm / norm)
+    optimizer.step()
+    return loss.detach().item()
+
+
+def resume_data_first(path, model, optimizer, sampler):
+    state = training.checkpoint_state(path)
+    for name in ("data", "rng"):
+        if state.get(name) is None:
+            raise ValueError(f"{name} is missing in {path}")
+    sampler.load_state_dict(state["data"])
+    training.load_checkpoint(path, model, optimizer)
+    training.set_rng_state(state["rng"])
+    return state["step"]
+
+
+def nucleus_in_a_loop(logits, top_p, *, generator=None):
+    if top_p <= 0 or top_p > 1:
+        raise ValueError("top_p: more than 0 and at most 1")
+    shares, kept, total = torch.softmax(logits.double(), 0), [], 0.0
+    for token in sorted(range(len(shares)), key=lambda token: -shares[token].item()):
+        if total >= top_p:
+            break
+        kept.append(token)
+        total += shares[token].item()
+    return kept[torch.multinomial(shares[kept], 1, generator=generator)]
+
+
+RIGHT = {
+    "cross_entropy": [entropy_of_pytorch, entropy_by_position, entropy_one_hot],
+    "bits_per_byte": [bits_with_log2],
+    "train_step": [step_by_parameter],
+    "resume": [resume_data_first],
+    "sample_top_p": [nucleus_in_a_loop],
+}
+
+
+@pytest.mark.parametrize(("name", "code"), [(name, code) for name, codes in RIGHT.items() for code in codes])
+def test_right_answers_in_another_style_are_taken(name, code):
+    outcome = judging.judge(TOPIC.exercises[name], code)
+    assert outcome.state == "correct", outcome
+
+
+# Wrong
+
+
+def entropy_of_clamped_logits(logits, targets):
+    z = logits.clamp(-80, 80)
+    return (z.exp().sum(-1).log() - z.gather(-1, targets[..., None])[..., 0]).mean()
+
+
+def entropy_with_a_little_more(logits, targets):
+    shares = logits.softmax(-1).gather(-1, targets[..., None])
+    return -(shares + 1e-9).log().mean()
+
+
+def entropy_of_the_first_window(logits, targets):
+    return cross_entropy(logits[:1], targets[:1])
+
+
+def bits_of_any_number_of_tokens(nats_per_token, num_tokens, num_bytes):
+    if num_bytes <= 0:
+        raise ValueError
+    return nats_per_token * num_tokens / num_bytes / math.log(2)
+
+
+def bits_rounded(nats_per_token, num_tokens, num_bytes):
+    if min(num_tokens, num_bytes) <= 0:
+        raise ValueError
+    return round(nats_per_token * num_tokens / num_bytes / math.log(2), 3)
+
+
+def step_with_its_own_norm(model, optimizer, x, y, max_norm=1.0):
+    optimizer.zero_grad()
+    loss = cross_entropy(model(x), y)
+    loss.backward()
+    clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
+
+
+def step_clipped_by_value(model, optimizer, x, y, max_norm=1.0):
+    optimizer.zero_grad()
+    loss = cross_entropy(model(x), y)
+    loss.backward()
+    nn.utils.clip_grad_value_(model.parameters(), max_norm)
+    optimizer.step()
+    return loss.item()
+
+
+def resume_without_refusing_rng(path, model, optimizer, sampler):
+    state = training.checkpoint_state(path)
+    if "data" not in state:
+        raise ValueError("no data")
+    step = training.load_checkpoint(path, model, optimizer)
+    sampler.load_state_dict(state["data"])
+    if "rng" in state:
+        training.set_rng_state(state["rng"])
+    return step
+
+
+def resume_with_a_key_error(path, model, optimizer, sampler):
+    state = training.checkpoint_state(path)
+    sampler.load_state_dict(state["data"])
+    training.set_rng_state(state["rng"])
+    return training.load_checkpoint(path, model, optimizer)
+
+
+def resume_seeded(path, model, optimizer, sampler):
+    state = training.checkpoint_state(path)
+    if not {"data", "rng"} <= state.keys():
+        raise ValueError
+    step = training.load_checkpoint(path, model, optimizer)
+    sampler.load_state_dict(state["data"])
+    torch.manual_seed(step)
+    random.seed(step)
+    return step
+
+
+def nucleus_that_takes_the_seed_once(logits, top_p, *, generator=None):
+    generator = torch.Generator().manual_seed(0)
+    return training.sample_top_p(logits, top_p, generator=generator)
+
+
+def nucleus_without_the_last(logits, top_p, *, generator=None):
+    if not 0 < top_p <= 1:
+        raise ValueError
+    shares, order = logits.double().softmax(-1).sort(descending=True)
+    count = max(1, int((shares.cumsum(0) < top_p).sum()))
+    return int(order[torch.multinomial(shares[:count], 1, generator=generator)])
+
+
+WRONG = {
+    "cross_entropy": [entropy_of_clamped_logits, entropy_with_a_little_more, entropy_of_the_first_window],
+    "bits_per_byte": [bits_of_any_number_of_tokens, bits_rounded],
+    "train_step": [step_with_its_own_norm, step_clipped_by_value],
+    "resume": [resume_without_refusing_rng, resume_with_a_key_error, resume_seeded],
+    "sample_top_p": [nucleus_that_takes_the_seed_once, nucleus_without_the_last],
+}
+
+
+@pytest.mark.parametrize(("name", "code"), [(name, code) for name, codes in WRONG.items() for code in codes])
+def test_wrong_answers_are_refused_with_a_counterexample(name, code):
+    outcome = judging.judge(TOPIC.exercises[name], code)
+    assert outcome.state == "wrong" and outcome.call and outcome.note
+
+
+# Guesses
+
+
+@pytest.mark.parametrize(
+    ("key", "guess", "state"),
+    [
+        ("perplexity", "1,024", "correct"), ("perplexity", np.float32(1030), "correct"), ("perplexity", 10, "wrong"),
+        ("left_out", " rng ", "correct"), ("left_out", "Optimizer", "wrong"), ("gallery", "cebda", "correct"),
+        ("gallery", "C E B D A", "correct"), ("gallery", "ABCDE", "wrong"), ("cache", "119", "correct"),
+        ("cache", torch.tensor(119), "correct"), ("cache", 120, "wrong"), ("cache", 6950.0, "wrong"),
+    ],
+)  # fmt: skip
+def test_guesses_in_several_forms(key, guess, state, tmp_path, monkeypatch):
+    monkeypatch.setenv("LMCOURSE_DATA", str(tmp_path))
+    TOPIC.predict(key, guess)
+    assert progress.load() == {f"training.predict.{key}": state}
