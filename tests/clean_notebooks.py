@@ -1,6 +1,7 @@
 """Clean executed notebooks for committing: `python tests/clean_notebooks.py [FILE ...]` (default: all of notebooks/).
 
-Outputs and cell ids are kept. Widget state, widget views, times of execution and what an editor leaves behind go;
+Outputs and cell ids are kept, and what JupyterLab writes when it saves a notebook: one that was only looked at is not
+changed. Widget state, widget views, times of execution and what an editor leaves behind go;
 execution counts are numbered 1, 2, 3 …; so a notebook that is executed again and cleaned again is the same file.
 """
 
@@ -15,10 +16,13 @@ KEPT_CELL_METADATA = {"tags", "jupyter", "slideshow"}
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {
-        "name": "python",
+        "codemirror_mode": {"name": "ipython", "version": 3},
         "file_extension": ".py",
         "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
         "pygments_lexer": "ipython3",
+        "version": "3.11.7",
     },
 }
 
@@ -33,6 +37,8 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if cell.cell_type != "code":
             cell.pop("attachments", None)
             continue
+        if cell.metadata.get("jupyter", {}).get("outputs_hidden"):
+            cell.metadata["collapsed"] = True
         if cell.execution_count is not None:
             count += 1
             cell.execution_count = count
