@@ -311,7 +311,6 @@ function render({ model, el }) {
     },
   });
   const rate = rateScale({
-    scene,
     set: (lr) => set({ options: withOption(model.get("options"), model.get("selected"), { key: "lr" }, lr) }),
   });
   const player = stepper({ label: "Step", every: 90, go: (step) => set({ step }) });
@@ -332,7 +331,7 @@ function render({ model, el }) {
     const now = scene();
     map.draw(W, now);
     panels.draw(now, W);
-    rate.draw();
+    rate.draw(now);
     more.set(now);
     selected.set(now.selected);
     player.set(now.step, now.settings.steps + 1);

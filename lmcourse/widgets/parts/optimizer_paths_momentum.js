@@ -127,7 +127,7 @@ export function momentumPanel({ scene, put, knobs }) {
       const place = [scales.x(Math.min(lr, scales.most)), scales.y(momentum)];
       dot.at(place, Number(lr.toPrecision(3)), `learning rate ${short(lr)}, momentum ${short(momentum)}`);
       change(svg, { "data-lr": String(lr) });
-      knobs.draw();
+      knobs.draw(now);
     },
   };
 }
