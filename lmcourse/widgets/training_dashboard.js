@@ -290,9 +290,10 @@ function render({ model, el }) {
   const chooser = chooserOf(scene, move);
   const controls = controlsOf({ scene, kernel, complain });
   const panels = panelsOf(model, { move, choose, askForBatch });
-  view.stage.append(tiles.el, ...curves.els);
-  view.controls.append(chooser.el, ...controls.main);
+  view.stage.append(tiles.el, ...curves.els, chooser.el);
+  view.controls.append(...controls.main);
   view.more(...chooser.rest, ...controls.rest);
+  if (!kernel.hasKernel) chooser.el.append(view.root.querySelector(".lmc-more-button"));
   view.below.append(panels.el);
   view.root.addEventListener("keydown", keysOf(scene, choose, controls.pause));
 
