@@ -116,6 +116,19 @@ def test_the_oracle_waits_for_a_prediction_and_names_the_pair(kernel_free):
         assert watched.wrong == []
 
 
+def test_a_lane_can_be_added_wherever_one_is_looked_at(kernel_free):
+    watched = kernel_free(StrideView(t=torch.arange(24).view(6, 4), mode="view", new_shape=(3, 8)), still=True)
+    page = watched.page
+    page.locator(".lmc-more-button").click()
+    type_operation(page, "t[:, 1]")
+    assert page.locator(".sv-name").all_inner_texts() == ["t", "t[:, 1]"]
+    assert page.locator(".sv-oracle").inner_text().startswith("t[:, 1].view(3, 8)")
+    page.get_by_role("tab", name="Look").click()
+    assert page.locator(".lmc-more-button").is_hidden() and page.locator(".lmc-more").is_hidden()
+    type_operation(page, "t.T")
+    assert page.locator(".sv-name").count() == 3 and watched.wrong == []
+
+
 def test_a_walk_counts_cache_lines(kernel_free):
     watched = kernel_free(StrideView(t=torch.arange(32.0).view(4, 8), mode="walk"), still=True)
     page = watched.page
