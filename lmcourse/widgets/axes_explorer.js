@@ -44,6 +44,7 @@ function startOf(preset) {
     axis: preset.axis ?? "",
     iteration: -1,
     verdict: {},
+    made: {},
   };
 }
 
@@ -66,7 +67,7 @@ class Explorer {
     this.grids = h("div", { class: "lmc-ax-grids" });
     this.facts = h("dl", { class: "lmc-ax-facts" });
     this.kernel = asker(model, {
-      answered: (answer) => put(model, { verdict: answer }),
+      answered: ({ made, ...verdict }) => put(model, { verdict, made }),
       failed: (message) => view.say(message, "bad"),
     });
   }

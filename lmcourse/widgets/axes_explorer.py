@@ -112,6 +112,7 @@ class AxesExplorer(CourseWidget):
     axis = traitlets.Unicode("").tag(sync=True)  # elements are tinted by their place along it
     iteration = traitlets.Int(-1).tag(sync=True)  # where the loop nest stands
     verdict = traitlets.Dict().tag(sync=True)  # the kernel's last answer
+    made = traitlets.Dict().tag(sync=True)  # what the reader's function made of these tensors and sizes
     presets = traitlets.List().tag(sync=True)
     panel = traitlets.Unicode("nest").tag(sync=True)  # the tab below: nest, sizes or facts
 
@@ -151,7 +152,9 @@ class AxesExplorer(CourseWidget):
         if shapes is not None:
             question = {"operation": self.operation, "reduction": reduction, "pattern": pattern}
             question |= {"shapes": shapes, "sizes": told}
-            self.verdict = self.answer({"text": json.dumps(question, ensure_ascii=False, separators=(",", ":"))})
+            reply = self.answer({"text": json.dumps(question, ensure_ascii=False, separators=(",", ":"))})
+            self.made = reply.pop("made")
+            self.verdict = reply
 
     @classmethod
     def attention(cls, kind: str = "multi_head", **sizes: int) -> "AxesExplorer":
@@ -181,7 +184,7 @@ class AxesExplorer(CourseWidget):
             tensors = [torch.arange(float(math.prod(shape))).reshape(shape) for shape in shapes]
         else:
             raise ValueError(f"shapes must hold at most {CHECK_LIMIT:,} elements, got {shapes}")
-        reply = {"question": question["text"], "message": None, "check": None}
+        reply = {"question": question["text"], "message": None, "check": None, "made": {}}
         try:
             theirs = axes.run(
                 asked["operation"], asked["pattern"], tensors, asked["sizes"], reduction=asked["reduction"]
@@ -189,7 +192,7 @@ class AxesExplorer(CourseWidget):
         except Exception as error:
             return reply | {"message": axes.reason(error)}
         if self._check is not None:
-            reply["check"] = _compared(self._check, tensors, asked["sizes"], theirs)
+            reply["check"], reply["made"] = _tried(self._check, tensors, asked["sizes"], theirs)
         return reply
 
     def _given(self) -> tuple[list[list[int]] | None, dict[str, int]]:
@@ -302,31 +305,37 @@ def _jsonable(value):
     return value if math.isfinite(value) else str(value)
 
 
-def _compared(check: Callable, tensors: list[torch.Tensor], sizes: dict, theirs: torch.Tensor) -> dict:
-    """Run the reader's function on the same tensors; say in words where it leaves einops' result."""
+def _tried(check: Callable, tensors: list[torch.Tensor], sizes: dict, theirs: torch.Tensor) -> tuple[dict, dict]:
+    """Run the reader's function on the same tensors: where it leaves einops' result, in words, and what it made.
+
+    What it made does not depend on the pattern: the page compares it with any other pattern by itself.
+    """
     wanted = inspect.signature(check).parameters
     sizes = {axis: size for axis, size in sizes.items() if axis in wanted}
     name = getattr(check, "__name__", "your function")
     if any(tensor.device.type == "meta" for tensor in tensors):
-        return {"name": name, "wrong": 0, "places": [], "words": "give it tensors with values to compare"}
+        return {"name": name, "wrong": 0, "places": [], "words": "give it tensors with values to compare"}, {}
     try:
         ours = check(*(tensor.clone() for tensor in tensors), **sizes)
     except Exception as error:
-        return {"name": name, "wrong": -1, "places": [], "words": f"raises {type(error).__name__}: {error}"}
+        return {"name": name, "wrong": -1, "places": [], "words": f"raises {type(error).__name__}: {error}"}, {}
     if not isinstance(ours, torch.Tensor):
         words = f"gives {type(ours).__name__}, einops {tuple(theirs.shape)}"
-        return {"name": name, "wrong": -1, "places": [], "words": words}
-    # What the function made does not depend on the pattern: the page compares it with any other by itself.
-    made = {"shapes": [list(tensor.shape) for tensor in tensors], "sizes": sizes, "shape": list(ours.shape)}
-    made["values"] = [_jsonable(v) for v in ours.flatten().tolist()] if ours.numel() <= VALUES_LIMIT else None
+        return {"name": name, "wrong": -1, "places": [], "words": words}, {}
+    made = {"name": name, "sizes": sizes, "shapes": [list(tensor.shape) for tensor in tensors]}
+    made |= {"shape": list(ours.shape), "values": [_jsonable(value) for value in ours.flatten().tolist()]}
+    return {"name": name} | _compared(ours, theirs), made if ours.numel() <= VALUES_LIMIT else {}
+
+
+def _compared(ours: torch.Tensor, theirs: torch.Tensor) -> dict:
+    """Where two tensors differ: how often, at which flat places, and in words."""
     if ours.shape != theirs.shape:
-        words = f"gives {tuple(ours.shape)}, einops {tuple(theirs.shape)}"
-        return {"name": name, "wrong": -1, "places": [], "words": words} | made
+        return {"wrong": -1, "places": [], "words": f"gives {tuple(ours.shape)}, einops {tuple(theirs.shape)}"}
     differs = ~torch.isclose(ours.double(), theirs.double(), rtol=1e-5, atol=1e-7, equal_nan=True).flatten()
     places = differs.nonzero().flatten().tolist()
     if not places:
-        return {"name": name, "wrong": 0, "places": [], "words": "every element equals einops'"} | made
+        return {"wrong": 0, "places": [], "words": "every element equals einops'"}
     first = [int(i) for i in np.unravel_index(places[0], tuple(theirs.shape))]
     mine, right = ours.flatten()[places[0]].item(), theirs.flatten()[places[0]].item()
     words = f"{len(places)} of {theirs.numel()} elements differ, first out{first}: yours {mine:g}, einops {right:g}"
-    return {"name": name, "wrong": len(places), "places": places[:2000], "words": words} | made
+    return {"wrong": len(places), "places": places[:2000], "words": words}

@@ -76,6 +76,19 @@ def test_a_shade_is_the_share_of_a_cell_that_was_seen(kernel_free):
     assert min(page.evaluate(shares)) >= 95
 
 
+@pytest.mark.parametrize("width", [1100, 390])
+def test_no_view_changes_its_height_from_step_to_step(width, kernel_free):
+    page = kernel_free(PageMap.example(), width=width, still=True).page
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        heights = []
+        for name in ("first step", "step forward", "step forward", "last step"):
+            page.get_by_label(name).click()
+            page.wait_for_timeout(40)
+            heights.append(page.evaluate("Math.round(document.querySelector('.lmc').getBoundingClientRect().height)"))
+        assert len(set(heights)) == 1, (tab.inner_text(), heights)
+
+
 def test_the_mask_shows_a_window_that_crosses_the_end_of_a_document(kernel_free):
     tokens = np.ones(20_000, dtype=np.uint16)
     tokens[[300, 9_000]] = 0

@@ -187,3 +187,25 @@ def test_a_link_from_a_notebook_opens_on_a_page_of_the_book(in_lab, kernel_free)
     assert watched.page.locator(".lmc-note").inner_text() == "This is the state that the link holds."
     assert [lane["name"] for lane in watched.page.evaluate(STATE)["lanes"]] == ["t", "t.T"]
     assert watched.wrong == []
+
+
+@pytest.mark.parametrize("name", ["PageMap", "AxesExplorer", "Roofline"])
+def test_more_and_tabs_are_remembered(name, kernel_free):
+    watched = kernel_free(example(name), still=True)
+    page = watched.page
+    assert page.locator(".lmc-more").is_hidden()
+    page.get_by_role("button", name="More", exact=True).click()
+    tabs = page.locator(".lmc [role=tab]:visible")
+    if tabs.count():
+        tabs.last.click()
+    line, link = shared(page)
+    assert ".at(more=True)" in line
+    page.goto(page.url.partition("#")[0] + link[link.index("#") :])
+    page.reload()
+    page.wait_for_selector(".lmc-note:has-text('This is the state that the link holds')")
+    assert page.locator(".lmc-more").is_visible()
+    if tabs.count():
+        assert tabs.last.get_attribute("aria-selected") == "true"
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_timeout(100)
+    assert page.locator(".lmc-more").is_hidden() and watched.wrong == []

@@ -4,6 +4,7 @@ StrideView by hand: aliases light up both ways, a typed operation adds a lane, t
 themselves; without a kernel, and with one that confirms what the page says.
 """
 
+import pytest
 import torch
 
 from lmcourse.widgets import StrideView
@@ -115,6 +116,19 @@ def test_the_oracle_waits_for_a_prediction_and_names_the_pair(kernel_free):
         assert watched.wrong == []
 
 
+def test_a_lane_can_be_added_wherever_one_is_looked_at(kernel_free):
+    watched = kernel_free(StrideView(t=torch.arange(24).view(6, 4), mode="view", new_shape=(3, 8)), still=True)
+    page = watched.page
+    page.locator(".lmc-more-button").click()
+    type_operation(page, "t[:, 1]")
+    assert page.locator(".sv-name").all_inner_texts() == ["t", "t[:, 1]"]
+    assert page.locator(".sv-oracle").inner_text().startswith("t[:, 1].view(3, 8)")
+    page.get_by_role("tab", name="Look").click()
+    assert page.locator(".lmc-more-button").is_hidden() and page.locator(".lmc-more").is_hidden()
+    type_operation(page, "t.T")
+    assert page.locator(".sv-name").count() == 3 and watched.wrong == []
+
+
 def test_a_walk_counts_cache_lines(kernel_free):
     watched = kernel_free(StrideView(t=torch.arange(32.0).view(4, 8), mode="walk"), still=True)
     page = watched.page
@@ -139,6 +153,32 @@ def test_a_long_walk_keeps_its_heading_in_view(kernel_free):
     outer, head = (page.locator(f".sv-{name}").first.bounding_box() for name in ("scroll", "head"))
     assert outer["x"] <= head["x"] < outer["x"] + 20
     assert page.locator(".sv-here").first.is_visible() and watched.wrong == []
+
+
+@pytest.mark.parametrize("width", [1100, 390])
+def test_no_mode_changes_its_height_while_it_is_used(width, kernel_free):
+    t = torch.arange(24.0).view(4, 6)
+    widget = StrideView(t=t, operations=["t.T"], mode="walk", new_shape=(3, 8))
+    page = kernel_free(widget, width=width, still=True).page
+    tall = "Math.round(document.querySelector('.lmc').getBoundingClientRect().height)"
+
+    def use(act) -> int:
+        act()
+        page.wait_for_timeout(40)
+        return page.evaluate(tall)
+
+    heights = [page.evaluate(tall)] + [use(page.get_by_label(k).click) for k in ("step forward", "last step")]
+    assert len(set(heights)) == 1, heights
+    heights = [use(page.get_by_role("tab", name="Will .view() work?").click)]
+    for name in (1, 0):
+        heights += [use(page.locator(".sv-name").nth(name).click)]
+        heights += [use(page.get_by_role("button", name=f"I say: {what}").click) for what in ("a view", "an error")]
+    heights += [use(lambda text=text: page.get_by_label("new shape").fill(text)) for text in ("5, 5", "x", "", "24")]
+    assert len(set(heights)) == 1, heights
+    heights = [use(page.get_by_role("tab", name="Puzzles").click)]
+    for text in ("3, 4", "3, 4, 5", "x", "12"):
+        heights += [use(lambda text=text: page.get_by_label("sizes", exact=True).fill(text))]
+    assert len(set(heights)) == 1, heights
 
 
 def test_strides_are_arcs_over_the_strip(kernel_free):

@@ -205,7 +205,7 @@ test("lines break at cuts, and inside a pre-token only if it is longer than a li
     const found = lines([0, 1, 50, 52, 53, 90, 200], 0, width, 99);
     assert.equal(found[0].from, 0);
     assert.equal(found.at(-1).to, 200);
-    found.slice(1).forEach((line, k) => assert.equal(line.from, found[k].to));
+    for (const [k, line] of found.slice(1).entries()) assert.equal(line.from, found[k].to);
   }
 });
 

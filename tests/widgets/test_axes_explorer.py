@@ -53,6 +53,9 @@ def test_a_function_of_the_readers_is_compared_element_by_element():
     other = AxesExplorer("b t c -> b (t c)", x, check=lambda x: x)
     assert "gives (1, 2, 4), einops (1, 8)" in other.verdict["check"]["words"]
     assert torch.equal(x, torch.arange(8).reshape(1, 2, 4))
+    # what it made goes to the page, which compares it with any other pattern
+    assert right.made["values"] == [0, 1, 4, 5, 2, 3, 6, 7] and right.made["sizes"] == {"h": 2}
+    assert right.made["shapes"] == [[1, 2, 4]] and right.made["shape"] == [1, 2, 2, 2] and raises.made == {}
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset["name"])

@@ -23,6 +23,7 @@ export const STATE = [
   "axis",
   "iteration",
   "verdict",
+  "made",
   "panel",
 ];
 
@@ -166,11 +167,10 @@ export function shown(value) {
  * made of these tensors and sizes does not depend on the pattern, so the page compares it with any pattern by itself.
  */
 export function compared(now) {
-  const check = now.verdict?.check;
-  if (!check || !now.nest) return null;
-  const { name, shape, shapes, values, sizes } = check,
+  if (!now.nest) return null;
+  const { name, shape, shapes, values, sizes } = now.made ?? {},
     known = values && now.values.every((each) => each !== null || !now.bound);
-  if (!known) return now.verdict.question === questionOf(now) ? check : null;
+  if (!known) return now.verdict?.question === questionOf(now) ? now.verdict.check : null;
   const same =
     JSON.stringify(shapes) === JSON.stringify(now.nest.shapes) &&
     Object.entries(sizes).every(([axis, size]) => (now.nest.sizes[axis] ?? size) === size);

@@ -135,13 +135,9 @@ export function controlsOf(view) {
     oracle = oracleControls(view),
     puzzle = puzzleControls(view);
   const group = (modes, nodes) => h("div", { class: "sv-tools", "data-for": modes }, nodes);
-  const shown = [
-    group("look", typing),
-    group("walk", walk.shown),
-    group("view", oracle.shown),
-    group("puzzle", puzzle.shown),
-  ];
-  const folded = [group("walk", walk.folded), group("puzzle", puzzle.folded)];
+  const lane = group("look walk view", typing); // under the picture in Look, elsewhere behind More
+  const shown = [group("walk", walk.shown), group("view", oracle.shown), group("puzzle", puzzle.shown)];
+  const folded = [group("walk", walk.folded), group("puzzle", puzzle.folded), lane];
   const chosen = tabs({
     label: "what to do",
     options: MODES,
@@ -153,13 +149,16 @@ export function controlsOf(view) {
   });
   view.frame.stage.append(chosen.el, view.stageBody);
   view.frame.controls.append(...shown);
-  const more = view.frame.more(...folded);
+  const more = view.frame.more(...folded),
+    moreBox = lane.parentElement;
   return () => {
-    const { mode } = view.state;
+    const { mode } = view.state,
+      home = mode === "look" ? view.frame.controls : moreBox;
+    if (lane.parentElement !== home) home.prepend(lane);
     chosen.set(mode);
     chosen.el.hidden = !view.get("lanes").length;
     for (const node of [...shown, ...folded]) node.hidden = !node.dataset.for.split(" ").includes(mode);
-    more.hidden = folded.every((node) => node.hidden);
+    more.hidden = [...moreBox.children].every((node) => node.hidden);
     view.frame.root.dataset.mode = mode;
     for (const part of [walk, oracle, puzzle]) part.set();
   };
