@@ -248,12 +248,9 @@ function controlsOf(model, state, forget) {
 
 /** Bring the controls in line with the state, and show those that matter for these operations. */
 function setControls(control, now) {
-  const shown = {
-    batch: now.operations !== "yours",
-    width: now.operations === "textbook",
-    seq: now.operations === "block",
-  };
-  for (const [name, yes] of Object.entries(shown)) control[name].el.style.display = yes ? "" : "none";
+  control.batch.el.style.visibility = now.operations === "yours" ? "hidden" : ""; // its place stays
+  control.width.el.style.display = now.operations === "textbook" ? "" : "none";
+  control.seq.el.style.display = now.operations === "block" ? "" : "none";
   for (const name of ["batch", "width", "seq"]) control[name].set(Math.log2(now[name]));
   for (const name of ["operations", "chip", "bandwidth_times", "sparse"]) control[name].set(now[name]);
   const { select } = control.dtype;
