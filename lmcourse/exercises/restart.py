@@ -1,9 +1,10 @@
 """Say what to do where Python does not know a name of the notebook: after a restart, or where a cell was left out.
 
-`ready()` switches it on. As an IPython extension (`c.InteractiveShellApp.extensions = ["lmcourse.exercises.restart"]`
-in a kernel's configuration) it also works in a kernel in which no cell has run yet.
+`ready()` switches it on. It is an IPython extension too, which the package's `ipython_kernel_config.json` names: so it
+works in a kernel in which no cell has run yet, in the folder of the course and nowhere else.
 """
 
+from pathlib import Path
 from typing import Any
 
 from lmcourse.exercises.cards import Card
@@ -24,7 +25,7 @@ def advice(name: str, known: dict[str, Any]) -> str:
 
 def _explain(shell, kind: type, error: NameError, trace, tb_offset: int | None = None) -> None:
     shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
-    if error.name:
+    if error.name and ("ready" in shell.user_ns or Path("00_start_here.ipynb").exists()):
         Card("todo", f"Python knows no {error.name} here", (advice(error.name, shell.user_ns),)).show()
 
 
