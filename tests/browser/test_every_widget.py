@@ -72,7 +72,8 @@ def widgets_that_keep(rule: str):
 
 
 # What a reader can operate, as the keyboard meets it: a tab stop each. A player is one, tabs are one, a sentence whose
-# values move is one, and a row of choices with one tab stop is. Cells of the picture, words of help, Share and Reset are not counted.
+# values move is one, and a row of choices with one tab stop is. Cells of the picture, words of help, Share and Reset
+# are not counted.
 CONTROLS = """() => {
   const apart = '.lmc-actions, .lmc-share, .lmc-words, .lmc-help-box';
   const stops = [...document.querySelectorAll(
@@ -80,7 +81,8 @@ CONTROLS = """() => {
       && e.checkVisibility({ visibilityProperty: true }) && !e.closest(apart));
   const roves = (e) => e.matches('button[tabindex]');
   const controls = stops.filter((e) => !(roves(e) && e.closest('.lmc-stage') && !e.closest('[role=tablist]')))
-      .map((e) => e.closest('.lmc-stepper, .tb-sentence, [role=tablist]') ?? (roves(e) ? e.closest('[role=group]') : e));
+      .map((e) => e.closest('.lmc-stepper, .tb-sentence, [role=tablist]')
+          ?? (roves(e) ? e.closest('[role=group]') : e));
   return [...new Set(controls)]
       .map((each) => (each.getAttribute('aria-label') ?? each.textContent ?? each.tagName).trim().slice(0, 30));
 }"""
