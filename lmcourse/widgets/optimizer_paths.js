@@ -237,9 +237,9 @@ function planControls(model, change) {
 function panelsOf(model, scene, selected, more) {
   const set = (changes) => put(model, changes);
   const panels = {
-    walk: { ...lossPanel(), high: 118 },
+    walk: { ...lossPanel(), high: 116 },
     compare: { ...comparePanel({ scene, put: set }), high: 0 },
-    inside: { ...insidePanel(knobsOf({ scene, put: set })), high: 62 },
+    inside: { ...insidePanel(knobsOf({ scene, put: set })), high: 50 },
     momentum: { ...momentumPanel({ scene, put: set, knobs: knobsOf({ scene, put: set }) }), high: 0 },
   };
   const choose = (panel) => set({ panel });
@@ -283,7 +283,7 @@ function pythonOf(model) {
   if (get("ghost")) words.push("ghost=True");
   words.push(`options=${asPython(get("options"))}`);
   const selected = name ? reference : (get("shown")[0] ?? "SGD");
-  const panel = selected === "Momentum" ? "momentum" : get("shown").length > 1 ? "compare" : "walk";
+  const panel = selected === "Momentum" ? "momentum" : "walk";
   const usual = { step: Math.min(FIRST_STEPS, steps), selected, panel };
   return `OptimizerPaths(${words.join(", ")})${movedTo(model, usual)}`;
 }
@@ -292,6 +292,7 @@ function render({ model, el }) {
   const first = Object.fromEntries(STATE.map((name) => [name, model.get(name)]));
   const set = (changes) => put(model, changes);
   const view = frame({ model, el, python: () => pythonOf(model), reset: () => set(first) });
+  view.root.classList.add("lmc-optimizers");
   const reader = readerOf(model, draw);
   const [runs, flat] = [runsOf(), runsOf()];
   const steps = walker(view.root, () => model.get("step"), draw);
@@ -311,7 +312,6 @@ function render({ model, el }) {
     },
   });
   const rate = rateScale({
-    scene,
     set: (lr) => set({ options: withOption(model.get("options"), model.get("selected"), { key: "lr" }, lr) }),
   });
   const player = stepper({ label: "Step", every: 90, go: (step) => set({ step }) });
@@ -332,7 +332,7 @@ function render({ model, el }) {
     const now = scene();
     map.draw(W, now);
     panels.draw(now, W);
-    rate.draw();
+    rate.draw(now);
     more.set(now);
     selected.set(now.selected);
     player.set(now.step, now.settings.steps + 1);

@@ -252,7 +252,7 @@ class OptimizerPaths(CourseWidget):
             options=options,
             shown=list(show),
             selected=selected,
-            panel="momentum" if selected == "Momentum" else "compare" if len(show) > 1 else "walk",
+            panel="momentum" if selected == "Momentum" else "walk",
             step=min(FIRST_STEPS, steps),
             ghost=bool(ghost),
             learner=learner,

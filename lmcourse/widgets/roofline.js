@@ -76,6 +76,8 @@ export function roofOf(now, live = {}) {
   const bandwidth = row.bandwidth * now.bandwidth_times;
   const costs = costsOf(now);
   const at = lookedAt(costs, now.selected);
+  const here = now.measured.flop_per_s ? now.measured : null;
+  const sparse = now.sparse && row.sparse_factor > 1;
   return {
     chip: now.chip,
     dtype: now.dtype,
@@ -85,12 +87,18 @@ export function roofOf(now, live = {}) {
     peak,
     bandwidth,
     bend: ridge(peak, bandwidth),
-    sparse: now.sparse && row.sparse_factor > 1,
+    sparse,
     costs,
     at,
     batch: now.batch,
     trail: trailOf(now, at),
-    here: now.measured.flop_per_s ? now.measured : null,
+    here,
+    // said at once, while the lines are still on their way
+    words: {
+      datasheet: `${now.chip}, ${sparse ? "sparse figure" : "datasheet"}: ${si(peak, "FLOP/s")}`,
+      ridge: `ridge ${three(ridge(peak, bandwidth))}`,
+      here: here ? `measured here, ${here.device} ${here.dtype}: ${si(here.flop_per_s, "FLOP/s")}` : "",
+    },
     reached: reachedOf(now, costs, live),
   };
 }
@@ -248,12 +256,9 @@ function controlsOf(model, state, forget) {
 
 /** Bring the controls in line with the state, and show those that matter for these operations. */
 function setControls(control, now) {
-  const shown = {
-    batch: now.operations !== "yours",
-    width: now.operations === "textbook",
-    seq: now.operations === "block",
-  };
-  for (const [name, yes] of Object.entries(shown)) control[name].el.style.display = yes ? "" : "none";
+  control.batch.el.style.visibility = now.operations === "yours" ? "hidden" : ""; // its place stays
+  control.width.el.style.display = now.operations === "textbook" ? "" : "none";
+  control.seq.el.style.display = now.operations === "block" ? "" : "none";
   for (const name of ["batch", "width", "seq"]) control[name].set(Math.log2(now[name]));
   for (const name of ["operations", "chip", "bandwidth_times", "sparse"]) control[name].set(now[name]);
   const { select } = control.dtype;

@@ -118,6 +118,19 @@ const picturesOf = (look) => ({
   mine: modulePicture,
 });
 
+/** What theory expects, kept until the network is another. */
+const theoryOf = (() => {
+  let key = "";
+  let value = null;
+  return (...network) => {
+    if (JSON.stringify(network) !== key) {
+      key = JSON.stringify(network);
+      value = expectedStds(network[0], network[1], network[2]);
+    }
+    return value;
+  };
+})();
+
 /** All that a picture and its words need, from the state of the model and what this view alone looks at. */
 export function sceneOf(state, local) {
   const gain = state.gain * schemeGain(state.scheme);
@@ -126,7 +139,7 @@ export function sceneOf(state, local) {
   return {
     ...state,
     local,
-    theory: state.residual ? null : expectedStds(state.depth, gain, state.activation),
+    theory: state.residual ? null : theoryOf(state.depth, gain, state.activation),
     formatName: state.number_format,
     format: state.formats[state.number_format],
     at: Math.min(state.layer, state.depth - 1),

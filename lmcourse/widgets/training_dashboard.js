@@ -1,9 +1,9 @@
 // TrainingDashboard: a training run as it goes, and afterwards. What a message holds is read in rules/runs.js; curves,
 // panels, controls and words are in parts/training_dashboard_*.js; here they are put together.
-import { frame, redraw } from "./lib/base.js";
+import { frame, put, redraw } from "./lib/base.js";
 import { nearest, placeIn } from "./lib/charts.js";
-import { check, choice, slider } from "./lib/controls.js";
-import { h, s } from "./lib/elements.js";
+import { check, choice, slider, tabs } from "./lib/controls.js";
+import { fill, h, s } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { clamp, grouped } from "./lib/numbers.js";
 import { controlsOf, DEAF } from "./parts/training_dashboard_controls.js";
@@ -12,7 +12,12 @@ import { batchPanel, heatPanel, samplesPanel } from "./parts/training_dashboard_
 import { reading, STATUS, words } from "./parts/training_dashboard_words.js";
 import { columns } from "./rules/runs.js";
 
-const STATE = ["steps", "run", "live", "others", "baselines", "ghosts", "paragraph", "max_norm"];
+const STATE = ["steps", "run", "live", "others", "baselines", "ghosts", "paragraph", "max_norm", "panel"];
+const PANELS = [
+  ["samples", "Samples through time"],
+  ["batches", "Jumps and batches"],
+  ["tokens", "Loss of each token"],
+];
 const TILES = [
   { key: "loss", name: "loss", unit: "nats a token" },
   { key: "smooth", name: "average loss" },
@@ -116,7 +121,8 @@ function chooserOf(scene, move) {
     onchange: (v) => move({ run: Number(v), step: null }),
   });
   return {
-    el: h("div", { class: "td-scrub" }, scrub.el, latest, logSteps.el, h("span", {}, run.el)),
+    el: h("div", { class: "td-scrub" }, scrub.el, latest, run.el),
+    rest: [logSteps.el],
     draw({ shown, at, look, all, facts }) {
       scrub.set(Math.max(0, at), Math.max(0, shown.step.length - 1));
       const said = at < 0 ? "no step yet" : `step ${shown.step[at]}, loss ${words("loss", shown.loss[at])}`;
@@ -184,13 +190,13 @@ const dependencies = (scene, wide) => [
   ...scene.all.flatMap((run) => [run.c, JSON.stringify([run.facts.validation, run.facts.by_hand])]),
 ];
 
-/** Space pauses and arrows choose steps, anywhere in the widget where no control needs them. */
+/** Space pauses where there is something to pause, and arrows choose steps, wherever no control needs them. */
 function keysOf(scene, choose, pause) {
   return (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { target, key } = event;
     const kind = target.tagName;
-    if (key === " " && kind !== "BUTTON" && kind !== "SELECT" && target.type !== "checkbox") {
+    if (key === " " && pause.isConnected && kind !== "BUTTON" && kind !== "SELECT" && target.type !== "checkbox") {
       event.preventDefault();
       pause.click();
       return;
@@ -229,6 +235,33 @@ function kernelOf(model, note, draw, settled) {
   return { kernel, complain };
 }
 
+/** The panels below the reading line, of which a tab shows one; none where there is nothing to show. */
+function panelsOf(model, { move, choose, askForBatch }) {
+  const panels = {
+    samples: samplesPanel((step) => move({ step })),
+    batches: batchPanel(choose, askForBatch),
+    tokens: heatPanel(),
+  };
+  const tab = tabs({
+    label: "what to look at",
+    options: PANELS,
+    value: "samples",
+    onchange: (panel) => put(model, { panel }),
+  });
+  const place = h("div", { class: "td-panels" });
+  const el = h("div", {}, tab.el, place);
+  return {
+    el,
+    draw(scene) {
+      const name = panels[model.get("panel")] ? model.get("panel") : "samples";
+      el.hidden = scene.at < 0;
+      tab.set(name);
+      fill(place, [panels[name].el]);
+      panels[name].draw(scene);
+    },
+  };
+}
+
 function render({ model, el }) {
   const get = (/** @type {string} */ name) => model.get(name);
   const look = { step: null, run: null, log: false }; // null: the newest
@@ -256,17 +289,13 @@ function render({ model, el }) {
   const curves = curvesPanel(view.root, choose);
   const chooser = chooserOf(scene, move);
   const controls = controlsOf({ scene, kernel, complain });
-  const panels = [samplesPanel((step) => move({ step })), batchPanel(choose, askForBatch), heatPanel()];
+  const panels = panelsOf(model, { move, choose, askForBatch });
   view.stage.append(tiles.el, ...curves.els, chooser.el);
-  view.controls.append(...controls.els);
-  const below = h(
-    "div",
-    { class: "td-panels" },
-    panels.map((panel) => panel.el),
-  );
-  view.root.querySelector(".lmc-source").before(below);
-  const onkey = keysOf(scene, choose, controls.pause);
-  view.root.addEventListener("keydown", onkey);
+  view.controls.append(...controls.main);
+  view.more(...chooser.rest, ...controls.rest);
+  if (!kernel.hasKernel) chooser.el.append(view.root.querySelector(".lmc-more-button"));
+  view.below.append(panels.el);
+  view.root.addEventListener("keydown", keysOf(scene, choose, controls.pause));
 
   const measure = () => Math.max(280, Math.round(view.stage.clientWidth) || 640);
   let wide = 0;
@@ -274,7 +303,7 @@ function render({ model, el }) {
     wide = measure();
     const now = scene();
     curves.draw(now, wide);
-    for (const part of [tiles, chooser, ...panels, controls]) part.draw(now);
+    for (const part of [tiles, chooser, panels, controls]) part.draw(now);
     speak(now);
   }
   /** While it trains the words change ten times a second for the eye, and once a tenth of the run for the ear. */

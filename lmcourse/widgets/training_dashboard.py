@@ -58,6 +58,7 @@ class TrainingDashboard(CourseWidget):
     ghosts = traitlets.List().tag(sync=True)
     paragraph = traitlets.List().tag(sync=True)  # the tokens of the heat map
     max_norm = traitlets.Float(None, allow_none=True).tag(sync=True)
+    panel = traitlets.Unicode("samples").tag(sync=True)  # what is shown below the reading line
 
     def __init__(
         self,

@@ -44,7 +44,7 @@ def test_handles_are_dragged(kernel_free):
     assert value_of(page, "start") > -1.5 and reading(page) != before
     drag(page, "rotation", -40, -110)
     assert 20 < value_of(page, "rotation") < 60
-    assert "SGD walks the turned path exactly" in reading(page) and "away from its turned path" in reading(page)
+    assert "SGD and Momentum walk the turned path exactly, Adam is" in reading(page)
     drag(page, "condition number", -30, -40)
     assert value_of(page, "condition number") < 10
     assert watched.wrong == []

@@ -26,6 +26,17 @@ def test_every_view(kernel_free, dark):
     assert len(seen) == 6 and watched.wrong == []
 
 
+def test_its_height_stays(kernel_free):
+    watched = kernel_free(SignalScope.example(), still=True, width=1280)
+    page = watched.page
+    heights = set()
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        page.wait_for_function("!document.querySelector('.lmc[aria-busy]')")
+        heights.add(round(page.locator(".lmc").bounding_box()["height"]))
+    assert len(heights) == 1 and page.locator(".lmc-reading").bounding_box()["y"] < 560, heights
+
+
 def cells(page, strip: int, row: int) -> list[str]:
     """The colours of a row of the forward (0) or backward (1) table."""
     return (

@@ -137,7 +137,9 @@ def test_pause_step_lr_resume_and_stop_while_a_cell_trains(training):
     page.get_by_label("learning rate", exact=True).evaluate(
         "e => { e.value = -1; e.dispatchEvent(new Event('input', { bubbles: true })); }"
     )
+    page.locator(".td .lmc-more-button").click()
     expect(button(page, "Follow the schedule")).to_have_attribute("aria-disabled", "false")
+    page.get_by_role("tab", name="Jumps and batches").click()
     button(page, "Step").click()
     kernel.wait(lambda _: kernel.steps() >= rest + 3, "Step does nothing")
     assert kernel.rest() == rest + 3
@@ -176,6 +178,7 @@ def test_a_fork_from_the_page_is_drawn_over_the_run(training):
     page = watched.page
     kernel.wait(lambda lines: lines[-1] == "ended False", "the run does not end")
     expect(status(page)).to_contain_text("done")
+    page.locator(".td .lmc-more-button").click()
     page.get_by_label("with the lr").select_option("10")
     button(page, "Fork at step 45").click()
     expect(page.locator(".td .td-scrub option")).to_have_text(["this run", "lr × 10"])
@@ -207,6 +210,8 @@ def test_a_stored_run_is_scrubbed_and_its_jumps_are_read(kernel_free):
     page = watched.page
     first, reading = page.locator(".td .td-tile b").first, page.locator(".td .lmc-reading")
     expect(first).to_have_text("240 of 240")
+    tab = lambda name: page.get_by_role("tab", name=name).click()  # noqa: E731
+    tab("Jumps and batches")
     page.locator(".td .td-spikes button").first.click()
     expect(first).to_have_text("137 of 240")
     expect(reading).to_contain_text("above the average of the steps before it")
@@ -219,18 +224,45 @@ def test_a_stored_run_is_scrubbed_and_its_jumps_are_read(kernel_free):
     expect(page.locator(".td .td-batch")).to_contain_text("needs a running kernel")
     page.keyboard.press("End")
     expect(first).to_have_text("240 of 240")
+    tab("Samples through time")
     page.locator(".td .td-film button").nth(2).click()
     expect(first).to_have_text("60 of 240")
     expect(page.locator(".td .td-film button").nth(2)).to_have_attribute("aria-pressed", "true")
+    tab("Loss of each token")
     page.locator(".td .td-token").nth(3).click()
     expect(page.locator(".td .td-heat-words")).to_contain_text("costs")
+    page.locator(".td .lmc-more-button").click()
     page.get_by_label("log steps").check()
     expect(page.locator(".td .td-svg")).to_contain_text("(log)")
-    button(page, "❚❚ Pause").click(force=True)  # aria-disabled: it says why
-    expect(reading).to_contain_text("need a running kernel")
     page.locator(".td .td-svg").click(position={"x": 300, "y": 60})
     expect(reading).to_contain_text("Step")
     assert watched.axe(".lmc") == [] and watched.wrong == []
+
+
+def test_a_page_without_a_kernel_has_only_controls_that_work(kernel_free):
+    watched = kernel_free(TrainingDashboard.example().at(more=True), still=True)
+    page = watched.page
+    names = page.locator(".td button").all_inner_texts()
+    for name in ("❚❚ Pause", "Step", "■ Stop", "Follow the schedule", "Fork at step 180"):
+        assert name not in names
+    assert page.get_by_label("learning rate", exact=True).count() == 0
+    text = page.locator(".td .td-svg").text_content()
+    assert "lr × 3" in text and "can start here" not in text  # the fork is drawn, and none is offered
+    assert page.locator(".td .lmc-reading").bounding_box()["y"] < 640
+    page.keyboard.press("Space")
+    assert watched.wrong == []
+
+
+def test_its_height_stays(kernel_free):
+    watched = kernel_free(TrainingDashboard.example(), still=True, width=1280)
+    page = watched.page
+    heights = set()
+    for name in ("Jumps and batches", "Loss of each token", "Samples through time"):
+        page.get_by_role("tab", name=name).click()
+        heights.add(round(page.locator(".lmc").bounding_box()["height"]))
+        page.locator(".td .td-svg").click(position={"x": 300, "y": 60})
+        heights.add(round(page.locator(".lmc").bounding_box()["height"]))
+    assert len(heights) == 1, heights
 
 
 def test_hostile_text_is_text(kernel_free):
@@ -243,6 +275,7 @@ def test_hostile_text_is_text(kernel_free):
     for _ in dashboard.watch((replace(record, step=k, loss=3.0 + (k == 20)) for k in range(1, 31)), name=hostile):
         pass
     watched = kernel_free(dashboard, still=True)
+    watched.page.get_by_role("tab", name="Jumps and batches").click()
     watched.page.locator(".td .td-spikes button").first.click()
     expect(watched.page.locator(".td .td-batch")).to_contain_text("<script>")
     assert watched.page.evaluate("window.hacked") is None
@@ -256,7 +289,7 @@ def test_before_the_first_run_and_after_a_bad_one(kernel_free):
     record = Metrics(1, 3.0, 1e-3, 1.0, 768, 0.02, 40_000.0, None)
     for _ in dashboard.watch(replace(record, step=k, loss=3.0 if k < 30 else math.nan) for k in range(1, 31)):
         pass
-    bad = kernel_free(dashboard, still=True)
+    bad = kernel_free(dashboard.at(panel="batches"), still=True)
     expect(bad.page.locator(".td .lmc-reading")).to_contain_text("The loss of step 30 is not a number")
     expect(bad.page.locator(".td .td-spikes button").first).to_contain_text("not finite")
     for watched in (empty, bad):

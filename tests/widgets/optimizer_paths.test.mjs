@@ -231,6 +231,17 @@ test("the reading line says what the stage shows", () => {
   assert.match(told({})[0], /^Step 3: SGD is at loss .*; it nears the valley's floor from one side\.$/);
   assert.match(told({ options: { SGD: { lr: 0.1 } } })[0], /right at the limit it bounces for ever/);
   assert.match(told({ shown: [] })[0], /Choose an optimizer/);
+  const turned = { ...plain, rotation: 30 };
+  const given = { SGD: { lr: 0.05 }, Adam: { lr: 0.15, betas: [0.9, 0.999], weight_decay: 0 } };
+  const shown = Object.keys(given);
+  const walks = Object.fromEntries(shown.map((name) => [name, run(name, turned, given[name])]));
+  const ghosts = Object.fromEntries(
+    shown.map((name) => [name, run(name, plain, given[name]).map(({ w }) => turn(30).out(w))]),
+  );
+  const words = told({ settings: turned, shown, records: walks, ghosts, options: given, step: 12 })[0];
+  assert.match(words, /^Turned by 30°, at step 12: SGD walks the turned path exactly, Adam is [\d.]+ away from it\.$/);
+  const both = told({ shown, records: walks, options: given, step: 12 })[0];
+  assert.match(both, /^Step 12, loss: SGD [\d.]+, Adam [\d.]+\.$/);
   const difference = { step: 1, quantity: "exp_avg", axis: "x", got: 0.2, want: 0.02 };
   const reader = { path: [], difference, error: "" };
   assert.deepEqual(told({ learner: { name: "Adam" }, reader })[1], "bad");

@@ -36,14 +36,14 @@ const REACH = { quadratic: [2.7, 1.05], noisy: [2.7, 1.05], ravine: [2.6, 1.7], 
 const TURNER = 2.45;
 const SQUEEZER = 1.6;
 
-export const mapHeight = (/** @type {number} */ W) => (W < 640 ? 220 : 250);
+export const mapHeight = 220;
 
 /**
  * From weights to places on a map that is `W` wide, and back. The map holds the landscape's own window, turned with it.
  * @param {number} W @param {any} settings
  */
 export function windowOf(W, { landscape, start, rotation }) {
-  const H = mapHeight(W);
+  const H = mapHeight;
   const [along, across] = REACH[landscape].map((reach, k) => Math.max(reach, Math.abs(start[k]) + 0.2));
   const angle = (rotation * Math.PI) / 180;
   const [cos, sin] = [Math.abs(Math.cos(angle)), Math.abs(Math.sin(angle))];
@@ -190,6 +190,8 @@ function handlesOf(svg, { settings, set, turned, moveStart, view }) {
     },
     nudged: (dx, dy) => set({ condition: clamp(settings().condition * 1.1 ** (dx - dy), 1, 100) }),
   });
+  // More has the same two as sliders, so they are no tab stops of their own
+  for (const { el } of [turner, squeezer]) el.setAttribute("tabindex", "-1");
   return {
     els: [turner.el, squeezer.el, start.el],
     draw({ landscape, start: at, rotation, condition }) {

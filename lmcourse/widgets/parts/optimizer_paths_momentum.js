@@ -9,7 +9,7 @@ import { withOption } from "./optimizer_paths_scale.js";
 const COLUMNS = 32;
 const ROWS = 16;
 const WIDE = 420;
-const PLOT = { left: 34, right: 412, top: 6, bottom: 124 };
+const PLOT = { left: 34, right: 412, top: 6, bottom: 114 };
 const BETAS = Array.from({ length: ROWS }, (_, k) => (k + 0.5) / ROWS);
 const VIRIDIS = [
   [68, 1, 84],
@@ -81,7 +81,7 @@ export function momentumPanel({ scene, put, knobs }) {
   const ground = s("g", {}, cells);
   const theory = s("g", {});
   const svg = s("svg", {
-    viewBox: `0 0 ${WIDE} 142`,
+    viewBox: `0 0 ${WIDE} 132`,
     class: "lmc-op-phase",
     role: "group",
     "aria-label": "How fast momentum falls, by learning rate and momentum",
@@ -127,7 +127,7 @@ export function momentumPanel({ scene, put, knobs }) {
       const place = [scales.x(Math.min(lr, scales.most)), scales.y(momentum)];
       dot.at(place, Number(lr.toPrecision(3)), `learning rate ${short(lr)}, momentum ${short(momentum)}`);
       change(svg, { "data-lr": String(lr) });
-      knobs.draw();
+      knobs.draw(now);
     },
   };
 }

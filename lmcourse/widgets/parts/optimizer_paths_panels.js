@@ -188,11 +188,12 @@ export function insidePanel(knobs) {
   const sizes = s("svg", { role: "img", "aria-label": "step size by axis over the steps" });
   return {
     el: h("div", {}, table, knobs.el, sizes),
-    draw({ selected: name, records, step, options, settings, steepest }, W, H) {
+    draw(scene, W, H) {
+      const { selected: name, records, step, options, settings, steepest } = scene;
       const cells = insideOf(name, records[name], step, options[name], settings);
       const gone = `${name} left the map at step ${records[name].length}: nothing is kept.`;
       table.replaceChildren(cells.length ? insideTable(cells, step) : h("p", {}, gone));
-      knobs.draw();
+      knobs.draw(scene);
       const perAxis = records[name].slice(1).map((record) => stepSizes(name, record, options[name]));
       const { look } = LOOKS[name];
       const lines = [0, 1].map((i) => ({ look, dashes: i ? "5 3" : "", values: [0, ...perAxis.map((p) => p[i])] }));

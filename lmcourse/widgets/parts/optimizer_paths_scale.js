@@ -67,8 +67,8 @@ const LAMBDA_HELP =
   "λ is the curvature of the steepest direction: how fast the slope grows there. A step of 2/λ jumps across the " +
   "valley to the same height; a longer one climbs.";
 
-/** @param {{ scene: () => any, set: (lr: number) => void }} options `set` gets the rate that was chosen. */
-export function rateScale({ scene, set }) {
+/** @param {{ set: (lr: number) => void }} options `set` gets the rate that was chosen. */
+export function rateScale({ set }) {
   let scale = scaleOf("SGD", { lr: 0.1 }, 1);
   let lr = 0;
   let dragging = false;
@@ -95,8 +95,7 @@ export function rateScale({ scene, set }) {
   control.input.after(marks);
   return {
     el: h("div", { class: "lmc-op-rate" }, control.el, help("λ", LAMBDA_HELP)),
-    draw() {
-      const { settings, options, selected, steepest } = scene();
+    draw({ settings, options, selected, steepest }) {
       scale = scaleOf(selected, options[selected], steepest);
       lr = options[selected].lr;
       control.set(Math.round(scale.place(lr)), scale.last);
@@ -134,8 +133,7 @@ export function knobsOf({ scene, put }) {
     });
   return {
     el,
-    draw() {
-      const { selected, options } = scene();
+    draw({ selected, options }) {
       if (selected !== shown) {
         shown = selected;
         knobs = make(selected);

@@ -27,24 +27,29 @@ function readersWords(reader, learner) {
   return [`${name} equals the reference in every step.`, "good"];
 }
 
+/** "SGD", "SGD and Adam", "SGD, Adam and Muon". */
+const listed = (names) => (names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names.join(""));
+
 /** How far each path is from where it would be if it had turned with the landscape. */
 function turnedWords({ settings, records, ghosts, step }, names) {
-  const each = names.map((name) => {
-    const away = Math.hypot(...both((i) => ghosts[name][step][i] - records[name][step].w[i]));
-    return away < 1e-6
-      ? `${name} walks the turned path exactly`
-      : `${name} is ${short(away, 2)} away from its turned path`;
-  });
-  return `Turned by ${short(settings.rotation)}°, at step ${step}: ${each.join(", ")}.`;
+  const away = (name) => Math.hypot(...both((i) => ghosts[name][step][i] - records[name][step].w[i]));
+  const exact = names.filter((name) => away(name) < 1e-6);
+  const others = names.filter((name) => !exact.includes(name));
+  const words = [];
+  if (exact.length) words.push(`${listed(exact)} ${exact.length > 1 ? "walk" : "walks"} the turned path exactly`);
+  for (const [k, name] of others.entries())
+    words.push(`${name} ${k ? "" : "is "}${short(away(name), 2)}${k ? "" : " away from it"}`);
+  return `Turned by ${short(settings.rotation)}°, at step ${step}: ${words.join(", ")}.`;
 }
 
 /** The losses here, and for one optimizer alone what its rate does. */
 function lossWords({ settings, records, options, step, shown }, names) {
-  const each = names.map((name) => `${name} is at loss ${short(records[name][step].loss)}`);
+  const lossOf = (name) => short(records[name][step].loss);
+  if (shown.length > 1) return `Step ${step}, loss: ${names.map((name) => `${name} ${lossOf(name)}`).join(", ")}.`;
+  const [name] = names;
   const [, steepest] = LANDSCAPES[settings.landscape].curvatures(settings.condition);
-  const kind = shown.length === 1 ? regime(shown[0], options[shown[0]], steepest) : "";
-  const constant = settings.schedule === "constant" && kind;
-  return `Step ${step}: ${each.join(", ")}${constant ? `; ${REGIMES[kind]}` : ""}.`;
+  const kind = settings.schedule === "constant" ? regime(name, options[name], steepest) : "";
+  return `Step ${step}: ${name} is at loss ${lossOf(name)}${kind ? `; ${REGIMES[kind]}` : ""}.`;
 }
 
 /** One sentence or two, and their tone. @returns {[string, string]} */

@@ -113,10 +113,9 @@ function roofName(names, { right, y }, peak, kind, text) {
 
 /** The datasheet's roof, its ridge, what tuned matmuls reach of it, and beside the sparse figure the dense one. */
 function datasheet(scales, names, roof) {
-  const { row, dense, peak, bandwidth, bend, sparse, dtype } = roof;
+  const { row, dense, peak, bandwidth, bend, sparse, dtype, words } = roof;
   const { x, y, right } = scales;
   const banded = row.achieved && ["bfloat16", "float16"].includes(dtype);
-  const name = `${roof.chip}, ${sparse ? "sparse figure" : "datasheet"}: ${si(peak, "FLOP/s")}`;
   const band = () => ({
     x: x(bend),
     width: right - x(bend),
@@ -128,20 +127,19 @@ function datasheet(scales, names, roof) {
     banded ? s("rect", band()) : null,
     sparse ? s("polyline", { points: roofLine(scales, dense, bandwidth), class: "rl-dense" }) : null,
     s("polyline", { points: roofLine(scales, peak, bandwidth), class: "rl-roof" }),
-    roofName(names, scales, peak, "rl-a", name),
+    roofName(names, scales, peak, "rl-a", words.datasheet),
     s("line", { x1: x(bend), x2: x(bend), y1: y(peak), y2: HIGH, class: "rl-ridge" }),
-    s("text", { x: x(bend) - 4, y: HIGH - 6, "text-anchor": "end" }, `ridge ${three(bend)}`),
+    s("text", { x: x(bend) - 4, y: HIGH - 6, "text-anchor": "end" }, words.ridge),
   ];
 }
 
 /** The roof that was measured on this machine, and the same operations under it. */
-function measured(scales, names, { here, costs }) {
+function measured(scales, names, { here, costs, words }) {
   if (!here) return [];
   const { x, y, right } = scales;
-  const name = `measured here, ${here.device} ${here.dtype}: ${si(here.flop_per_s, "FLOP/s")}`;
   return [
     s("polyline", { points: roofLine(scales, here.flop_per_s, here.bytes_per_s), class: "rl-here" }),
-    roofName(names, scales, here.flop_per_s, "rl-b", name),
+    roofName(names, scales, here.flop_per_s, "rl-b", words.here),
     Object.values(costs).map((cost) => {
       const at = intensity(cost);
       const cy = y(attainable(at, here.flop_per_s, here.bytes_per_s));

@@ -1,7 +1,7 @@
 // The pictures of SignalScope, one for each view: nodes from what a view shows (`scene`), nothing else.
-import { area, line, linear } from "../lib/charts.js";
+import { area, line, linear, placeIn } from "../lib/charts.js";
 import { change, h, s } from "../lib/elements.js";
-import { percent, raised, short } from "../lib/numbers.js";
+import { clamp, percent, raised, short } from "../lib/numbers.js";
 import { density, place } from "../rules/signals.js";
 
 const LEFT = 72;
@@ -145,8 +145,8 @@ function lostTable({ widest, at }) {
   );
 }
 
-/** Where the values of the widest network lie, over what a format can hold. */
-export function magnitudesPicture(scene) {
+/** Where the values of the widest network lie, over what a format can hold; `look` is told where the pointer is. */
+export function magnitudesPicture(scene, look) {
   const { W, depth, measured, widest, formatName, at } = scene;
   const bins = 64;
   const tall = Math.max(2.4, Math.min(12, 160 / depth));
@@ -154,11 +154,15 @@ export function magnitudesPicture(scene) {
   const x = linear(LOWEST, LOWEST + bins, LEFT, W);
   const exponents = W < 500 ? [-40, -20, 0, 20] : [-40, -30, -20, -10, 0, 10, 20];
   const label = "How large the values are, layer by layer, over what the format can hold";
+  const onpointermove = (event) => {
+    const [, y] = placeIn(event.currentTarget, event);
+    look(clamp(Math.floor(y / tall), 0, depth - 1));
+  };
   return [
     caption(`Width ${measured.widths.at(-1)}: where the values lie, against what ${formatName} can hold`),
     s(
       "svg",
-      { viewBox: `0 0 ${W} ${bottom + 34}`, role: "img", "aria-label": label },
+      { viewBox: `0 0 ${W} ${bottom + 34}`, role: "img", "aria-label": label, onpointermove },
       histogramCells(widest.histogram, x, tall),
       formatGrounds(scene, bins, x, W, bottom),
       s("rect", { class: "sig-here", x: LEFT, y: at * tall, width: W - LEFT, height: tall }),

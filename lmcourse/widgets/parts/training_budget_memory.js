@@ -2,6 +2,7 @@
 // it shorter. The bar moves from what it was to what it is.
 import { change, h, s, uid, write } from "../lib/elements.js";
 import { moving } from "../lib/motion.js";
+import { roving } from "../lib/roving.js";
 import { bytes, grouped } from "../lib/numbers.js";
 import { weight } from "../rules/flops.js";
 import { cureWords, PARTS } from "./training_budget_words.js";
@@ -126,6 +127,8 @@ export function memoryView({ press }) {
   );
   const els = switches.map((each) => each.el);
   const controls = h("div", { class: "tb-switches", role: "group", "aria-label": "three ways to need less" }, els);
+  const stops = roving(controls, "button");
+  stops.refresh();
   return {
     els: [picture.svg, parts.el],
     controls,

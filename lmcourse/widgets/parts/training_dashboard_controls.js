@@ -1,11 +1,11 @@
-// TrainingDashboard's controls, which reach a cell that trains: pause, step, stop, the learning rate, a fork.
-// Disabled ones are aria-disabled, not disabled: a button that has the focus keeps it, and says why it does nothing.
+// TrainingDashboard's controls, which reach a cell that trains: pause, step, stop, the learning rate, a fork. A page
+// without a kernel has none of them. Disabled ones are aria-disabled, not disabled: a button that has the focus keeps
+// it, and says why it does nothing.
 import { choice, slider } from "../lib/controls.js";
 import { h } from "../lib/elements.js";
 import { grouped } from "../lib/numbers.js";
 import { words } from "./training_dashboard_words.js";
 
-const NO_KERNEL = "This page shows a stored run: pause, step, stop, lr and fork need a running kernel.";
 const NO_RUN = "No run trains now. Run the cell that trains; these buttons reach it while it runs.";
 const ONE_AT_A_TIME = "One run trains at a time: pause or stop this one, then fork.";
 export const DEAF =
@@ -19,9 +19,8 @@ export function forkStep({ facts, look }) {
 }
 
 /** Why the buttons can do nothing now; "" where they can. */
-const whyNot = ({ hasKernel, status }) =>
-  !hasKernel ? NO_KERNEL : ["training", "paused"].includes(status) ? "" : NO_RUN;
-const whyNoFork = ({ hasKernel, status }) => (!hasKernel ? NO_KERNEL : status === "training" ? ONE_AT_A_TIME : "");
+const whyNot = ({ status }) => (["training", "paused"].includes(status) ? "" : NO_RUN);
+const whyNoFork = ({ status }) => (status === "training" ? ONE_AT_A_TIME : "");
 
 /**
  * @param {{ scene: () => any, kernel: any, complain: (words: string) => void }} dash
@@ -41,10 +40,11 @@ export function controlsOf({ scene, kernel, complain }) {
   const step = button("Step", () => kernel.tell({ do: "step" }));
   const stop = button("■ Stop", () => kernel.tell({ do: "stop" }));
   const fork = forkControl(kernel, button);
-  const note = h("span", { class: "lmc-muted td-note" });
   const disable = (node, yes) => node.setAttribute("aria-disabled", String(yes));
   return {
-    els: [h("span", { class: "td-buttons" }, pause, step, stop), rate.el, fork.el, note],
+    /** In view, and behind More. */
+    main: kernel.hasKernel ? [h("span", { class: "td-buttons" }, pause, step, stop), rate.el] : [],
+    rest: kernel.hasKernel ? [rate.follow, fork.el] : [],
     pause,
     settle: rate.settle,
     draw(now) {
@@ -55,7 +55,6 @@ export function controlsOf({ scene, kernel, complain }) {
       disable(fork.button, whyNoFork(now) !== "");
       rate.draw(now);
       fork.draw(now);
-      note.textContent = now.hasKernel ? "" : no;
     },
   };
 }
@@ -84,7 +83,7 @@ function rateControl(scene, kernel, complain, button) {
     kernel.tell({ do: "lr", lr: null });
   });
   return {
-    el: h("span", { class: "td-fork" }, lr.el, follow),
+    el: lr.el,
     input: lr.input,
     follow,
     byHand: (now) => wanted !== null || now.fixedRate !== null,

@@ -12,7 +12,7 @@ const STRIPS = [
   { key: "mfu", name: "MFU" },
 ];
 const TOP = 8;
-const GAP = 8;
+const GAP = 6;
 
 export const lookOf = (index) => `td-run td-run-${Math.min(index, 3)}`;
 
@@ -20,8 +20,8 @@ export const lookOf = (index) => `td-run td-run-${Math.min(index, 3)}`;
 export function layoutOf(wide) {
   const roomy = wide >= 620;
   const big = wide >= 820;
-  const high = roomy ? 220 : 190;
-  const strip = big ? 42 : 40;
+  const high = 156;
+  const strip = big ? 34 : 32;
   return {
     wide,
     roomy,
@@ -184,15 +184,15 @@ function stepAxis({ look }, { roomy, right, bottom }, last, x) {
 }
 
 /** ▲ below the axis where a copy of the run is kept. */
-function keptMarks({ facts, look }, { left, bottom, roomy }, x) {
+function keptMarks({ facts, look, hasKernel }, { left, bottom, roomy }, x) {
   if (!facts.copies.length) return [];
-  const words = roomy ? "▲ kept: a fork can start here" : "▲ kept for forks";
+  const words = roomy && hasKernel ? "▲ kept: a fork can start here" : "▲ kept for forks";
   return [
     s("text", { x: left - 4, y: bottom + 37 }, words),
     facts.copies
       .filter((step) => !look.log || step > 0)
       .map((step) => {
-        const title = s("title", {}, `step ${step} is kept: a fork can start here`);
+        const title = s("title", {}, `step ${step} is kept for forks`);
         return s("path", { class: "td-kept", d: `M${x(step)} ${bottom + 1}l4 6h-8Z` }, title);
       }),
   ];

@@ -34,7 +34,7 @@ function groupOf(kind, label, selector, options = {}) {
 export function samplesPanel(choose) {
   const film = groupOf("td-film", "samples through time", "button");
   const text = h("pre", { class: "td-text", tabindex: "0", role: "region", "aria-label": "the sample" });
-  const el = panel("", heading("The same prompt through time"), film.el, text);
+  const el = panel("", film.el, text);
   let inSight = null;
   const card = ([step, sample]) =>
     h(
@@ -53,11 +53,10 @@ export function samplesPanel(choose) {
     draw({ facts, step }) {
       const rows = facts.samples;
       const k = before(rows, step);
-      el.style.display = rows.length ? "" : "none";
       film.fill(JSON.stringify([facts.index, rows.map(([at]) => at)]), () => rows.map(card));
       for (const [i, each] of [...film.el.children].entries()) each.setAttribute("aria-pressed", String(i === k));
       reveal(film.el.children[k]);
-      text.textContent = k < 0 ? "" : rows[k][1];
+      text.textContent = k < 0 ? "No sample was taken by this step." : rows[k][1];
     },
   };
 }
@@ -86,7 +85,6 @@ export function batchPanel(choose, askForBatch) {
   return {
     el,
     draw(scene) {
-      el.style.display = scene.at < 0 ? "none" : "";
       if (scene.at < 0) return;
       drawSpikes(scene);
       const found = textsOf(scene);
@@ -135,7 +133,7 @@ export function heatPanel() {
       say();
     },
   });
-  const el = panel("td-wide", title, paragraph.el, note);
+  const el = panel("", title, paragraph.el, note);
   const focus = (event) => event.currentTarget.focus();
   const token = (name) => h("span", { class: "td-token", tabindex: "-1", role: "img", onclick: focus }, name);
   return {
@@ -143,8 +141,10 @@ export function heatPanel() {
     draw({ facts, paragraph: names, step }) {
       const rows = facts.heat;
       const k = before(rows, step);
-      el.style.display = rows.length ? "" : "none";
-      if (k < 0) return;
+      if (k < 0) {
+        title.textContent = "No text was given whose tokens could be weighed (per_token).";
+        return;
+      }
       paragraph.fill(JSON.stringify(names), () => names.map(token));
       tint([...paragraph.el.children], names, rows, k);
       title.textContent = heatTitle(rows[k]);
