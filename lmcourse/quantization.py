@@ -70,6 +70,33 @@ def quantize(
     return torch.where(x.isnan(), math.nan, result)
 
 
+def weight_path(
+    fmt: FloatFormat, update: float, steps: int, *, rounding: str = "nearest_even", runs: int = 1, seed: int = 0
+) -> Float[Tensor, "steps_and_start runs"]:
+    """Where a weight is that starts at 1, gets the same update again and again, and is kept in `fmt`: a row each step.
+
+    Stochastic rounding draws other coins in each of the `runs`; the other modes make all runs equal.
+
+    >>> weight_path(FORMATS["bfloat16"], -1e-3, 1000)[-1].item()
+    1.0
+    """
+    coins, path = torch.Generator().manual_seed(seed), [torch.ones(runs, dtype=torch.float64)]
+    for _ in range(steps):
+        path.append(quantize(path[-1] + update, fmt, rounding=rounding, generator=coins))
+    return torch.stack(path)
+
+
+def equal_numbers(ours: Float[Tensor, "n"], theirs: Float[Tensor, "n"]) -> int:
+    """How many elements are the same number: signs of zeros count, and a NaN equals a NaN.
+
+    >>> equal_numbers(torch.tensor([0.0, math.nan, 1.0]), torch.tensor([-0.0, math.nan, 1.0]))
+    2
+    """
+    ours, theirs = ours.double(), theirs.double()
+    same = (ours == theirs) & (ours.signbit() == theirs.signbit())
+    return int((same | (ours.isnan() & theirs.isnan())).sum())
+
+
 def _goes_up(
     rest: Tensor, below: Tensor, rounding: str, toward_zero: Tensor, generator: torch.Generator | None
 ) -> Tensor:
