@@ -35,19 +35,17 @@ SPECIALS = ("ieee", "fn", "fnuz", "finite")
 
 
 def memory_bytes(tensor: Tensor) -> int:
-    """The bytes of memory that `tensor` keeps alive: its whole storage, whatever part of it the tensor shows.
+    """The bytes of the storage that `tensor` looks into: all of it.
 
-    `numel * element_size` is the size of a packed copy. It counts an expanded tensor's one row many times, and it
-    misses what a small slice holds on to. Tensors that share a storage share these bytes: do not add them up.
-    On the meta device nothing is allocated, and this is what would be.
+    For a tensor that was made fresh this is `numel() * element_size()`. On the meta
+    device nothing is allocated, and this is what would be.
 
-    Raises: TypeError for what is no tensor; ValueError for a sparse tensor, whose parts have a storage each.
+    Raises: TypeError for what is no tensor; ValueError for a sparse tensor, which has
+        no single storage.
 
     >>> import torch
-    >>> memory_bytes(torch.zeros(1000, 1000)), memory_bytes(torch.zeros(1000, 1000)[0])
-    (4000000, 4000000)
-    >>> memory_bytes(torch.zeros(1, 1000).expand(1000, 1000))
-    4000
+    >>> memory_bytes(torch.zeros(1000)), memory_bytes(torch.zeros(1000)[:10])
+    (4000, 4000)
     """
     if not hasattr(tensor, "untyped_storage"):
         raise TypeError(f"tensor: a torch.Tensor, got a {type(tensor).__name__}")
@@ -360,14 +358,17 @@ FORMATS = {
 
 
 def diagnose(weight: float, update: float, fmt: FloatFormat) -> str:
-    """Why a weight does not move: what becomes of `weight + update` when both, and their sum, are kept in `fmt`.
+    """What becomes of a weight when it, its update and their sum are all kept in `fmt`.
 
-    "underflow": the update itself is rounded to zero. "stalled": it is not, but the sum rounds back to the weight.
-    "overflow": the update or the sum is too large, and becomes Inf or, in a format without Inf, NaN. "moves": the
-    weight changes. `weight` is not too large for `fmt`, and `update` is not zero.
+    "underflow": the update is rounded to zero. "overflow": the update or the sum
+    becomes Inf, or NaN where the format has no Inf. "stalled": the sum is rounded back
+    to the weight. "moves": it is not.
+    `weight` is not too large for `fmt`, and `update` is not zero.
 
-    >>> diagnose(1.0, -1e-3, FORMATS["bfloat16"]), diagnose(1.0, 1e-8, FORMATS["float16"])
-    ('stalled', 'underflow')
+    >>> diagnose(1.0, -1e-3, FORMATS["bfloat16"])
+    'stalled'
+    >>> diagnose(1.0, 1e-8, FORMATS["float16"])
+    'underflow'
     """
     weight, update = fmt.decode(fmt.encode(weight)), fmt.decode(fmt.encode(update))
     if update == 0:

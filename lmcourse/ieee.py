@@ -27,9 +27,10 @@ def bit_fields(bits: int, exponent_bits: int, mantissa_bits: int, *, signed: boo
 
 
 def decode_bits(bits: int, exponent_bits: int, mantissa_bits: int) -> float:
-    """The number that a pattern stands for, by IEEE 754's rules: zero, subnormal, normal, infinity or NaN.
+    """The number that a pattern stands for: zero, subnormal, normal, infinity or NaN.
 
-    The pattern is sign, exponent, mantissa from the top bit down; the exponent's bias is `2**(exponent_bits - 1) - 1`.
+    The pattern is sign, exponent, mantissa from the top bit down, as IEEE 754 has it.
+    The exponent's bias is `2**(exponent_bits - 1) - 1`. A zero keeps its sign.
 
     >>> decode_bits(0b0_10000_1000000000, exponent_bits=5, mantissa_bits=10)
     3.0
@@ -53,8 +54,8 @@ def decode_bits(bits: int, exponent_bits: int, mantissa_bits: int) -> float:
 def format_limits(exponent_bits: int, mantissa_bits: int) -> dict[str, float]:
     """The five numbers that describe an IEEE format, each from its own pattern.
 
-    `max`, `lowest` (the most negative: what `torch.finfo` calls `min`), `smallest_normal`, `smallest_subnormal`, and
-    `eps`, the distance from 1 to the next number.
+    The keys: `max`, `lowest` (the most negative: what `torch.finfo` calls `min`),
+    `smallest_normal`, `smallest_subnormal`, and `eps`, the distance from 1 to the next.
 
     >>> format_limits(exponent_bits=5, mantissa_bits=10)["max"]
     65504.0
@@ -71,10 +72,11 @@ def format_limits(exponent_bits: int, mantissa_bits: int) -> dict[str, float]:
 
 
 def exponent_of(x: float, exponent_bits: int) -> int:
-    """The power of two that `x` is counted from in a format: the largest k with `2**k <= abs(x)`.
+    """The power of two that `x` is counted from: the largest k with `2**k <= abs(x)`.
 
-    It is never less than the smallest normal number's, `1 - bias`: below that, numbers are subnormal.
-    `x` is finite and not zero. The bias is `2**(exponent_bits - 1) - 1`.
+    It is never less than `1 - bias`, that of the smallest normal number: below it,
+    numbers are subnormal. The bias is `2**(exponent_bits - 1) - 1`.
+    `x` is finite and not zero.
 
     >>> exponent_of(13.0, exponent_bits=5), exponent_of(1e-9, exponent_bits=5)
     (3, -14)
@@ -84,9 +86,10 @@ def exponent_of(x: float, exponent_bits: int) -> int:
 
 
 def spacing_at(x: float, exponent_bits: int, mantissa_bits: int) -> float:
-    """The distance between neighbouring numbers of a format around `x`: two to the power `exponent - mantissa_bits`.
+    """The distance between neighbouring numbers of a format around `x`.
 
-    The exponent is that of `exponent_of`. `x` is finite and not zero.
+    It is two to the power `exponent - mantissa_bits`; the exponent is `exponent_of`'s.
+    `x` is finite and not zero; the spacing is positive.
 
     >>> spacing_at(13.0, exponent_bits=5, mantissa_bits=10)
     0.0078125
@@ -110,12 +113,12 @@ def round_to_even(steps: float) -> int:
 
 
 def encode_nearest_even(x: float, exponent_bits: int, mantissa_bits: int) -> int:
-    """The pattern of the number nearest to `x`; of two equally near, the one whose last bit is 0.
+    """The pattern of the number nearest to `x`; of two, the one whose last bit is 0.
 
-    Numbers that round past the largest become infinity (IEEE 754-2019, section 4.3.1). Infinities and the sign of a
-    zero are kept, and a NaN becomes any pattern of a NaN.
+    Numbers that round past the largest become infinity (IEEE 754-2019, section 4.3.1).
+    Infinities and the sign of a zero are kept. A NaN becomes any pattern of a NaN.
 
-    >>> encode_nearest_even(3.0, exponent_bits=5, mantissa_bits=10) == 0b0_10000_1000000000
+    >>> encode_nearest_even(3.0, 5, 10) == 0b0_10000_1000000000
     True
     >>> encode_nearest_even(1 + 2**-11, 5, 10) == encode_nearest_even(1.0, 5, 10)
     True
@@ -130,6 +133,6 @@ def encode_nearest_even(x: float, exponent_bits: int, mantissa_bits: int) -> int
     if x == 0:
         return sign
     steps = round_to_even(abs(x) / spacing_at(x, exponent_bits, mantissa_bits))
-    # The hidden one, if there is one, carries into the exponent field: so does a mantissa that rounds up past all ones.
+    # The hidden one carries into the exponent field; so does a mantissa past all ones.
     code = ((exponent_of(x, exponent_bits) - 1 + bias) << mantissa_bits) + steps
     return sign | min(code, infinity)

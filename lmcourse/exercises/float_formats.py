@@ -1,4 +1,4 @@
-"""Exercises of notebook 02: cases, hints, typical wrong answers. The references are in lmcourse.float_formats and lmcourse.ieee."""
+"""Exercises of notebook 02: cases, hints, typical wrong answers. The references: lmcourse.ieee, float_formats."""
 
 import functools
 import itertools
@@ -200,108 +200,7 @@ topic.exercise(
 )
 
 
-# -- 2.4 to 2.6: the steps of a rounding
-
-
-_WIDTHS = ((2, 1), (5, 10), (8, 7), (8, 23), (11, 52))
-
-
-def _sizes_cases(*, mantissa: bool) -> Iterator[Call]:
-    """Numbers of every size, small ones first: (x, exponent_bits), and the mantissa's bits where they are asked for."""
-    for exponent_bits, mantissa_bits in _WIDTHS:
-        widths = (exponent_bits, mantissa_bits) if mantissa else (exponent_bits,)
-        for x in (1.0, 13.0, -13.0, 2.0, 0.75, 1e-9, -1e-9, 0.1, 1e6, 5e-324, 1.7e308):
-            yield call(x, *widths)
-        edges = [2.0**k for k in (-1022, -126, -24, -15, -14, -13, -1, 0, 1, 2, 15, 16, 127)]
-        yield from (call(x, *widths) for x in floats_near(*edges))
-        yield from (call(x, *widths) for x in random_floats(30, 1e-12, 1e12))
-
-
-def _unbounded_exponent(x, exponent_bits):
-    return math.frexp(x)[1] - 1
-
-
-def _rounded_logarithm(x, exponent_bits):
-    return max(math.floor(math.log2(abs(x))), 2 - 2 ** (exponent_bits - 1))
-
-
-topic.exercise(
-    ieee.exponent_of,
-    cases=functools.partial(_sizes_cases, mantissa=False),
-    hints=(
-        "Two numbers compete: the exponent of x itself, and the smallest normal number's. Which one is taken?",
-        "math.frexp(x)[1] - 1 is the exponent of x. The bias comes from exponent_bits; take the larger of the two.",
-    ),
-    wrong={
-        "frexp's exponent, one too large": lambda x, e: max(math.frexp(x)[1], 2 - 2 ** (e - 1)),
-        "no smallest exponent": _unbounded_exponent,
-        "the smallest exponent one too low": lambda x, e: max(math.frexp(x)[1] - 1, 1 - 2 ** (e - 1)),
-        "a logarithm, which is rounded": _rounded_logarithm,
-    },
-    minutes=5,
-    level=1,
-)
-
-
-def _eps_everywhere(x, exponent_bits, mantissa_bits):
-    return 2.0**-mantissa_bits
-
-
-def _relative_spacing(x, exponent_bits, mantissa_bits):
-    return abs(x) * 2.0**-mantissa_bits
-
-
-def _no_subnormal_spacing(x, exponent_bits, mantissa_bits):
-    return math.ldexp(1.0, math.frexp(x)[1] - 1 - mantissa_bits)
-
-
-topic.exercise(
-    ieee.spacing_at,
-    cases=functools.partial(_sizes_cases, mantissa=True),
-    hints=(
-        "From one power of two to the next there are 2**mantissa_bits numbers. How far apart are they?",
-        "2.0 ** (exponent_of(x, exponent_bits) - mantissa_bits). A negative x has a positive spacing.",
-    ),
-    wrong={
-        "eps, wherever the number is": _eps_everywhere,
-        "x times eps": _relative_spacing,
-        "half a spacing": lambda x, e, m: ieee.spacing_at(x, e, m) / 2,
-        "subnormals without a smallest exponent": _no_subnormal_spacing,
-    },
-    minutes=5,
-    level=1,
-    same=exactly,
-)
-
-
-def _round_cases() -> Iterator[Call]:
-    yield from (call(k / 4) for k in range(41))
-    yield from (call(x) for edge in (0.5, 1.5, 2.5, 7.5, 1024.5) for x in floats_near(edge) if x > 0)
-    yield from (call(abs(x)) for x in random_floats(50, 1e-3, 1e6))
-    yield from (call(x) for x in (5e-324, 2.0**52 - 0.5, 2.0**52 + 1, 2.0**53))
-
-
-topic.exercise(
-    ieee.round_to_even,
-    cases=_round_cases,
-    hints=(
-        "Take the whole part and the rest. What is done with a rest under a half, over a half, and of a half exactly?",
-        "below = math.floor(steps), rest = steps - below. Go up if rest > 0.5, or if it is 0.5 and below is odd.",
-    ),
-    wrong={
-        "cuts off": lambda steps: math.floor(steps),
-        "a half always goes up": lambda steps: math.floor(steps) + (steps - math.floor(steps) >= 0.5),
-        "a half always goes down": lambda steps: math.floor(steps) + (steps - math.floor(steps) > 0.5),
-        "a half goes to the odd number": lambda steps: (
-            math.floor(steps) + (steps % 1 > 0.5 or (steps % 1 == 0.5 and math.floor(steps) % 2 == 0))
-        ),
-    },
-    minutes=5,
-    level=1,
-)
-
-
-# -- 2.7 encode_nearest_even
+# -- 2.4 encode_nearest_even
 
 
 def _by(rounding, overflow="inf"):
@@ -366,7 +265,7 @@ topic.exercise(
     cases=_encode_cases,
     show=lambda code, x, *widths: fields(code, *widths),
     hints=(
-        "NaN, infinity and zero first: each has a pattern of its own. Then count abs(x) in spacings, and round the count.",
+        "NaN, infinity and zero first: each has a pattern of its own. Then count abs(x) in spacings, round the count.",
         "The pattern is ((exponent - 1 + bias) << mantissa_bits) + steps: the hidden one in steps carries into the "
         "exponent field by itself. What is larger than infinity's pattern becomes infinity's. Set the sign bit last.",
     ),
@@ -383,7 +282,111 @@ topic.exercise(
 )
 
 
-# -- 2.8 diagnose
+# -- 2.4a to 2.4c, its steps
+
+
+_WIDTHS = ((2, 1), (5, 10), (8, 7), (8, 23), (11, 52))
+
+
+def _sizes_cases(*, mantissa: bool) -> Iterator[Call]:
+    """Numbers of every size, small ones first: (x, exponent_bits), and the mantissa's bits where they are asked for."""
+    for exponent_bits, mantissa_bits in _WIDTHS:
+        widths = (exponent_bits, mantissa_bits) if mantissa else (exponent_bits,)
+        for x in (1.0, 13.0, -13.0, 2.0, 0.75, 1e-9, -1e-9, 0.1, 1e6, 5e-324, 1.7e308):
+            yield call(x, *widths)
+        edges = [2.0**k for k in (-1022, -126, -24, -15, -14, -13, -1, 0, 1, 2, 15, 16, 127)]
+        yield from (call(x, *widths) for x in floats_near(*edges))
+        yield from (call(x, *widths) for x in random_floats(30, 1e-12, 1e12))
+
+
+def _unbounded_exponent(x, exponent_bits):
+    return math.frexp(x)[1] - 1
+
+
+def _rounded_logarithm(x, exponent_bits):
+    return max(math.floor(math.log2(abs(x))), 2 - 2 ** (exponent_bits - 1))
+
+
+topic.exercise(
+    ieee.exponent_of,
+    of="encode_nearest_even",
+    cases=functools.partial(_sizes_cases, mantissa=False),
+    hints=(
+        "Two numbers compete: the exponent of x itself, and the smallest normal number's. Which one is taken?",
+        "math.frexp(x)[1] - 1 is the exponent of x. The bias comes from exponent_bits; take the larger of the two.",
+    ),
+    wrong={
+        "frexp's exponent, one too large": lambda x, e: max(math.frexp(x)[1], 2 - 2 ** (e - 1)),
+        "no smallest exponent": _unbounded_exponent,
+        "the smallest exponent one too low": lambda x, e: max(math.frexp(x)[1] - 1, 1 - 2 ** (e - 1)),
+        "a logarithm, which is rounded": _rounded_logarithm,
+    },
+    minutes=5,
+    level=1,
+)
+
+
+def _eps_everywhere(x, exponent_bits, mantissa_bits):
+    return 2.0**-mantissa_bits
+
+
+def _relative_spacing(x, exponent_bits, mantissa_bits):
+    return abs(x) * 2.0**-mantissa_bits
+
+
+def _no_subnormal_spacing(x, exponent_bits, mantissa_bits):
+    return math.ldexp(1.0, math.frexp(x)[1] - 1 - mantissa_bits)
+
+
+topic.exercise(
+    ieee.spacing_at,
+    of="encode_nearest_even",
+    cases=functools.partial(_sizes_cases, mantissa=True),
+    hints=(
+        "From one power of two to the next there are 2**mantissa_bits numbers. How far apart are they?",
+        "2.0 ** (exponent_of(x, exponent_bits) - mantissa_bits). A negative x has a positive spacing.",
+    ),
+    wrong={
+        "eps, wherever the number is": _eps_everywhere,
+        "x times eps": _relative_spacing,
+        "half a spacing": lambda x, e, m: ieee.spacing_at(x, e, m) / 2,
+        "subnormals without a smallest exponent": _no_subnormal_spacing,
+    },
+    minutes=5,
+    level=1,
+    same=exactly,
+)
+
+
+def _round_cases() -> Iterator[Call]:
+    yield from (call(k / 4) for k in range(41))
+    yield from (call(x) for edge in (0.5, 1.5, 2.5, 7.5, 1024.5) for x in floats_near(edge) if x > 0)
+    yield from (call(abs(x)) for x in random_floats(50, 1e-3, 1e6))
+    yield from (call(x) for x in (5e-324, 2.0**52 - 0.5, 2.0**52 + 1, 2.0**53))
+
+
+topic.exercise(
+    ieee.round_to_even,
+    of="encode_nearest_even",
+    cases=_round_cases,
+    hints=(
+        "Take the whole part and the rest. What is done with a rest under a half, over a half, and of a half exactly?",
+        "below = math.floor(steps), rest = steps - below. Go up if rest > 0.5, or if it is 0.5 and below is odd.",
+    ),
+    wrong={
+        "cuts off": lambda steps: math.floor(steps),
+        "a half always goes up": lambda steps: math.floor(steps) + (steps - math.floor(steps) >= 0.5),
+        "a half always goes down": lambda steps: math.floor(steps) + (steps - math.floor(steps) > 0.5),
+        "a half goes to the odd number": lambda steps: (
+            math.floor(steps) + (steps % 1 > 0.5 or (steps % 1 == 0.5 and math.floor(steps) % 2 == 0))
+        ),
+    },
+    minutes=5,
+    level=1,
+)
+
+
+# -- 2.5 diagnose
 
 
 def _absolute_eps(weight, update, fmt):
