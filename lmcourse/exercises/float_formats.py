@@ -550,8 +550,8 @@ for _text, _answer in (
         "That is a policy: 448 where the cast saturates (PyTorch from 2.12 on), NaN where it does not (ml_dtypes).",
     ),
     (
-        "How many bytes does x.expand(1000, 10) keep alive, and how many does a ten-element slice of a gigabyte?",
-        "Its one storage: one row of x; and the whole gigabyte.",
+        "How much memory do 12,288 by 49,152 numbers need in bfloat16, in bytes, in GB and in GiB?",
+        "Numbers times 2 bytes: 1,207,959,552 bytes, which is 1.208 GB and 1.125 GiB.",
     ),
     (
         "In attention, what wants float32?",
