@@ -91,7 +91,7 @@ def round_by_python(steps):
 
 
 def round_by_numpy(steps):
-    return np.rint(steps)
+    return np.int64(np.rint(steps))
 
 
 RIGHT = {
