@@ -1,9 +1,9 @@
 """Every number format a GPU speaks, from float64 down to four bits, as one codec with a handful of parameters.
 
-A bit pattern is three fields: sign, exponent, mantissa. The first part of this file is the four small functions that
-notebook 02 has you write, for formats that follow IEEE 754. The second part, `FloatFormat`, is the same arithmetic for
-every format: which patterns are spent on Inf and NaN is a parameter, and so are the rounding mode and what becomes of
-a number that is too large. Everything here is exact: a number is a `Fraction` until the one rounding that encodes it.
+A bit pattern is three fields: sign, exponent, mantissa. `lmcourse.ieee` has the small functions that notebook 02 has
+you write, for formats that follow IEEE 754. `FloatFormat` is the same arithmetic for every format: which patterns are
+spent on Inf and NaN is a parameter, and so are the rounding mode and what becomes of a number that is too large.
+Everything here is exact: a number is a `Fraction` until the one rounding that encodes it.
 
 Whole tensors are rounded, fast and equal to this codec, in `lmcourse.quantization`.
 
@@ -20,6 +20,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from lmcourse.ieee import bit_fields
+from lmcourse.ieee import decode_bits as decode_bits  # offered here too
+from lmcourse.ieee import encode_nearest_even as encode_nearest_even
+from lmcourse.ieee import format_limits as format_limits
 from lmcourse.support import checks
 
 if TYPE_CHECKING:
@@ -29,96 +33,19 @@ ROUNDINGS = ("nearest_even", "toward_zero", "up", "down", "ties_away", "stochast
 OVERFLOWS = ("inf", "saturate", "nan")
 SPECIALS = ("ieee", "fn", "fnuz", "finite")
 
-# ---------------------------------------------------------------------------------------------------------------------
-# IEEE 754's rules, one idea a function
-
-
-def decode_bits(bits: int, exponent_bits: int, mantissa_bits: int) -> float:
-    """The number that a pattern stands for, by IEEE 754's rules: zero, subnormal, normal, infinity or NaN.
-
-    The pattern is sign, exponent, mantissa from the top bit down; the exponent's bias is `2**(exponent_bits - 1) - 1`.
-
-    >>> decode_bits(0b0_10000_1000000000, exponent_bits=5, mantissa_bits=10)
-    3.0
-    >>> decode_bits(0b0_00000_0000000001, exponent_bits=5, mantissa_bits=10) == 2**-24
-    True
-    >>> decode_bits(0b1_11111_0000000000, exponent_bits=5, mantissa_bits=10)
-    -inf
-    """
-    bits = int(bits)  # a NumPy integer would wrap in the shifts below
-    bias = 2 ** (exponent_bits - 1) - 1
-    sign = -1.0 if bits >> (exponent_bits + mantissa_bits) else 1.0
-    exponent = (bits >> mantissa_bits) & (2**exponent_bits - 1)
-    mantissa = bits & (2**mantissa_bits - 1)
-    if exponent == 2**exponent_bits - 1:  # all ones: not a number, or an infinite one
-        return math.nan if mantissa else sign * math.inf
-    if exponent == 0:  # all zeros: no hidden one, and the exponent of the smallest normal number
-        return sign * math.ldexp(mantissa, 1 - bias - mantissa_bits)
-    return sign * math.ldexp(2**mantissa_bits + mantissa, exponent - bias - mantissa_bits)
-
-
-def encode_nearest_even(x: float, exponent_bits: int, mantissa_bits: int) -> int:
-    """The pattern of the number nearest to `x`; of two equally near, the one whose last bit is 0.
-
-    Numbers that round past the largest become infinity (IEEE 754-2019, section 4.3.1). Infinities and the sign of a
-    zero are kept, and a NaN becomes any pattern of a NaN.
-
-    >>> bin(encode_nearest_even(3.0, exponent_bits=5, mantissa_bits=10))
-    '0b100001000000000'
-    >>> encode_nearest_even(1 + 2**-11, 5, 10) == encode_nearest_even(1.0, 5, 10)
-    True
-    """
-    bias = 2 ** (exponent_bits - 1) - 1
-    sign = (math.copysign(1, x) < 0) << (exponent_bits + mantissa_bits)
-    infinity = (2**exponent_bits - 1) << mantissa_bits
-    if math.isnan(x):
-        return infinity | 2 ** (mantissa_bits - 1)
-    if math.isinf(x):
-        return sign | infinity
-    if x == 0:
-        return sign
-    exponent = max(math.frexp(x)[1] - 1, 1 - bias)  # of the leading bit, but a subnormal number has the smallest
-    spacing = Fraction(2) ** (exponent - mantissa_bits)
-    steps = round(abs(Fraction(float(x))) / spacing)  # Python rounds a Fraction's ties to even
-    # The hidden one, if there is one, carries into the exponent field: so does a mantissa that rounds up past all ones.
-    code = ((exponent - 1 + bias) << mantissa_bits) + steps
-    return sign | min(code, infinity)
-
-
-def format_limits(exponent_bits: int, mantissa_bits: int) -> dict[str, float]:
-    """The five numbers that describe an IEEE format, each from its own pattern.
-
-    `max`, `lowest` (the most negative: what `torch.finfo` calls `min`), `smallest_normal`, `smallest_subnormal`, and
-    `eps`, the distance from 1 to the next number.
-
-    >>> format_limits(exponent_bits=5, mantissa_bits=10)["max"]
-    65504.0
-    """
-    largest = 2.0 ** (2 ** (exponent_bits - 1) - 1) * (2 - 2.0**-mantissa_bits)
-    smallest_normal = 2.0 ** (2 - 2 ** (exponent_bits - 1))
-    return {
-        "max": largest,
-        "lowest": -largest,
-        "smallest_normal": smallest_normal,
-        "smallest_subnormal": smallest_normal * 2.0**-mantissa_bits,
-        "eps": 2.0**-mantissa_bits,
-    }
-
 
 def memory_bytes(tensor: Tensor) -> int:
-    """The bytes of memory that `tensor` keeps alive: its whole storage, whatever part of it the tensor shows.
+    """The bytes of the storage that `tensor` looks into: all of it.
 
-    `numel * element_size` is the size of a packed copy. It counts an expanded tensor's one row many times, and it
-    misses what a small slice holds on to. Tensors that share a storage share these bytes: do not add them up.
-    On the meta device nothing is allocated, and this is what would be.
+    For a tensor that was made fresh this is `numel() * element_size()`. On the meta
+    device nothing is allocated, and this is what would be.
 
-    Raises: TypeError for what is no tensor; ValueError for a sparse tensor, whose parts have a storage each.
+    Raises: TypeError for what is no tensor; ValueError for a sparse tensor, which has
+        no single storage.
 
     >>> import torch
-    >>> memory_bytes(torch.zeros(1000, 1000)), memory_bytes(torch.zeros(1000, 1000)[0])
-    (4000000, 4000000)
-    >>> memory_bytes(torch.zeros(1, 1000).expand(1000, 1000))
-    4000
+    >>> memory_bytes(torch.zeros(1000)), memory_bytes(torch.zeros(1000)[:10])
+    (4000, 4000)
     """
     if not hasattr(tensor, "untyped_storage"):
         raise TypeError(f"tensor: a torch.Tensor, got a {type(tensor).__name__}")
@@ -223,6 +150,14 @@ class FloatFormat:
         bits = self._pattern(bits)
         exponent = (bits & self._magnitude_mask) >> self.mantissa_bits
         return int(bool(bits & self._sign_bit)), exponent, bits & (2**self.mantissa_bits - 1)
+
+    def fields(self, bits: int) -> str:
+        """A pattern as text, with a space between its fields.
+
+        >>> FORMATS["float16"].fields(0x3C00), FORMATS["float8_e8m0fnu"].fields(127)
+        ('0 01111 0000000000', '01111111')
+        """
+        return bit_fields(self._pattern(bits), self.exponent_bits, self.mantissa_bits, signed=self.signed)
 
     def kind(self, bits: int) -> str:
         """What a pattern stands for: "zero", "subnormal", "normal", "inf" or "nan".
@@ -423,14 +358,17 @@ FORMATS = {
 
 
 def diagnose(weight: float, update: float, fmt: FloatFormat) -> str:
-    """Why a weight does not move: what becomes of `weight + update` when both, and their sum, are kept in `fmt`.
+    """What becomes of a weight when it, its update and their sum are all kept in `fmt`.
 
-    "underflow": the update itself is rounded to zero. "stalled": it is not, but the sum rounds back to the weight.
-    "overflow": the update or the sum is too large, and becomes Inf or, in a format without Inf, NaN. "moves": the
-    weight changes. `weight` is not too large for `fmt`, and `update` is not zero.
+    "underflow": the update is rounded to zero. "overflow": the update or the sum
+    becomes Inf, or NaN where the format has no Inf. "stalled": the sum is rounded back
+    to the weight. "moves": it is not.
+    `weight` is not too large for `fmt`, and `update` is not zero.
 
-    >>> diagnose(1.0, -1e-3, FORMATS["bfloat16"]), diagnose(1.0, 1e-8, FORMATS["float16"])
-    ('stalled', 'underflow')
+    >>> diagnose(1.0, -1e-3, FORMATS["bfloat16"])
+    'stalled'
+    >>> diagnose(1.0, 1e-8, FORMATS["float16"])
+    'underflow'
     """
     weight, update = fmt.decode(fmt.encode(weight)), fmt.decode(fmt.encode(update))
     if update == 0:

@@ -70,6 +70,63 @@ def quantize(
     return torch.where(x.isnan(), math.nan, result)
 
 
+def weight_path(
+    fmt: FloatFormat, update: float, steps: int, *, rounding: str = "nearest_even", runs: int = 1, seed: int = 0
+) -> Float[Tensor, "steps_and_start runs"]:
+    """Where a weight is that starts at 1, gets the same update again and again, and is kept in `fmt`: a row each step.
+
+    Stochastic rounding draws other coins in each of the `runs`; the other modes make all runs equal.
+
+    >>> weight_path(FORMATS["bfloat16"], -1e-3, 1000)[-1].item()
+    1.0
+    """
+    coins, path = torch.Generator().manual_seed(seed), [torch.ones(runs, dtype=torch.float64)]
+    for _ in range(steps):
+        path.append(quantize(path[-1] + update, fmt, rounding=rounding, generator=coins))
+    return torch.stack(path)
+
+
+def attention_costs(fmt: FloatFormat) -> dict[str, float]:
+    """What it costs to keep one part of an attention in `fmt`: the relative error of the result, by the part's name.
+
+    Queries, keys and values are 256 random rows of 64 numbers; what is not named is computed in float64.
+
+    >>> costs = attention_costs(FORMATS["bfloat16"])
+    >>> max(costs, key=costs.get)
+    'its sum kept in bfloat16'
+    """
+
+    def low(x: Tensor) -> Tensor:
+        return quantize(x, fmt)
+
+    dice = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(256, 64, generator=dice).double() for _ in range(3))
+    exact = (q @ k.T / 8).softmax(-1) @ v
+    scores = low(q) @ low(k).T / 8
+    grown = low(low(scores).exp())
+    sums = torch.zeros(256, dtype=torch.float64)
+    for column in grown.T:  # one by one, as a sum in the format is
+        sums = low(sums + column)
+    attempts = {
+        "inputs rounded, all else exact": scores.softmax(-1) @ low(v),
+        "softmax's result rounded too": low(scores.softmax(-1)) @ low(v),
+        "scores rounded before softmax": low(low(scores).softmax(-1)) @ low(v),
+        f"its sum kept in {fmt.name}": low(grown / sums[:, None]) @ low(v),
+    }
+    return {name: ((attempt - exact).norm() / exact.norm()).item() for name, attempt in attempts.items()}
+
+
+def equal_numbers(ours: Float[Tensor, "n"], theirs: Float[Tensor, "n"]) -> int:
+    """How many elements are the same number: signs of zeros count, and a NaN equals a NaN.
+
+    >>> equal_numbers(torch.tensor([0.0, math.nan, 1.0]), torch.tensor([-0.0, math.nan, 1.0]))
+    2
+    """
+    ours, theirs = ours.double(), theirs.double()
+    same = (ours == theirs) & (ours.signbit() == theirs.signbit())
+    return int((same | (ours.isnan() & theirs.isnan())).sum())
+
+
 def _goes_up(
     rest: Tensor, below: Tensor, rounding: str, toward_zero: Tensor, generator: torch.Generator | None
 ) -> Tensor:

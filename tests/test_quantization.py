@@ -10,7 +10,14 @@ import pytest
 import torch
 
 from lmcourse.float_formats import FORMATS, OVERFLOWS, ROUNDINGS
-from lmcourse.quantization import quantize, quantize_mxfp4, quantize_nvfp4
+from lmcourse.quantization import (
+    attention_costs,
+    equal_numbers,
+    quantize,
+    quantize_mxfp4,
+    quantize_nvfp4,
+    weight_path,
+)
 
 
 def same(a: float, b: float) -> bool:
@@ -118,3 +125,25 @@ def test_a_processor_that_flushes_subnormals_changes_nothing(dtype):
 def test_bad_input_is_refused_in_words(call, error, words):
     with pytest.raises(error, match=words):
         call(FORMATS["float16"])
+
+
+def test_a_path_is_what_the_codec_makes_step_by_step():
+    fmt, weight, path = FORMATS["float8_e5m2"], 1.0, []
+    for _ in range(21):
+        path.append(weight)
+        weight = fmt.decode(fmt.encode(weight - 0.2))
+    assert weight_path(fmt, -0.2, 20).flatten().tolist() == path
+    coins = weight_path(FORMATS["bfloat16"], -1e-3, 500, rounding="stochastic", runs=40)
+    assert coins.shape == (501, 40) and abs(coins[-1].mean() - 0.5) < 0.02 and coins[-1].unique().numel() > 5
+
+
+def test_equal_numbers_looks_at_signs_and_at_nan():
+    a = torch.tensor([0.0, -0.0, math.nan, 1.0, math.inf])
+    assert equal_numbers(a, a) == 5
+    assert equal_numbers(a, torch.tensor([-0.0, -0.0, -math.nan, 2.0, -math.inf])) == 2
+
+
+def test_a_wider_format_costs_attention_less():
+    low, wide = attention_costs(FORMATS["bfloat16"]), attention_costs(FORMATS["float16"])
+    assert all(cheap < dear for cheap, dear in zip(wide.values(), low.values(), strict=True))
+    assert max(low, key=low.get) == "its sum kept in bfloat16"

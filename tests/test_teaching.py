@@ -24,15 +24,6 @@ NOT_YET: dict[str, dict[str, int]] = {
         "short_sentences": 3,
         "plain_words": 1,
     },
-    "02_float_formats": {
-        "parts_first": 14,
-        "terms_explained": 29,
-        "small_cells": 85,
-        "secrets_kept": 1,
-        "honest_time": 2,
-        "short_sentences": 8,
-        "plain_words": 5,
-    },
     "03_strides": {
         "parts_first": 2,
         "terms_explained": 16,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmcourse.exercises.comparing import Within
 from lmcourse.exercises.judging import Call, Case, call, probe
+from lmcourse.ieee import bit_fields
 
 if TYPE_CHECKING:
     import torch
@@ -118,8 +119,7 @@ def fields(code: int, exponent_bits: int, mantissa_bits: int) -> str:
     """
     if not 0 <= code < 2 ** (1 + exponent_bits + mantissa_bits):
         return f"{code}, which is not {1 + exponent_bits + mantissa_bits} bits"
-    text = f"{code:0{1 + exponent_bits + mantissa_bits}b}"
-    return f"{text[0]} {text[1 : 1 + exponent_bits]} {text[1 + exponent_bits :]}".rstrip()
+    return bit_fields(code, exponent_bits, mantissa_bits)
 
 
 def patterns(exponent_bits: int, mantissa_bits: int) -> Iterator[Bits]:

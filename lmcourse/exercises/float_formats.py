@@ -1,4 +1,4 @@
-"""Exercises of notebook 02: cases, hints, typical wrong answers. The references are in lmcourse.float_formats."""
+"""Exercises of notebook 02: cases, hints, typical wrong answers. The references: lmcourse.ieee, float_formats."""
 
 import functools
 import itertools
@@ -7,7 +7,7 @@ import random
 import struct
 from collections.abc import Iterator
 
-from lmcourse import float_formats
+from lmcourse import float_formats, ieee
 from lmcourse.exercises.cases import (
     Bits,
     Case,
@@ -149,7 +149,7 @@ def _decode_cases() -> Iterator[Call]:
 
 
 topic.exercise(
-    float_formats.decode_bits,
+    ieee.decode_bits,
     cases=_decode_cases,
     hints=(
         "Three masks first: sign, exponent, mantissa. Then three cases of the exponent: all ones, all zeros, the rest.",
@@ -163,7 +163,7 @@ topic.exercise(
         "no Inf and NaN": _no_specials,
         "loses the sign of zero": _sign_of_zero_lost,
     },
-    minutes=15,
+    minutes=12,
     level=2,
     same=exactly,
 )
@@ -181,7 +181,7 @@ def _wrong_limits(**changes):
 
 
 topic.exercise(
-    float_formats.format_limits,
+    ieee.format_limits,
     cases=[call(e, m) for e, m in itertools.product(range(2, 9), range(1, 11))] + [call(8, 23), call(11, 52)],
     hints=(
         "Write down five patterns and decode them: which is the largest whose exponent is not all ones?",
@@ -194,7 +194,7 @@ topic.exercise(
         "eps is half a spacing": _wrong_limits(eps=lambda r: r["eps"] / 2),
         "the parenthesis of the notes": _wrong_limits(max=lambda r: r["max"] / 2),
     },
-    minutes=10,
+    minutes=8,
     level=1,
     same=exactly,
 )
@@ -261,14 +261,13 @@ def _any_nan(exponent_bits, mantissa_bits, got, want):
 
 
 topic.exercise(
-    float_formats.encode_nearest_even,
+    ieee.encode_nearest_even,
     cases=_encode_cases,
     show=lambda code, x, *widths: fields(code, *widths),
     hints=(
-        "Find the spacing around x first: 2**(exponent - m), where the exponent is that of the leading bit "
-        "(math.frexp(x)[1] - 1), but never below 1 - bias. How many spacings is x?",
-        "round(Fraction) rounds ties to even. Add the number of spacings to (exponent - 1 + bias) << m: the hidden one "
-        "carries into the exponent field by itself.",
+        "NaN, infinity and zero first: each has a pattern of its own. Then count abs(x) in spacings, round the count.",
+        "The pattern is ((exponent - 1 + bias) << mantissa_bits) + steps: the hidden one in steps carries into the "
+        "exponent field by itself. What is larger than infinity's pattern becomes infinity's. Set the sign bit last.",
     ),
     wrong={
         "cuts off": _by("toward_zero"),
@@ -278,8 +277,112 @@ topic.exercise(
         "rounds twice, through float32": _through_float32,
         "NaN becomes Inf": _nan_is_inf,
     },
-    minutes=20,
-    level=3,
+    minutes=10,
+    level=2,
+)
+
+
+# -- 2.4a to 2.4c, its steps
+
+
+_WIDTHS = ((2, 1), (5, 10), (8, 7), (8, 23), (11, 52))
+
+
+def _sizes_cases(*, mantissa: bool) -> Iterator[Call]:
+    """Numbers of every size, small ones first: (x, exponent_bits), and the mantissa's bits where they are asked for."""
+    for exponent_bits, mantissa_bits in _WIDTHS:
+        widths = (exponent_bits, mantissa_bits) if mantissa else (exponent_bits,)
+        for x in (1.0, 13.0, -13.0, 2.0, 0.75, 1e-9, -1e-9, 0.1, 1e6, 5e-324, 1.7e308):
+            yield call(x, *widths)
+        edges = [2.0**k for k in (-1022, -126, -24, -15, -14, -13, -1, 0, 1, 2, 15, 16, 127)]
+        yield from (call(x, *widths) for x in floats_near(*edges))
+        yield from (call(x, *widths) for x in random_floats(30, 1e-12, 1e12))
+
+
+def _unbounded_exponent(x, exponent_bits):
+    return math.frexp(x)[1] - 1
+
+
+def _rounded_logarithm(x, exponent_bits):
+    return max(math.floor(math.log2(abs(x))), 2 - 2 ** (exponent_bits - 1))
+
+
+topic.exercise(
+    ieee.exponent_of,
+    of="encode_nearest_even",
+    cases=functools.partial(_sizes_cases, mantissa=False),
+    hints=(
+        "Two numbers compete: the exponent of x itself, and the smallest normal number's. Which one is taken?",
+        "math.frexp(x)[1] - 1 is the exponent of x. The bias comes from exponent_bits; take the larger of the two.",
+    ),
+    wrong={
+        "frexp's exponent, one too large": lambda x, e: max(math.frexp(x)[1], 2 - 2 ** (e - 1)),
+        "no smallest exponent": _unbounded_exponent,
+        "the smallest exponent one too low": lambda x, e: max(math.frexp(x)[1] - 1, 1 - 2 ** (e - 1)),
+        "a logarithm, which is rounded": _rounded_logarithm,
+    },
+    minutes=5,
+    level=1,
+)
+
+
+def _eps_everywhere(x, exponent_bits, mantissa_bits):
+    return 2.0**-mantissa_bits
+
+
+def _relative_spacing(x, exponent_bits, mantissa_bits):
+    return abs(x) * 2.0**-mantissa_bits
+
+
+def _no_subnormal_spacing(x, exponent_bits, mantissa_bits):
+    return math.ldexp(1.0, math.frexp(x)[1] - 1 - mantissa_bits)
+
+
+topic.exercise(
+    ieee.spacing_at,
+    of="encode_nearest_even",
+    cases=functools.partial(_sizes_cases, mantissa=True),
+    hints=(
+        "From one power of two to the next there are 2**mantissa_bits numbers. How far apart are they?",
+        "2.0 ** (exponent_of(x, exponent_bits) - mantissa_bits). A negative x has a positive spacing.",
+    ),
+    wrong={
+        "eps, wherever the number is": _eps_everywhere,
+        "x times eps": _relative_spacing,
+        "half a spacing": lambda x, e, m: ieee.spacing_at(x, e, m) / 2,
+        "subnormals without a smallest exponent": _no_subnormal_spacing,
+    },
+    minutes=5,
+    level=1,
+    same=exactly,
+)
+
+
+def _round_cases() -> Iterator[Call]:
+    yield from (call(k / 4) for k in range(41))
+    yield from (call(x) for edge in (0.5, 1.5, 2.5, 7.5, 1024.5) for x in floats_near(edge) if x > 0)
+    yield from (call(abs(x)) for x in random_floats(50, 1e-3, 1e6))
+    yield from (call(x) for x in (5e-324, 2.0**52 - 0.5, 2.0**52 + 1, 2.0**53))
+
+
+topic.exercise(
+    ieee.round_to_even,
+    of="encode_nearest_even",
+    cases=_round_cases,
+    hints=(
+        "Take the whole part and the rest. What is done with a rest under a half, over a half, and of a half exactly?",
+        "below = math.floor(steps), rest = steps - below. Go up if rest > 0.5, or if it is 0.5 and below is odd.",
+    ),
+    wrong={
+        "cuts off": lambda steps: math.floor(steps),
+        "a half always goes up": lambda steps: math.floor(steps) + (steps - math.floor(steps) >= 0.5),
+        "a half always goes down": lambda steps: math.floor(steps) + (steps - math.floor(steps) > 0.5),
+        "a half goes to the odd number": lambda steps: (
+            math.floor(steps) + (steps % 1 > 0.5 or (steps % 1 == 0.5 and math.floor(steps) % 2 == 0))
+        ),
+    },
+    minutes=5,
+    level=1,
 )
 
 
@@ -309,6 +412,24 @@ def _relative_eps(weight, update, fmt):
     if right in ("underflow", "overflow"):
         return right
     return "stalled" if abs(update) < abs(weight) * fmt.eps / 2 else "moves"
+
+
+def _sum_of_the_unrounded(weight, update, fmt):
+    right = float_formats.diagnose(weight, update, fmt)
+    if right in ("underflow", "overflow"):
+        return right
+    step, before = fmt.decode(fmt.encode(update)), fmt.decode(fmt.encode(weight))
+    return "stalled" if fmt.decode(fmt.encode(weight + step)) == before else "moves"
+
+
+def _too_large_before_rounding(weight, update, fmt):
+    right = float_formats.diagnose(weight, update, fmt)
+    return right if right == "underflow" or abs(weight + update) <= fmt.max else "overflow"
+
+
+def _only_infinity(weight, update, fmt):
+    right = float_formats.diagnose(weight, update, fmt)
+    return "moves" if right == "overflow" and not fmt.has_inf else right
 
 
 def _diagnosis(weight: float, update: float, name: str) -> Case:
@@ -360,8 +481,11 @@ topic.exercise(
         "underflow called a stall": _no_underflow,
         "the sum in float64": _in_float64,
         "relative eps, no ties": _relative_eps,
+        "adds to the weight before it is rounded": _sum_of_the_unrounded,
+        "looks for overflow before the sum is rounded": _too_large_before_rounding,
+        "takes only Inf for too large": _only_infinity,
     },
-    minutes=15,
+    minutes=10,
     level=2,
 )
 
@@ -426,8 +550,8 @@ for _text, _answer in (
         "That is a policy: 448 where the cast saturates (PyTorch from 2.12 on), NaN where it does not (ml_dtypes).",
     ),
     (
-        "How many bytes does x.expand(1000, 10) keep alive, and how many does a ten-element slice of a gigabyte?",
-        "Its one storage: one row of x; and the whole gigabyte.",
+        "How much memory do 12,288 by 49,152 numbers need in bfloat16, in bytes, in GB and in GiB?",
+        "Numbers times 2 bytes: 1,207,959,552 bytes, which is 1.208 GB and 1.125 GiB.",
     ),
     (
         "In attention, what wants float32?",

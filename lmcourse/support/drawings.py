@@ -1,8 +1,10 @@
-"""Drawings of notebook 02: one bit pattern read as a number, and the number written back as the pattern.
+"""Drawings of notebook 02: a pattern read as a number and written back, a format's numbers and reach, its rounding.
 
 Only drawing: every value comes from `lmcourse.float_formats`.
 """
 
+import itertools
+import math
 from fractions import Fraction
 
 from matplotlib import pyplot as plt
@@ -65,6 +67,72 @@ def worked_example(fmt: FloatFormat, bits: int) -> Figure:
     ax.text(0, -1.45, f"encode  {minus}{number}", size=12, weight="bold", color=INK)
     for k, (step, colour) in enumerate(zip(steps, (INK, BLUE, ORANGE), strict=True)):
         ax.text(0.4, -2.25 - 0.75 * k, f"{k + 1}. {step}", color=colour)
+    return fig
+
+
+def number_line(fmt: FloatFormat) -> Figure:
+    """Every number of a small format from 0 on: a mark each, a row for each stored exponent, its bits beside it.
+
+    Raises: ValueError for a format of more than 8 bits.
+
+    >>> type(number_line(FloatFormat("six bits", 3, 2, bias=3))).__name__
+    'Figure'
+    """
+    if fmt.bits > 8:
+        raise ValueError(f"fmt: a format of at most 8 bits, got {fmt.name} of {fmt.bits}")
+    fig, ax = plt.subplots(figsize=(7.4, 3.2))
+    rows: dict[int, list[float]] = {}
+    for code in range(fmt.max_code + 1):
+        rows.setdefault(fmt.split(code)[1], []).append(fmt.decode(code))
+    for exponent, values in rows.items():
+        colour = BLUE if exponent else ORANGE
+        ax.plot(values, [exponent] * len(values), "|", ms=14, mew=2, color=colour)
+    ax.set(yticks=list(rows), yticklabels=[f"{exponent:0{fmt.exponent_bits}b}" for exponent in rows])
+    ax.set(xlabel="number", ylabel="exponent field")
+    ax.text(rows[0][-1] + fmt.max / 40, 0, "zero and subnormals", va="center", color=ORANGE)
+    return fig
+
+
+def ranges(formats: list[FloatFormat]) -> Figure:
+    """How far each format reaches: a bar from its smallest positive number to its largest, subnormals lighter.
+
+    >>> from lmcourse.float_formats import FORMATS
+    >>> type(ranges([FORMATS["float16"], FORMATS["bfloat16"]])).__name__
+    'Figure'
+    """
+    fig, ax = plt.subplots(figsize=(7.4, 0.9 + 0.5 * len(formats)))
+    for row, fmt in enumerate(reversed(formats)):
+        largest, smallest = math.log10(fmt.max), math.log10(fmt.smallest_normal)
+        if fmt.smallest_subnormal:
+            tiny = math.log10(fmt.smallest_subnormal)
+            ax.barh(row, smallest - tiny, left=tiny, color=PAPER, edgecolor=ORANGE, hatch="////", height=0.5)
+        ax.barh(row, largest - smallest, left=smallest, color=BLUE, height=0.5)
+        ax.text(largest + 1, row, f"{fmt.mantissa_bits} bits of mantissa", va="center", color=GREY, size=9)
+    ax.set(yticks=range(len(formats)), yticklabels=[fmt.name for fmt in reversed(formats)], xlim=(-47, 62))
+    ax.set(xlabel="size of the number, as a power of ten (striped: subnormal)")
+    ax.grid(axis="x")
+    return fig
+
+
+def staircase(fmt: FloatFormat, low: float, high: float) -> Figure:
+    """What each number from `low` to `high` is stored as: flat between ties; dots mark the ties and where they go.
+
+    Both ends are numbers of the format, close together.
+
+    >>> from lmcourse.float_formats import FORMATS
+    >>> type(staircase(FORMATS["bfloat16"], 1.0, 1.0625)).__name__
+    'Figure'
+    """
+    stored = [fmt.decode(code) for code in range(fmt.encode(low), fmt.encode(high) + 1)]
+    fig, ax = plt.subplots(figsize=(6.4, 3.4))
+    ax.plot([low, high], [low, high], color=GREY, lw=1, ls="--")
+    ties = [(a + b) / 2 for a, b in itertools.pairwise(stored)]
+    edges = [low, *ties, high]
+    for value, (start, end) in zip(stored, itertools.pairwise(edges), strict=True):
+        ax.plot([start, end], [value, value], color=BLUE)
+    ax.plot(ties, [fmt.decode(fmt.encode(tie)) for tie in ties], "o", color=ORANGE)
+    ax.set(xlabel="number that comes in", ylabel=f"number kept in {fmt.name}")
+    ax.set(yticks=stored, yticklabels=[f"{value:g}  …{fmt.encode(value) & 7:03b}" for value in stored])
     return fig
 
 

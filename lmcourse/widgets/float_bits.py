@@ -168,12 +168,7 @@ def fields(fmt: FloatFormat, bits: int) -> str:
     >>> fields(FORMATS["float16"], 0x3C00)
     '0 01111 0000000000'
     """
-    sign, exponent, mantissa = fmt.split(bits)
-    parts = [str(sign)] if fmt.signed else []
-    parts.append(f"{exponent:0{fmt.exponent_bits}b}")
-    if fmt.mantissa_bits:
-        parts.append(f"{mantissa:0{fmt.mantissa_bits}b}")
-    return " ".join(parts)
+    return fmt.fields(bits)
 
 
 def _in_words(fmt: FloatFormat, bits: int, most: int = 60) -> str:

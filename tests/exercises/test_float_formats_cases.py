@@ -73,7 +73,31 @@ def diagnose_by_codes(weight, update, fmt):
     return "stalled" if fmt.encode(total) == fmt.encode(weight) else "moves"
 
 
+def exponent_by_counting(x, exponent_bits):
+    exponent, size = 2 - 2 ** (exponent_bits - 1), Fraction(abs(x))
+    while size >= Fraction(2) ** (exponent + 1):
+        exponent += 1
+    return np.int64(exponent)
+
+
+def spacing_by_neighbours(x, exponent_bits, mantissa_bits):
+    lowest = 2 - 2 ** (exponent_bits - 1)
+    exponent = math.frexp(abs(x))[1] - 1
+    return math.ldexp(1, (exponent if exponent > lowest else lowest) - mantissa_bits)
+
+
+def round_by_python(steps):
+    return round(steps)
+
+
+def round_by_numpy(steps):
+    return np.int64(np.rint(steps))
+
+
 RIGHT = {
+    "exponent_of": [exponent_by_counting],
+    "spacing_at": [spacing_by_neighbours],
+    "round_to_even": [round_by_python, round_by_numpy],
     "memory_bytes": [bytes_by_parts],
     "decode_bits": [decode_by_text, decode_numpy_float],
     "format_limits": [limits_in_another_order],
@@ -168,7 +192,30 @@ def diagnose_positive_updates(weight, update, fmt):
     return diagnose(weight, abs(update), fmt)
 
 
+def exponent_of_the_log(x, exponent_bits):
+    return max(math.ceil(math.log2(abs(x))), 2 - 2 ** (exponent_bits - 1))
+
+
+def exponent_stored(x, exponent_bits):
+    return max(math.frexp(x)[1] - 1, 2 - 2 ** (exponent_bits - 1)) + 2 ** (exponent_bits - 1) - 1
+
+
+def spacing_with_a_sign(x, exponent_bits, mantissa_bits):
+    return math.copysign(spacing_by_neighbours(x, exponent_bits, mantissa_bits), x)
+
+
+def spacing_of_float16(x, exponent_bits, mantissa_bits):
+    return spacing_by_neighbours(x, 5, 10)
+
+
+def round_by_adding_a_half(steps):
+    return int(steps + 0.5)
+
+
 WRONG = {
+    "exponent_of": [exponent_of_the_log, exponent_stored],
+    "spacing_at": [spacing_with_a_sign, spacing_of_float16],
+    "round_to_even": [round_by_adding_a_half],
     "memory_bytes": [bytes_of_numel, bytes_of_the_typed_storage, bytes_of_what_was_indexed],
     "decode_bits": [decode_small_widths_only, decode_nan_for_the_top_exponent, decode_unsigned_infinity],
     "format_limits": [limits_of_float16, limits_without_lowest, limits_rounded],

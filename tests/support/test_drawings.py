@@ -1,12 +1,13 @@
 """Run: pytest tests/test_float_drawings.py"""
 
+import math
 from fractions import Fraction
 
 import pytest
 from matplotlib import pyplot as plt
 
 from lmcourse.float_formats import FORMATS
-from lmcourse.support.drawings import _plain_binary, worked_example
+from lmcourse.support.drawings import _plain_binary, number_line, ranges, staircase, worked_example
 
 
 def texts(figure) -> str:
@@ -37,3 +38,28 @@ def test_binary_as_one_writes_it():
 def test_what_is_no_normal_number_is_refused(bits):
     with pytest.raises(ValueError, match="bits: expected a normal number"):
         worked_example(FORMATS["float16"], bits)
+
+
+def test_every_number_of_a_small_format_is_on_its_line():
+    fmt = FORMATS["float4_e2m1fn"]
+    drawn = number_line(fmt)
+    marks = [x for line in drawn.axes[0].lines for x in line.get_xdata()]
+    assert marks == [x for x in fmt.finite_values() if x >= 0]
+    plt.close(drawn)
+    with pytest.raises(ValueError, match="fmt: a format of at most 8 bits"):
+        number_line(FORMATS["float16"])
+
+
+def test_a_range_ends_where_its_format_ends():
+    drawn = ranges([FORMATS["float16"], FORMATS["bfloat16"]])
+    ends = {round(bar.get_x() + bar.get_width(), 3) for bar in drawn.axes[0].patches}
+    assert {round(math.log10(FORMATS[name].max), 3) for name in ("float16", "bfloat16")} <= ends
+    plt.close(drawn)
+
+
+def test_each_tie_stands_on_the_number_that_the_codec_takes():
+    drawn = staircase(FORMATS["bfloat16"], 1.0, 1.03125)
+    dots = drawn.axes[0].lines[-1]
+    assert list(dots.get_xdata()) == [1.00390625, 1.01171875, 1.01953125, 1.02734375]
+    assert list(dots.get_ydata()) == [1.0, 1.015625, 1.015625, 1.03125]
+    plt.close(drawn)
