@@ -238,8 +238,9 @@ topic.exercise(
     hints=(
         "Three steps: add up the counts of all words, choose the pair, merge it in every word. count_pairs(ids) counts "
         "in one word; multiply by how often the word occurs.",
-        "counts[pair] = counts.get(pair, 0) + n * times for each pair and n of count_pairs(ids). Then best_pair(counts, "
-        "vocab, tie), and tuple(merge_pair(ids, pair, new_id)) for every word. Without any count, return None, words.",
+        "counts[pair] = counts.get(pair, 0) + n * times for each pair and n of count_pairs(ids). Then "
+        "best_pair(counts, vocab, tie), and tuple(merge_pair(ids, pair, new_id)) for every word. Without any count, "
+        "return None, words.",
     ),
     wrong={
         "each word counts once, however often it occurs": _round_each_word_once,

@@ -35,8 +35,9 @@ def work(recount: Sequence[int], incremental: Sequence[int]) -> Figure:
     fig, ax = plt.subplots()
     ax.semilogy(recount)
     ax.semilogy(incremental, ".", markersize=3)
-    ax.text(len(recount) * 0.5, max(recount) * 1.4, "counting everything anew", color=BLUE)
-    ax.text(len(recount) * 0.5, max(incremental[len(incremental) // 2 :]) * 1.5, "only the words that changed", color=ORANGE)
+    middle = len(recount) // 2
+    ax.text(middle, max(recount) * 1.4, "counting everything anew", color=BLUE)
+    ax.text(middle, max(incremental[middle:]) * 1.5, "only the words that changed", color=ORANGE)
     ax.set(xlabel="merge", ylabel="pairs looked at (log)", ylim=(0.4, max(recount) * 3))
     ax.set_title(f"Counting anew looks at {sum(recount) / sum(incremental):.0f} times as many pairs")
     return fig
