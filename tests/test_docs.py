@@ -85,13 +85,14 @@ def test_minutes_and_names_are_the_notebooks_own():
     for path in NOTEBOOKS:
         first = nbformat.read(path, as_version=4).cells[0].source
         title = re.match(r"# (\d\d [^:\n]*)", first)[1]
-        minutes = re.search(r"(\d+) minutes", first)[1]
+        whole = re.search(r"(\d+) minutes", first)[1]
+        core = (re.search(r"core path (\d+)", first) or [None, whole])[1]
         row = next(line for line in readme.split("\n") if line.startswith(f"| [{title}](notebooks/{path.name})"))
-        assert f"| {minutes} |" in row
+        assert f"| {core} | {whole} |" in row
         if path.stem[:2] != "00":
             start = next(cell.source for cell in nbformat.read(NOTEBOOKS[0], 4).cells if "| you build |" in cell.source)
             row = next(line for line in start.split("\n") if title in line)
-            assert f"| {minutes} |" in row and f"]({path.name})" in row
+            assert f"| {core} | {whole} |" in row and f"]({path.name})" in row
 
 
 def test_where_to_look_is_true():

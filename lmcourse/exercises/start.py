@@ -50,7 +50,7 @@ topic.exercise(
         "the last id is to predict the first": _wraps_around,
         "too few ids are not refused": _never_refuses,
     },
-    minutes=2,
+    minutes=3,
     level=1,
 )
 

@@ -54,11 +54,11 @@ topic.exercise(
     ),
     wrong={
         "characters are counted, not bytes": _characters,
-        "this is tokens a byte": _upside_down,
+        "this is tokens per byte, upside down": _upside_down,
         "no tokens are not refused": _never_refuses,
         "whole bytes only": _whole,
     },
-    minutes=3,
+    minutes=5,
     level=1,
 )
 
@@ -186,12 +186,74 @@ topic.exercise(
         "merged from right to left": _from_the_right,
         "the caller's own list is changed": _in_place,
     },
+    minutes=8,
+    level=1,
+)
+
+
+# 1.4
+
+
+def _round_cases():
+    vocab = {i: bytes([i]) for i in range(256)}
+    yield call({(97, 98): 1}, vocab, 256)
+    yield call({}, vocab, 256)
+    yield call({(97,): 3}, vocab, 256)
+    yield call({(97, 98): 5, (98, 99): 1}, vocab, 256)
+    yield call({(98, 99): 1, (97, 98): 5, (97,): 2}, vocab, 256)
+    yield call({(97, 98): 2, (98, 99): 1, (120, 98, 99): 1, (99, 98, 99, 97): 1}, vocab, 256)
+    yield call({(97, 97, 97): 2, (97, 98): 3}, vocab, 256)
+    grown = vocab | {256: b"zz", 257: b"ab"}
+    for tie in tokenization.TIES:
+        yield call({(256, 97): 2, (98, 257): 2, (257, 98): 2}, grown, 258, tie)
+    for i, text in enumerate(random_texts(40, longest=60, letters="aab cé")):
+        words = {tuple(word.encode()): n for word, n in tokenization.count_pretokens(text).items()}
+        yield call(words, vocab, 256 + i % 3, tokenization.TIES[i % 3])
+
+
+def _round_each_word_once(words, vocab, new_id, tie="greatest"):
+    """Forgets how often a word occurs."""
+    pair, merged = tokenization.merge_round(dict.fromkeys(words, 1), vocab, new_id, tie)
+    return pair, dict(zip(merged, words.values()))
+
+
+def _round_any_tie(words, vocab, new_id, tie="greatest"):
+    return tokenization.merge_round(words, vocab, new_id, "first")
+
+
+def _round_words_unchanged(words, vocab, new_id, tie="greatest"):
+    return tokenization.merge_round(words, vocab, new_id, tie)[0], words
+
+
+def _round_fails_at_the_end(words, vocab, new_id, tie="greatest"):
+    if not any(len(ids) > 1 for ids in words):
+        return max({}, key=None), words
+    return tokenization.merge_round(words, vocab, new_id, tie)
+
+
+topic.exercise(
+    tokenization.merge_round,
+    cases=_round_cases,
+    show=lambda result, words, vocab, new_id, tie="greatest": str(result),
+    hints=(
+        "Three steps: add up the counts of all words, choose the pair, merge it in every word. count_pairs(ids) counts "
+        "in one word; multiply by how often the word occurs.",
+        "counts[pair] = counts.get(pair, 0) + n * times for each pair and n of count_pairs(ids). Then "
+        "best_pair(counts, vocab, tie), and tuple(merge_pair(ids, pair, new_id)) for every word. Without any count, "
+        "return None, words.",
+    ),
+    wrong={
+        "each word counts once, however often it occurs": _round_each_word_once,
+        "ties are decided as they come, whatever `tie` says": _round_any_tie,
+        "the words are returned unmerged": _round_words_unchanged,
+        "it fails where no pair is left": _round_fails_at_the_end,
+    },
     minutes=10,
     level=2,
 )
 
 
-# 1.4
+# 1.5
 
 
 def _learned(result, source, vocab_size, special_tokens=(), **options):
@@ -264,10 +326,10 @@ topic.exercise(
     cases=_training_cases,
     show=_learned,
     hints=(
-        "count_pretokens(source, special_tokens, pattern=pattern) gives each distinct pre-token and how often it "
-        "occurs. Turn each into a list of byte values. A pair inside a word that occurs five times counts five.",
-        "In each round: add up count_pairs of all words, times their counts; best_pair(counts, vocab, tie); merge_pair "
-        "in all words. Begin with check_training(vocab_size, special_tokens, tie), end with the special tokens.",
+        "Begin with check_training(vocab_size, special_tokens, tie). Make `words` as the loop above does. How many new "
+        "ids are there, if the special tokens need some, too?",
+        "for new_id in range(256, vocab_size - len(special_tokens)): one merge_round; stop where the pair is None. Add "
+        "to merges and vocab as above. After the loop each special token gets the id len(vocab).",
     ),
     wrong={
         "ties are decided as they come, whatever `tie` says": _any_tie,
@@ -276,12 +338,12 @@ topic.exercise(
         "the special tokens come on top of vocab_size": _specials_on_top,
         "the letters of the special tokens are learned from": _specials_in_the_text,
     },
-    minutes=20,
-    level=3,
+    minutes=10,
+    level=2,
 )
 
 
-# 1.5
+# 1.6
 
 _THE = [(b"t", b"h"), (b"th", b"e"), (b" ", b"the"), (b"e", b"r")]
 
@@ -359,8 +421,61 @@ topic.exercise(
         "these are ranks, and an id is 256 + rank": _ranks_as_ids,
         "only pairs of single bytes are merged": _one_pass,
     },
-    minutes=15,
-    level=3,
+    minutes=12,
+    level=2,
+)
+
+
+# 1.7
+
+
+def _decoding_cases():
+    vocab = {i: bytes([i]) for i in range(256)}
+    yield call([], vocab).said("([], vocab)")
+    for text in ("a", "ab", "é", "a€b", "🦜"):
+        ids = list(text.encode())
+        yield call(ids, vocab).said(f"({ids}, vocab)")
+    yield call([226, 256], {226: b"\xe2", 256: b"\x82\xac"})
+    yield call([0, 1], {0: b"\xf0\x9f", 1: b"\xa6"})
+    yield call([1, 0, 1], {0: b"the ", 1: b"cat"})
+    yield call([5], {5: b"\r\n "})
+    learned = tokenization.train_bpe(" ".join(random_texts(40, longest=60)), 330)
+    for ids in random_lists(40, longest=30, high=len(learned[0]) - 1):
+        yield call(ids, dict(learned[0])).said(f"({ids}, vocab)")
+
+
+def _one_by_one(ids, vocab):
+    """Decodes each token alone: halves of characters are lost."""
+    return "".join(vocab[i].decode("utf-8", errors="replace") for i in ids)
+
+
+def _strict(ids, vocab):
+    return b"".join(vocab[i] for i in ids).decode("utf-8")
+
+
+def _ignores(ids, vocab):
+    return b"".join(vocab[i] for i in ids).decode("utf-8", errors="ignore")
+
+
+def _latin(ids, vocab):
+    return b"".join(vocab[i] for i in ids).decode("latin-1")
+
+
+topic.exercise(
+    tokenization.decode,
+    cases=_decoding_cases,
+    hints=(
+        "Two steps: first the bytes of all tokens in one row, and only then text.",
+        'b"".join(vocab[i] for i in ids) joins; .decode("utf-8", errors="replace") reads.',
+    ),
+    wrong={
+        "each token is decoded by itself, and a character cut in two is lost": _one_by_one,
+        "bytes that are not text raise an error": _strict,
+        "bytes that are not text are left out": _ignores,
+        "each byte becomes a character": _latin,
+    },
+    minutes=5,
+    level=1,
 )
 
 

@@ -1,8 +1,8 @@
-"""Byte-pair encoding in plain: two small functions, the trainer that a learner writes, and the encoder.
+"""Byte-pair encoding in plain: two small functions, the trainer that a learner writes, the encoder and the decoder.
 
 Ids are the 256 byte values, then the merges in the order they were learned, then the special tokens. The trainer counts
 everything anew for every merge; `trainer` learns the same in a small part of the time. The encoder takes
-merges alone; `tokenizer` has special tokens, published vocabularies, decoding and files.
+merges alone; `tokenizer` has special tokens, published vocabularies and files.
 Sources: Gage 1994 (the compression algorithm), Sennrich et al. 2016 (subwords), Radford et al. 2019 (on bytes).
 
 >>> vocab, merges = train_bpe_naive("low low low lower lowest", 259)
@@ -12,7 +12,6 @@ Sources: Gage 1994 (the compression algorithm), Sennrich et al. 2016 (subwords),
 [b's', b'low', b' low']
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -82,6 +81,33 @@ def best_pair(
     return min(counts, key=lambda pair: (-counts[pair], [GPT2_BYTE_ID.get(i, i) for i in pair]))
 
 
+def merge_round(
+    words: dict[tuple[int, ...], int],
+    vocab: dict[int, bytes],
+    new_id: int,
+    tie: str = "greatest",
+) -> tuple[tuple[int, int] | None, dict[tuple[int, ...], int]]:
+    """One round of training: returns the pair that is merged, and the words after it.
+
+    `words` says how often each word occurs; a word is a tuple of ids. A pair in a word
+    that occurs five times counts five. best_pair(counts, vocab, tie) chooses the pair.
+    In the words that are returned, `new_id` stands in its place; their order and counts
+    stay. Where no word has two ids, the pair is None and the words stay as they are.
+
+    >>> vocab = {i: bytes([i]) for i in range(256)}
+    >>> merge_round({(97, 98): 5, (98, 99): 1}, vocab, 256)
+    ((97, 98), {(256,): 5, (98, 99): 1})
+    """
+    counts = {}
+    for ids, times in words.items():
+        for pair, n in count_pairs(ids).items():
+            counts[pair] = counts.get(pair, 0) + n * times
+    if not counts:
+        return None, words
+    pair = best_pair(counts, vocab, tie)
+    return pair, {tuple(merge_pair(ids, pair, new_id)): times for ids, times in words.items()}
+
+
 def train_bpe_naive(
     source: Source,
     vocab_size: int,
@@ -90,32 +116,31 @@ def train_bpe_naive(
     pattern: str = GPT2_PATTERN,
     tie: str = "greatest",
 ) -> tuple[dict[int, bytes], list[Pair]]:
-    """Learn a byte-pair encoding by counting every pair anew for every merge:
-    `train_bpe` in plain.
+    """Learn a byte-pair encoding, counting anew in each round: (vocab, merges).
 
-    Start from the 256 bytes. Merge the most frequent pair of neighbours inside the
-    pre-tokens, again and again, until `vocab_size` tokens are there, the special tokens
-    included, or no pair is left. Returns (vocab, merges): the bytes of each id, and the
-    pairs merged, as bytes. Ids are the bytes, then the merges, then the special tokens.
-    The text is cut by `pattern`, and `best_pair` decides between equals, by `tie`.
+    `vocab` maps ids to bytes: the 256 single bytes, what the rounds make, and last the
+    special tokens. `merges` lists the pairs that were merged, as bytes. Rounds go on
+    until `vocab_size` tokens are there, special tokens included, or no pair is left.
+    The text is cut by `pattern`; `tie` is for merge_round.
 
-    Raises ValueError, as check_training does, for a vocab_size below 256 and the
-    special tokens, or an unknown tie.
+    Raises ValueError, as check_training does: a vocab_size that has no room for the 256
+    bytes and the special tokens, special tokens that are not usable, an unknown tie.
+
+    >>> vocab, merges = train_bpe_naive("low low low lower lowest", 258)
+    >>> merges, vocab[257]
+    ([(b'o', b'w'), (b'l', b'ow')], b'low')
     """
     check_training(vocab_size, special_tokens, tie)
-    words = count_pretokens(source, special_tokens, pattern=pattern)  # each distinct pre-token, with its count
-    word_ids = [list(word.encode("utf-8")) for word in words]
+    pretokens = count_pretokens(source, special_tokens, pattern=pattern)
+    words = {tuple(text.encode("utf-8")): times for text, times in pretokens.items()}
     vocab, merges = {i: bytes([i]) for i in range(256)}, []
-    while len(vocab) < vocab_size - len(special_tokens):
-        counts = Counter()
-        for ids, times in zip(word_ids, words.values()):
-            counts.update({pair: n * times for pair, n in count_pairs(ids).items()})
-        if not counts:  # every pre-token is one token: nothing is left to merge
+    for new_id in range(256, vocab_size - len(special_tokens)):
+        pair, words = merge_round(words, vocab, new_id, tie)
+        if pair is None:  # every word is one token: nothing is left to merge
             break
-        left, right = pair = best_pair(counts, vocab, tie)
-        word_ids = [merge_pair(ids, pair, len(vocab)) for ids in word_ids]
+        left, right = pair
         merges.append((vocab[left], vocab[right]))
-        vocab[len(vocab)] = vocab[left] + vocab[right]
+        vocab[new_id] = vocab[left] + vocab[right]
     for token in special_tokens:
         vocab[len(vocab)] = token.encode("utf-8")
     return vocab, merges
@@ -148,13 +173,17 @@ def check_training(vocab_size: int, special_tokens: Sequence[str], tie: str) -> 
     one_of("tie", tie, TIES)
 
 
-def encode(text: str, merges: Sequence[Pair], *, pattern: str = GPT2_PATTERN) -> list[int]:
-    """Encode `text` with the merges of a trained vocabulary (no special tokens): ids
-    are bytes, then 256 + rank.
+def encode(
+    text: str,
+    merges: Sequence[Pair],
+    *,
+    pattern: str = GPT2_PATTERN,
+) -> list[int]:
+    """The ids of `text`: a single byte is its own id, what merge `rank` makes is
+    256 + rank.
 
-    In each pre-token, of all neighbours that can merge, the ones merged first are those
-    learned first, and of equal ones those furthest left. Pre-tokens are cut by
-    `pattern`.
+    `pattern` cuts the text. In each pre-token the pair of lowest rank is merged, the
+    leftmost of equals, until no pair of neighbours is in `merges`.
 
     >>> merges = [(b"h", b"e"), (b"t", b"he")]
     >>> encode("the he", merges)
@@ -174,3 +203,15 @@ def encode(text: str, merges: Sequence[Pair], *, pattern: str = GPT2_PATTERN) ->
             parts[i : i + 2] = [parts[i] + parts[i + 1]]
         encoded += [ids[part] for part in parts]
     return encoded
+
+
+def decode(ids: Sequence[int], vocab: Mapping[int, bytes]) -> str:
+    """The text of `ids`: the bytes of all tokens are joined, and then read as UTF-8.
+
+    Bytes that are not UTF-8 become the replacement character, as errors="replace" does.
+
+    >>> decode([256, 257, 256], {256: b"ha", 257: b", "})
+    'ha, ha'
+    """
+    joined = b"".join(vocab[i] for i in ids)
+    return joined.decode("utf-8", errors="replace")

@@ -4,14 +4,19 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import cache
 from operator import index
-from typing import TYPE_CHECKING
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
+from lmcourse.support import corpus
 from lmcourse.support.checks import one_of
 from lmcourse.tokenization.bpe import GPT2_BYTE_ORDER, Pair
 from lmcourse.tokenization.pretokens import utf8
+from lmcourse.tokenization.tokenizer import BPETokenizer
+from lmcourse.tokenization.trainer import train_bpe
 
 if TYPE_CHECKING:
     import tiktoken
@@ -129,6 +134,63 @@ def real_encoding(name: str, timeout: float = 20.0) -> "tiktoken.Encoding | None
     thread.start()
     thread.join(timeout)
     return loaded[0] if loaded else None
+
+
+REAL = {"GPT-2": "gpt2", "GPT-4": "cl100k_base", "GPT-4o": "o200k_base"}
+
+
+@cache
+def real_encodings() -> "dict[str, tiktoken.Encoding]":
+    """The tokenizers of GPT-2, GPT-4 and GPT-4o that can be had here, by these names; a line is printed for the others.
+
+    >>> set(real_encodings()) <= {"GPT-2", "GPT-4", "GPT-4o"}
+    True
+    """
+    found = {name: real_encoding(code) for name, code in REAL.items()}
+    for name in [name for name, encoding in found.items() if encoding is None]:
+        print(f"{name}'s vocabulary is neither cached nor reachable: what follows goes on without it")
+    return {name: encoding for name, encoding in found.items() if encoding is not None}
+
+
+@cache
+def gpt2_merges() -> list[Pair]:
+    """GPT-2's 50,000 merges in the order learned, as pairs of byte strings; empty where its vocabulary cannot be had.
+
+    >>> gpt2_merges()[:2]  # doctest: +SKIP
+    [(b' ', b't'), (b' ', b'a')]
+    """
+    encoding = real_encodings().get("GPT-2")
+    return BPETokenizer.from_tiktoken(encoding).merges if encoding else []
+
+
+def as_gpt2_ids(ids: Iterable[int]) -> list[int]:
+    """Ids as `encode` gives them, in GPT-2's numbers: the same from 256 on, and another order of the 256 bytes.
+
+    >>> as_gpt2_ids([33, 300])
+    [0, 300]
+    """
+    return [GPT2_BYTE_ORDER.index(i) if i < 256 else i for i in ids]
+
+
+@cache
+def docs_tokenizer() -> BPETokenizer:
+    """A tokenizer with 4,096 tokens, learned by `train_bpe` from Python's documentation; the last is `<|endoftext|>`.
+
+    >>> docs_tokenizer().vocab_size
+    4096
+    """
+    end = ["<|endoftext|>"]
+    return BPETokenizer(*train_bpe(corpus.load("python-docs"), 4096, end, tie="smallest"), end)
+
+
+def seconds(run: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[Any, float]:
+    """What `run(*arguments, **options)` returns, and how many seconds it took.
+
+    >>> seconds(max, 3, 4)[0]
+    4
+    """
+    start = perf_counter()
+    return run(*arguments, **options), perf_counter() - start
 
 
 def train_huggingface(texts: Iterable[str], vocab_size: int) -> list[Pair]:

@@ -201,7 +201,7 @@ def test_each_equivalent_mutant_has_a_reason():
 
 PURE = {
     "start": ["shift_by_one"],
-    "tokenization": ["compression_ratio", "count_pairs", "merge_pair", "train_bpe", "encode"],
+    "tokenization": ["compression_ratio", "count_pairs", "merge_pair", "merge_round", "train_bpe", "encode", "decode"],
     "float_formats": ["decode_bits", "format_limits", "encode_nearest_even", "diagnose"],
     "strides": ["offset", "contiguous_strides", "is_contiguous", "can_view"],
     "flops": ["matmul_flops", "transformer_flops", "mfu", "training_days", "max_parameters"],
