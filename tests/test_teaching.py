@@ -42,15 +42,6 @@ NOT_YET: dict[str, dict[str, int]] = {
         "short_sentences": 3,
         "plain_words": 3,
     },
-    "05_flops_and_mfu": {
-        "parts_first": 16,
-        "terms_explained": 37,
-        "small_cells": 98,
-        "secrets_kept": 3,
-        "honest_time": 2,
-        "short_sentences": 2,
-        "plain_words": 8,
-    },
     "06_initialization": {
         "parts_first": 16,
         "terms_explained": 29,

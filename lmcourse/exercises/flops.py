@@ -55,7 +55,7 @@ topic.exercise(
         "k − 1 adds for k products: true, and not what the field counts": _exact_adds,
         "takes sizes of 0 and less": lambda m, k, n: 2 * m * k * n,
     },
-    minutes=3,
+    minutes=5,
     level=1,
 )
 
@@ -133,11 +133,10 @@ topic.exercise(
     flops.transformer_flops,
     cases=_transformer_cases,
     hints=(
-        "Write down the (m, k, n) of every matmul in one block. The projections make 2 · num_heads · d_head (Q and the "
-        "output) plus 2 · num_kv_heads · d_head (K and V) columns from d_model.",
-        "Attention is two products for each sequence and head, Q Kᵀ and shares · V, each of 2 · pairs · d_head FLOPs; "
-        "pairs is seq² or seq · (seq + 1) / 2. The FFN has three matrices when shape.gated, else two. The head runs "
-        "once.",
+        "Begin with the shape and the tokens, batch · seq. Then one layer: projection_flops, attention_flops, "
+        "and the matrices of the ffn, three where shape.gated, else two.",
+        "Multiply each of the three by shape.num_layers. Add the key head: one product of tokens × d_model with "
+        "d_model × vocab_size.",
     ),
     wrong={
         "two FFN matrices, also where the shape is gated": _always_two_matrices,
@@ -148,8 +147,115 @@ topic.exercise(
         "one layer of many": _one_layer,
         "heads of d_model / num_heads, whatever d_head is": _usual_heads,
     },
-    minutes=15,
-    level=3,
+    minutes=8,
+    level=2,
+)
+
+
+# 5.2a
+
+
+def _query_only(tokens, d_model, num_heads, num_kv_heads, d_head):
+    return 2 * 2 * tokens * d_model * num_heads * d_head
+
+
+def _all_as_wide(tokens, d_model, num_heads, num_kv_heads, d_head):
+    return 8 * tokens * d_model * num_heads * d_head
+
+
+def _three(tokens, d_model, num_heads, num_kv_heads, d_head):
+    return 2 * tokens * d_model * (num_heads + 2 * num_kv_heads) * d_head
+
+
+def _square(tokens, d_model, num_heads, num_kv_heads, d_head):
+    """Takes Q as d_model wide."""
+    return 2 * tokens * d_model * (2 * d_model + 2 * num_kv_heads * d_head)
+
+
+def _projection_cases() -> Iterator[Call]:
+    yield call(1, 1, 1, 1, 1)
+    yield call(1, 4, 2, 1, 2)
+    yield call(3, 4, 2, 2, 2)
+    yield call(2, 8, 4, 2, 16)
+    dice = random.Random(0)
+    for _ in range(40):
+        kv = dice.randint(1, 4)
+        heads = kv * dice.randint(1, 4)
+        yield call(dice.randint(1, 999), dice.randint(1, 99), heads, kv, dice.randint(1, 99))
+
+
+topic.exercise(
+    flops.projection_flops,
+    of="transformer_flops",
+    cases=_projection_cases,
+    hints=(
+        "Four products, each matmul_flops(m, k, n). For Q: m is tokens, k is d_model, n is num_heads · d_head.",
+        "K and V are alike: n is num_kv_heads · d_head. The output goes the other way: k is num_heads · d_head, n is "
+        "d_model. Return the sum of the four.",
+    ),
+    wrong={
+        "K and V as wide as Q": _all_as_wide,
+        "Q and the output only: K and V are missing": _query_only,
+        "Q, K and V only: the output projection is missing": _three,
+        "Q is taken to be d_model wide, whatever num_heads · d_head is": _square,
+    },
+    minutes=6,
+    level=1,
+)
+
+
+# 5.2b
+
+
+def _one_product(batch, seq, num_heads, d_head, *, causal=False):
+    return flops.attention_flops(batch, seq, num_heads, d_head, causal=causal) // 2
+
+
+def _whole_batch(batch, seq, num_heads, d_head, *, causal=False):
+    return batch * flops.attention_flops(batch, seq, num_heads, d_head, causal=causal)
+
+
+def _never_causal(batch, seq, num_heads, d_head, *, causal=False):
+    return flops.attention_flops(batch, seq, num_heads, d_head)
+
+
+def _half_of_all(batch, seq, num_heads, d_head, *, causal=False):
+    """Half of seq², where the mask allows seq · (seq + 1) / 2."""
+    return flops.attention_flops(batch, seq, num_heads, d_head) // (2 if causal else 1)
+
+
+def _one_head(batch, seq, num_heads, d_head, *, causal=False):
+    return flops.attention_flops(batch, seq, 1, d_head, causal=causal)
+
+
+def _attention_cases() -> Iterator[Call]:
+    for seq, causal in itertools.product((1, 2, 3), (False, True)):
+        yield call(1, seq, 1, 2, causal=causal)
+    yield call(2, 3, 2, 4)  # not causal, unless it is said
+    dice = random.Random(0)
+    for _ in range(40):
+        sizes = [dice.randint(1, 64) for _ in range(4)]
+        yield call(*sizes, causal=dice.random() < 0.5)
+
+
+topic.exercise(
+    flops.attention_flops,
+    of="transformer_flops",
+    cases=_attention_cases,
+    hints=(
+        "First the number of pairs of one head: seq * seq, or with causal seq * (seq + 1) // 2.",
+        "A pair costs a dot product of d_head numbers, 2 · d_head FLOPs, in the scores, and the same again with V. "
+        "Multiply by batch and by num_heads.",
+    ),
+    wrong={
+        "one product of attention, without the one with V": _one_product,
+        "every token looks at the whole batch": _whole_batch,
+        "causal is ignored": _never_causal,
+        "half of seq², where the mask allows seq · (seq + 1) / 2": _half_of_all,
+        "one attention head of many": _one_head,
+    },
+    minutes=8,
+    level=2,
 )
 
 
@@ -197,14 +303,14 @@ topic.exercise(
     flops.mfu,
     cases=_mfu_cases,
     hints=(
-        "FLOPs a token times tokens a second is a rate in FLOP/s. All devices together have devices · peak.",
+        "FLOPs per token times tokens per second is a rate in FLOP/s. All devices together have devices · peak.",
         "When the peak is None there is nothing to divide by, and the honest answer is None.",
     ),
     wrong={
         "all devices held against the peak of one": _peak_of_one,
         "an unknown peak counts as 1 FLOP/s": _promises_one,
         "the peak divided by the rate: upside down": _inverted,
-        "divides by tokens a second, where they multiply": _seconds,
+        "divides by tokens per second, where they multiply": _seconds,
         "never above 1, so that a wrong peak is hidden": _at_most_one,
         "rounded to whole per cents": _rounded,
     },
@@ -265,7 +371,7 @@ topic.exercise(
         "takes an mfu above 1, and numbers of 0 and less": _believes_anything,
         "the days of one device": _of_one_device,
     },
-    minutes=5,
+    minutes=8,
     level=2,
 )
 
@@ -308,7 +414,7 @@ topic.exercise(
         "80 GB read as 80 GiB": _binary,
         "4 bytes a parameter: gradients and optimizer are missing": _parameters_alone,
     },
-    minutes=3,
+    minutes=5,
     level=1,
 )
 
@@ -334,7 +440,7 @@ topic.prediction(
     "largest_on_8_h100",
     answer=40e9,
     tolerance=0.05,
-    why="8 · 80e9 bytes / 16 bytes a parameter. Activations, and anything that is not split, come on top.",
+    why="8 · 80e9 bytes / 16 bytes per parameter. Activations, and anything that is not split, come on top.",
     remarks={
         160e9: "That is with 4 bytes a parameter: gradients and two moments are missing.",
         5e9: "That is one H100.",
@@ -372,10 +478,10 @@ topic.question(
 )
 topic.question(
     "A ReLU over a large tensor reaches a thousandth of the peak. What is wrong?",
-    "Nothing: it does a quarter of a FLOP a byte, so memory decides. Only fewer bytes make it faster (fusing it).",
+    "Nothing: it does a quarter of a FLOP per byte, so memory decides. Only fewer bytes make it faster (fusing it).",
 )
 topic.question(
-    "Where do 16 bytes a parameter go in mixed precision, and which 4 can be saved?",
+    "Where do 16 bytes per parameter go in mixed precision, and which 4 can be saved?",
     "2 for the weight, 2 for its gradient, 4 for the fp32 master copy, 8 for two moments. Without the master copy it "
     "is 12, and small updates are lost to rounding.",
 )

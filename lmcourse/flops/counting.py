@@ -14,7 +14,9 @@ SECONDS_PER_DAY = 86_400
 
 
 def matmul_flops(m: int, k: int, n: int) -> int:
-    """FLOPs of an (m × k) times (k × n) product: one multiply and one add for each of the m · n · k products.
+    """FLOPs of an (m × k) matrix times a (k × n) matrix.
+
+    Each of the m · n outputs takes k multiplications and k additions.
 
     Raises `ValueError` for a size that is not above zero.
 
@@ -25,26 +27,60 @@ def matmul_flops(m: int, k: int, n: int) -> int:
     return 2 * m * k * n
 
 
+def projection_flops(tokens: int, d_model: int, num_heads: int, num_kv_heads: int, d_head: int) -> int:
+    """FLOPs of one block's four projections on `tokens` tokens: Q, K, V, output.
+
+    Q makes `num_heads` · `d_head` numbers for each token. K and V make
+    `num_kv_heads` · `d_head` each. The output goes back from Q's width to `d_model`.
+
+    >>> projection_flops(tokens=1, d_model=4, num_heads=2, num_kv_heads=1, d_head=2)
+    96
+    """
+    query, key_value = num_heads * d_head, num_kv_heads * d_head
+    q, k = matmul_flops(tokens, d_model, query), matmul_flops(tokens, d_model, key_value)
+    v, output = k, matmul_flops(tokens, query, d_model)
+    return q + k + v + output
+
+
+def attention_flops(batch: int, seq: int, num_heads: int, d_head: int, *, causal: bool = False) -> int:
+    """FLOPs of the two products of attention in one block: scores and mix.
+
+    Both are made for each of `batch` sequences and each of `num_heads` heads, for
+    every pair of a query and a key. There are seq · seq pairs; `causal` counts the
+    seq · (seq + 1) / 2 that the mask allows.
+
+    >>> attention_flops(1, 3, 1, 2), attention_flops(1, 3, 1, 2, causal=True)
+    (72, 48)
+    """
+    pairs = seq * (seq + 1) // 2 if causal else seq * seq
+    scores = batch * num_heads * matmul_flops(pairs, d_head, 1)
+    mixing = scores
+    return scores + mixing
+
+
 def transformer_flops(
-    config: ModelConfig | TransformerShape, batch: int, seq: int, *, causal: bool = False
+    config: ModelConfig | TransformerShape,
+    batch: int,
+    seq: int,
+    *,
+    causal: bool = False,
 ) -> dict[str, int]:
-    """FLOPs of one forward pass over `batch` sequences of `seq` tokens, part by part; the parts sum to the total.
+    """FLOPs of one forward pass over `batch` sequences of `seq` tokens, part by part.
 
-    `projections` are Q, K, V and the output, `attention` is scores and mixing, `ffn` the feed-forward network, `head`
-    the logits. `causal` counts the seq · (seq + 1) / 2 pairs that the mask allows instead of all seq² (a plain matmul
-    computes them all). Grouped-query attention makes `projections` cheaper, not `attention`.
+    `projections`, `attention` and `ffn` are those of all layers together. An ffn has
+    three matrices of d_model × d_ff where the shape is gated, else two. `head` is the
+    output layer, a matrix of d_model × vocab_size; it runs once.
 
-    >>> shape = TransformerShape(50257, 1024, d_model=1600, num_layers=48, num_heads=25, d_ff=6400)
-    >>> f"{sum(transformer_flops(shape, batch=1, seq=1024).values()):.3e}"
-    '4.513e+12'
+    >>> tiny = TransformerShape(7, 8, d_model=4, num_layers=1, num_heads=2, d_ff=3)
+    >>> transformer_flops(tiny, batch=1, seq=2)
+    {'projections': 256, 'attention': 64, 'ffn': 144, 'head': 112}
     """
     shape, tokens = shape_of(config), batch * seq
-    query, key_value = shape.num_heads * shape.d_head, shape.num_kv_heads * shape.d_head
-    pairs = seq * (seq + 1) // 2 if causal else seq * seq
+    matrices = 3 if shape.gated else 2
     layer = {
-        "projections": matmul_flops(tokens, shape.d_model, 2 * query + 2 * key_value),
-        "attention": 2 * (batch * shape.num_heads) * matmul_flops(pairs, shape.d_head, 1),
-        "ffn": (3 if shape.gated else 2) * matmul_flops(tokens, shape.d_model, shape.d_ff),
+        "projections": projection_flops(tokens, shape.d_model, shape.num_heads, shape.num_kv_heads, shape.d_head),
+        "attention": attention_flops(batch, seq, shape.num_heads, shape.d_head, causal=causal),
+        "ffn": matrices * matmul_flops(tokens, shape.d_model, shape.d_ff),
     }
     parts = {name: shape.num_layers * flops for name, flops in layer.items()}
     return parts | {"head": matmul_flops(tokens, shape.d_model, shape.vocab_size)}
@@ -87,12 +123,13 @@ def training_flops(params: float, tokens: float) -> float:
 
 
 def training_days(params: float, tokens: float, devices: int, peak_flop_per_s: float, mfu: float) -> float:
-    """Days that a run of 6 · N · D FLOPs takes on `devices` chips of `peak_flop_per_s` each at utilisation `mfu`.
+    """Days that a run of 6 · `params` · `tokens` FLOPs takes on `devices` devices.
 
-    Raises `ValueError` for a number that is not above zero, and for `mfu` above 1.
+    Each reaches a share `mfu` of its peak. Raises `ValueError` for a number that is
+    not above zero, and for `mfu` above 1.
 
-    >>> round(training_days(70e9, 15e12, devices=1024, peak_flop_per_s=989.5e12, mfu=0.5), 1)
-    143.9
+    >>> training_days(1e9, 86_400, devices=1, peak_flop_per_s=12e9, mfu=0.5)
+    1.0
     """
     require_positive(devices=devices, peak_flop_per_s=peak_flop_per_s, mfu=mfu)
     if mfu > 1:
@@ -100,10 +137,17 @@ def training_days(params: float, tokens: float, devices: int, peak_flop_per_s: f
     return training_flops(params, tokens) / (devices * peak_flop_per_s * mfu) / SECONDS_PER_DAY
 
 
-def mfu(flops_per_token: float, tokens_per_s: float, peak_flop_per_s: float | None, devices: int = 1) -> float | None:
-    """Model FLOPs utilisation: the share of the peak that the model's own FLOPs reach (PaLM, arXiv 2204.02311, app. B).
+def mfu(
+    flops_per_token: float,
+    tokens_per_s: float,
+    peak_flop_per_s: float | None,
+    devices: int = 1,
+) -> float | None:
+    """The model's FLOPs per second, as a share of the peak of all `devices` together.
 
-    FLOPs that are computed twice, as activation checkpointing does, count once. `None` when the peak is unknown.
+    `peak_flop_per_s` is the peak of one device. Returns `None` where it is `None`:
+    unknown. A share above 1 is returned as it is, so that a wrong clock is seen.
+    Definition: PaLM (arXiv 2204.02311), appendix B.
 
     >>> mfu(flops_per_token=6e9, tokens_per_s=50_000, peak_flop_per_s=989.4e12)
     0.30321406913280774

@@ -38,10 +38,12 @@ def memory_bytes_per_parameter(recipe: str = "mixed", optimizer: str = "adamw") 
 
 
 def max_parameters(devices: int, memory_bytes: float, bytes_per_parameter: float = 16) -> float:
-    """The most parameters whose training state fits when it is split over all devices, with no room for activations.
+    """The most parameters whose training state fits, split over all devices.
 
-    >>> f"{max_parameters(8, 80e9):.3g}, {max_parameters(8, 80e9, 12):.3g}"
-    '4e+10, 5.33e+10'
+    `memory_bytes` is the memory of one device. No room is left for activations.
+
+    >>> max_parameters(2, 24e9), max_parameters(2, 24e9, bytes_per_parameter=12)
+    (3000000000.0, 4000000000.0)
     """
     return devices * memory_bytes / bytes_per_parameter
 
