@@ -51,15 +51,6 @@ NOT_YET: dict[str, dict[str, int]] = {
         "short_sentences": 5,
         "plain_words": 2,
     },
-    "07_data_loading": {
-        "parts_first": 12,
-        "terms_explained": 20,
-        "small_cells": 69,
-        "secrets_kept": 2,
-        "honest_time": 2,
-        "short_sentences": 5,
-        "plain_words": 2,
-    },
     "08_optimizers": {
         "parts_first": 29,
         "terms_explained": 23,

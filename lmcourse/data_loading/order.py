@@ -54,29 +54,61 @@ def _hash(values: UInt[np.ndarray, "count"], key: np.uint64, bits: np.uint64) ->
     return (product ^ product >> HALF) * ODD >> (np.uint64(64) - bits)
 
 
-def next_windows(position: int, count: int, num_windows: int, seed: int = 0) -> Int[np.ndarray, "count"]:
-    """The next `count` windows of an endless shuffle of which `position` windows have
-    been handed out.
+def window_at(position: int, num_windows: int, seed: int = 0) -> int:
+    """Which window stands at one place of an endless shuffle.
 
-    Place p of the stream lies in epoch p // num_windows, and every epoch is
-    shuffled(..., (seed, epoch)). So one integer is the whole state, and nothing is
-    skipped, repeated or replayed to find the place again. An epoch may be long: what is
-    taken of memory and time is that of `count` windows. They come as int64.
+    Place `position` lies in epoch position // num_windows, at the place
+    position % num_windows. An epoch is shuffled(..., num_windows, (seed, epoch)).
+    No list of the epoch is made: it may hold a billion windows.
 
-    Five windows and seed 7: the stream begins with these two epochs.
+    Two epochs of five windows, with seed 7. Place 6 is the second of the second epoch.
 
     >>> [shuffled(np.arange(5), 5, (7, epoch)).tolist() for epoch in (0, 1)]
     [[3, 4, 2, 1, 0], [0, 3, 1, 2, 4]]
+    >>> window_at(0, 5, seed=7), window_at(6, 5, seed=7)
+    (3, 3)
     """
-    epochs, places = np.divmod(position + np.arange(count), num_windows)
-    windows = np.empty(count, dtype=np.int64)
+    epoch, place = divmod(position, num_windows)
+    return int(shuffled(np.array([place]), num_windows, (seed, epoch))[0])
+
+
+def next_windows(
+    position: int,
+    count: int,
+    num_windows: int,
+    seed: int = 0,
+) -> Int[np.ndarray, "count"]:
+    """The next `count` windows of an endless shuffle, after `position` windows have
+    been handed out: those at the places position, position + 1, ... as an int64 array.
+
+    One integer is the whole state. Nothing is skipped, repeated or replayed to find the
+    place again, and the memory taken is that of `count` windows, not of an epoch.
+
+    Five windows and seed 7: the stream begins 3 4 2 1 0, then 0 3 1 2 4.
+
+    >>> next_windows(3, 4, num_windows=5, seed=7)
+    array([1, 0, 0, 3])
+    """
+    places = range(position, position + count)
+    windows = [window_at(place, num_windows, seed) for place in places]
+    return np.array(windows, dtype=np.int64)
+
+
+def _windows_at_once(places: range, num_windows: int, seed: int) -> Int[np.ndarray, "places"]:
+    """What next_windows gives, for thousands of places: one call of `shuffled` per epoch."""
+    epochs, inside = np.divmod(np.arange(places.start, places.stop), num_windows)
+    windows = np.empty(len(places), dtype=np.int64)
     for epoch in np.unique(epochs):
         now = epochs == epoch
-        windows[now] = shuffled(places[now], num_windows, (seed, epoch))
+        windows[now] = shuffled(inside[now], num_windows, (seed, epoch))
     return windows
 
 
-def count_tokens_seen(starts: Int[np.ndarray, "windows"], context_length: int, num_tokens: int) -> int:
+def count_tokens_seen(
+    starts: Int[np.ndarray, "windows"],
+    context_length: int,
+    num_tokens: int,
+) -> int:
     """How many different tokens were a target in the windows at `starts`.
 
     The window at s has the targets s + 1 ... s + context_length; a token counts once,
@@ -166,7 +198,7 @@ class BatchSampler:
         if self.order == "sequential":
             windows = np.arange(places.start, places.stop) % self.num_windows
         else:
-            windows = next_windows(places.start, len(places), self.num_windows, self.seed)
+            windows = _windows_at_once(places, self.num_windows, self.seed)
         return np.minimum(windows * self.context_length, last_start)
 
     def state_dict(self) -> dict[str, int | str]:

@@ -7,8 +7,10 @@ import ctypes
 import mmap
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -42,6 +44,44 @@ def process_memory() -> ProcessMemory:
         return ProcessMemory(info.rss, info.num_page_faults, None)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return ProcessMemory(info.rss, usage.ru_minflt, usage.ru_majflt)
+
+
+def memory_and_faults(run: Callable[[], Any]) -> ProcessMemory:
+    """What `run()` added to this process: bytes of resident memory, and page faults of both kinds.
+
+    >>> memory_and_faults(lambda: bytearray(100)).minor_faults >= 0
+    True
+    """
+    before = process_memory()
+    run()
+    after = process_memory()
+    major = None if after.major_faults is None else after.major_faults - before.major_faults
+    return ProcessMemory(after.resident - before.resident, after.minor_faults - before.minor_faults, major)
+
+
+def memory_over_batches(read: Callable[[], Any], count: int) -> list[float]:
+    """By how many megabytes resident memory has grown after 1, 2, ... `count` calls of `read()`.
+
+    >>> len(memory_over_batches(lambda: None, 3))
+    3
+    """
+    before, grown = process_memory().resident, []
+    for _ in range(count):
+        read()
+        grown.append((process_memory().resident - before) / 1e6)
+    return grown
+
+
+def pages_loaded(tokens: Shaped[np.ndarray, "length"], run: Callable[[], Any]) -> int | None:
+    """How many pages of the file `run()` brings into the page cache, which is emptied first; None where nobody can say.
+
+    >>> pages_loaded(np.zeros(10), lambda: None) is None
+    True
+    """
+    if not drop_from_cache(tokens) or (before := cached_pages(tokens)) is None:
+        return None
+    run()
+    return int((cached_pages(tokens) & ~before).sum())
 
 
 def pages_of(

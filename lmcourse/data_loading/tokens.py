@@ -18,6 +18,7 @@ from jaxtyping import Int, UInt
 from tqdm import tqdm
 
 from lmcourse.data_loading.pages import mapping_of, release_pages
+from lmcourse.data_loading.ranks import bytes_per_token
 from lmcourse.support.checks import got
 from lmcourse.support.files import replacing
 from lmcourse.tokenization.pretokens import utf8
@@ -27,7 +28,7 @@ CHUNK = 1 << 16  # tokens that are in memory at a time while a file is written o
 
 
 def token_dtype(vocab_size: int) -> np.dtype:
-    """The smallest unsigned dtype that holds every id below `vocab_size`: 1, 2 or 4 bytes a token.
+    """The smallest unsigned dtype that holds every id below `vocab_size`: 1, 2 or 4 bytes per token.
 
     Raises ValueError when no dtype of 4 bytes or fewer does.
 
@@ -35,10 +36,9 @@ def token_dtype(vocab_size: int) -> np.dtype:
     ['uint8', 'uint16', 'uint16', 'uint16', 'uint32']
     """
     vocab_size = operator.index(vocab_size)
-    for dtype in TOKEN_DTYPES:
-        if 1 <= vocab_size <= np.iinfo(dtype).max + 1:
-            return dtype
-    raise ValueError(f"vocab_size: 1 to 2**32, for ids are stored in at most 4 bytes, got {vocab_size}")
+    if not 1 <= vocab_size <= 2**32:
+        raise ValueError(f"vocab_size: 1 to 2**32, for ids are stored in at most 4 bytes, got {vocab_size}")
+    return np.dtype(f"uint{8 * bytes_per_token(vocab_size)}")
 
 
 def write_header(file: BinaryIO, dtype: np.dtype, length: int) -> None:
@@ -92,6 +92,24 @@ def _chunks(ids: Iterable[int], vocab_size: int) -> Iterator[Int[np.ndarray, "ch
         raise ValueError(f"ids: 0 to {vocab_size - 1} with vocab_size {vocab_size}, got one beyond 64 bits") from None
 
 
+def write_chunks(file: BinaryIO, ids: Iterable[int], vocab_size: int) -> int:
+    """Write the ids to an open file, chunk by chunk; return how many there were.
+
+    What is written are the bytes of each chunk of `checked_chunks(ids, vocab_size)`,
+    one after the other, and nothing else. So only one chunk is in memory at a time.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> write_chunks(file, iter([1, 2, 258]), 1000), file.tell()
+    (3, 6)
+    """
+    count = 0
+    for chunk in checked_chunks(ids, vocab_size):
+        file.write(chunk.tobytes())
+        count += len(chunk)
+    return count
+
+
 def write_tokens(path: str | os.PathLike, ids: Iterable[int], vocab_size: int) -> int:
     """Write ids to a `.npy` token file in constant memory; return how many there were.
 
@@ -101,7 +119,7 @@ def write_tokens(path: str | os.PathLike, ids: Iterable[int], vocab_size: int) -
     Args:
         path: the file to make or to replace.
         ids: the token ids, from an iterator of any length.
-        vocab_size: the tokenizer's; it decides the dtype (1, 2 or 4 bytes a token).
+        vocab_size: the tokenizer's; it decides the dtype (1, 2 or 4 bytes per token).
 
     Raises ValueError for no ids at all and for one outside 0 ... vocab_size − 1,
     TypeError for one that is no integer; then `path` is as it was before.
@@ -113,12 +131,9 @@ def write_tokens(path: str | os.PathLike, ids: Iterable[int], vocab_size: int) -
     >>> count, stored
     (3, array([15496, 11, 995], dtype=uint16))
     """
-    length = 0
     with replacing(path) as file:
-        write_header(file, token_dtype(vocab_size), 0)  # a place for the length, known only at the end
-        for chunk in checked_chunks(ids, vocab_size):
-            file.write(chunk.tobytes())
-            length += len(chunk)
+        write_header(file, token_dtype(vocab_size), 0)  # keeps the place
+        length = write_chunks(file, ids, vocab_size)
         if length == 0:
             raise ValueError("ids: one or more, got none")
         file.seek(0)

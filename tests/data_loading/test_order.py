@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmcourse.data_loading import BatchSampler, count_tokens_seen, next_windows, shard, shuffled
+from lmcourse.data_loading import BatchSampler, count_tokens_seen, next_windows, shard, shuffled, window_at
 
 
 @pytest.mark.parametrize("size", [*range(1, 70), 127, 128, 129, 1000, 4095, 4096, 4097])
@@ -108,11 +108,15 @@ def test_a_run_of_two_ranks_goes_on_as_one_rank_or_four(order):
     assert [np.concatenate([next(s) for s in four]).tolist() for _ in range(5)] == want
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint16, np.int64])
-def test_a_position_in_a_small_dtype_does_not_wrap(kind):
-    position = np.iinfo(kind).max - 3 if kind is not np.int64 else 10**12
-    found = next_windows(kind(position), kind(9), kind(100), seed=2)
-    assert found.tolist() == next_windows(int(position), 9, 100, seed=2).tolist()
+@pytest.mark.parametrize("num_windows", [1, 2, 5, 100, 1000])
+def test_the_sampler_gives_in_one_step_what_next_windows_gives_one_by_one(num_windows):
+    sampler = BatchSampler(10 * num_windows + 1, 7, 10, seed=2)
+    for step in range(60):
+        assert next(sampler).tolist() == (10 * next_windows(7 * step, 7, num_windows, seed=2)).tolist()
+
+
+def test_a_place_far_away_is_found_at_once():
+    assert 0 <= window_at(10**12 + 5, 10**9, seed=4) < 10**9
 
 
 def test_epochs_differ_and_seeds_differ():

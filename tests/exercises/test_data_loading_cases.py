@@ -16,6 +16,22 @@ from lmcourse.support.files import replacing
 # 7.1
 
 
+def bytes_of_a_dtype(vocab_size):
+    return np.min_scalar_type(vocab_size - 1).itemsize
+
+
+def bytes_by_bits(vocab_size):
+    bits = (vocab_size - 1).bit_length()
+    return 1 if bits <= 8 else 2 if bits <= 16 else 4
+
+
+def bytes_two_or_four(vocab_size):
+    return 2 if vocab_size <= 65_536 else 4
+
+
+# 7.6
+
+
 def written(path, arrays, vocab_size, place=replacing):
     """A right answer, but for where the arrays come from and how the file is opened."""
     dtype, length = dl.token_dtype(vocab_size), 0
@@ -134,6 +150,27 @@ def batch_index_error(tokens, batch_size, context_length, device="cpu", *, gener
     return torch.from_numpy(windows[:, :-1]).to(device), torch.from_numpy(windows[:, 1:]).to(device)
 
 
+def batch_of_slices(tokens, batch_size, context_length, device="cpu", *, generator=None):
+    """A loop over the starts, two slices each."""
+    last = len(tokens) - context_length
+    if last <= 0:
+        raise ValueError("too short")
+    xs, ys = [], []
+    for s in torch.randint(0, last, (batch_size,), generator=generator):
+        xs.append(torch.tensor(tokens[s : s + context_length].tolist()))
+        ys.append(torch.tensor(tokens[s + 1 : s + 1 + context_length].tolist()))
+    return torch.stack(xs).to(device), torch.stack(ys).to(device)
+
+
+def batch_of_a_view(tokens, batch_size, context_length, device="cpu", *, generator=None):
+    """PyTorch's own strided view."""
+    if len(tokens) <= context_length:
+        raise ValueError("too short")
+    windows = torch.from_numpy(tokens).unfold(0, context_length + 1, 1)
+    chosen = windows[torch.randint(len(windows), (batch_size,), generator=generator)].long().to(device)
+    return chosen[:, :-1], chosen[:, 1:]
+
+
 # 7.3
 
 
@@ -188,6 +225,19 @@ def stream_seed_lost(position, count, num_windows, seed=0):
     return dl.next_windows(position, count, num_windows)
 
 
+def place_by_stream(position, num_windows, seed=0):
+    return dl.next_windows(position, 1, num_windows, seed)[0]  # a NumPy integer
+
+
+def place_by_list(position, num_windows, seed=0):
+    return dl.shuffled([position % num_windows], num_windows, (seed, position // num_windows)).tolist()[0]
+
+
+def place_swapped(position, num_windows, seed=0):
+    epoch, place = divmod(position, num_windows)
+    return int(dl.shuffled(np.array([place]), num_windows, (epoch, seed))[0])
+
+
 # 7.5
 
 
@@ -207,7 +257,42 @@ def shard_one_more(position, batch_size, rank, world_size):
     return range(position + rank * batch_size, position + (rank + 1) * batch_size + 1)
 
 
+# 7.6a
+
+
+def chunks_by_position(file, ids, vocab_size):
+    before = file.tell()
+    file.writelines(chunk.tobytes() for chunk in dl.checked_chunks(ids, vocab_size))
+    return (file.tell() - before) // dl.token_dtype(vocab_size).itemsize
+
+
+def chunks_as_buffers(file, ids, vocab_size):
+    count = 0
+    for chunk in dl.checked_chunks(ids, vocab_size):
+        file.write(chunk)
+        count += chunk.size
+    return count
+
+
+def chunks_uncounted(file, ids, vocab_size):
+    for chunk in dl.checked_chunks(ids, vocab_size):
+        file.write(chunk.tobytes())
+
+
+def chunks_with_header(file, ids, vocab_size):
+    dl.write_header(file, dl.token_dtype(vocab_size), 0)
+    return dl.write_chunks(file, ids, vocab_size)
+
+
 RIGHT = [
+    ("bytes_per_token", bytes_of_a_dtype),
+    ("bytes_per_token", bytes_by_bits),
+    ("get_batch", batch_of_slices),
+    ("get_batch", batch_of_a_view),
+    ("window_at", place_by_stream),
+    ("window_at", place_by_list),
+    ("write_chunks", chunks_by_position),
+    ("write_chunks", chunks_as_buffers),
     ("write_tokens", tokens_in_two_files),
     ("get_batch", batch_indexed),
     ("count_tokens_seen", seen_as_intervals),
@@ -216,6 +301,10 @@ RIGHT = [
     ("shard", shard_tuple),
 ]
 WRONG = [
+    ("bytes_per_token", bytes_two_or_four),
+    ("window_at", place_swapped),
+    ("write_chunks", chunks_uncounted),
+    ("write_chunks", chunks_with_header),
     ("write_tokens", tokens_off_by_one),
     ("write_tokens", tokens_rounded),
     ("write_tokens", tokens_unlinked),

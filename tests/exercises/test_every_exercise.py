@@ -206,7 +206,7 @@ PURE = {
     "strides": ["offset", "contiguous_strides", "is_contiguous", "can_view"],
     "flops": ["matmul_flops", "transformer_flops", "mfu", "training_days", "max_parameters"],
     "initialization": ["linear_std"],
-    "data_loading": ["shard"],
+    "data_loading": ["bytes_per_token", "shard"],
     "optimizers": ["cosine_lr"],
     "training": ["bits_per_byte"],
 }
