@@ -78,14 +78,6 @@ NOT_YET: dict[str, dict[str, int]] = {
         "short_sentences": 5,
         "plain_words": 2,
     },
-    "08_optimizers": {
-        "parts_first": 29,
-        "terms_explained": 23,
-        "small_cells": 71,
-        "honest_time": 2,
-        "short_sentences": 1,
-        "plain_words": 4,
-    },
     "09_training": {
         "parts_first": 18,
         "terms_explained": 47,
