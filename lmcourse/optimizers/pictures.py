@@ -81,7 +81,9 @@ def paths_picture(
 
 
 def lines_picture(lines: Mapping[str, Sequence[float]], title: str, *, log: bool = False, **labels: str) -> Figure:
-    """Lines over the steps from 1, each with its name at its end; `labels` go to the axes, as in `ylabel=`.
+    """Lines over the steps from 1, each with its name at its end, or in a legend where the ends meet.
+
+    `labels` go to the axes, as in `ylabel=`.
 
     >>> lines_picture({"SGD": [1.0, 0.5]}, "It falls", ylabel="loss").axes[0].get_ylabel()
     'loss'
@@ -89,8 +91,13 @@ def lines_picture(lines: Mapping[str, Sequence[float]], title: str, *, log: bool
     fig, ax = plt.subplots(figsize=(6.4, 3.0))
     for (name, values), (color, dashes, _) in zip(lines.items(), _LOOKS):
         ax.plot(range(1, len(values) + 1), values, dashes, color=color, label=name)
-    ax.set(xlabel="step", xlim=(0, 1.3 * len(values)), yscale="log" if log else "linear", **labels)
-    label_lines(ax)
+    meet = len({round(line[-1], 6) for line in lines.values()}) < len(lines)
+    room = 1.02 if meet else 1.3
+    ax.set(xlabel="step", xlim=(0, room * len(values)), yscale="log" if log else "linear", **labels)
+    if meet:
+        ax.legend()
+    else:
+        label_lines(ax)
     ax.set_title(title)
     return fig
 
