@@ -8,6 +8,18 @@ from lmcourse.optimizers import SGD, AdaGrad, Momentum, PlainAdamW, RMSProp
 from lmcourse.support.optional import torch
 
 
+def uphill(weight, slope, lr):
+    return weight + lr * slope
+
+
+def by_sign(weight, slope, lr):
+    return weight - lr * (slope > 0) + lr * (slope < 0)
+
+
+def without_rate(weight, slope, lr):
+    return weight - slope
+
+
 class Rebinds(SGD):
     def update(self, param, grad, state, group):
         param = param - group["lr"] * grad
@@ -159,6 +171,38 @@ class SquaresTheGradient(RMSProp):
     def update(self, param, grad, state, group):
         super().update(param, grad, state, group)
         grad.square_()
+
+
+def average_elsewhere(average, new, beta):
+    return beta * average + (1 - beta) * new
+
+
+def sum_in_place(average, new, beta):
+    return average.mul_(beta).add_(new)
+
+
+def average_swapped(average, new, beta):
+    return average.mul_(1 - beta).add_(beta * new)
+
+
+def average_spoils(average, new, beta):
+    return average.mul_(beta).add_(new.mul_(1 - beta))
+
+
+def corrected_in_place(average, beta, step):
+    return average.div_(1 - beta**step)
+
+
+def corrected_once(average, beta, step):
+    return average / (1 - beta)
+
+
+def corrected_down(average, beta, step):
+    return average * (1 - beta**step)
+
+
+def corrected_late(average, beta, step):
+    return average / ((1 - beta ** (step - 1)) or 1.0)
 
 
 class NoCorrection(PlainAdamW):

@@ -1,9 +1,10 @@
 """Exercises of notebook 08: cases, hints, typical wrong answers. The references are in lmcourse.optimizers."""
 
+import dataclasses
 import itertools
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lmcourse import optimizers
 from lmcourse.exercises import _optimizers as mistakes
@@ -12,12 +13,44 @@ from lmcourse.exercises.cases import Case, call, probe
 from lmcourse.exercises.judging import Call
 from lmcourse.exercises.topic import Topic
 from lmcourse.optimizers import SGD, AdaGrad, Momentum, PlainAdamW, RMSProp
+from lmcourse.support.optional import torch
 
 topic = Topic("optimizers", 8)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
 
 
 # 8.1
+
+
+def _downhill_cases() -> Iterator[Call]:
+    yield call(5.0, slope=8.0, lr=0.25)
+    yield call(1.0, slope=0.0, lr=0.25)
+    yield call(1.0, slope=1.0, lr=1.0)
+    yield call(-3.0, slope=-8.0, lr=0.5)
+    yield call(2.0, slope=4.0, lr=0.0)
+    dice = random.Random(0)
+    for _ in range(30):
+        yield call(dice.uniform(-9, 9), slope=dice.uniform(-9, 9), lr=dice.uniform(0, 1))
+
+
+topic.exercise(
+    optimizers.step_downhill,
+    cases=_downhill_cases,
+    hints=(
+        "Take something away from `weight`: the slope says which way is up.",
+        "The step is `lr * slope` long.",
+    ),
+    wrong={
+        "walks uphill": mistakes.uphill,
+        "always as long as the rate": mistakes.by_sign,
+        "forgets the rate": mistakes.without_rate,
+    },
+    minutes=2,
+    level=1,
+)
+
+
+# 8.2
 
 
 def _sgd_cases() -> Iterator[Case]:
@@ -40,8 +73,8 @@ topic.exercise(
     hints=(
         "Two loops: over `self.param_groups` in `step`, over `group['params']` in `update_group`. A parameter whose "
         "`.grad` is None is passed over; the others get `self.update(param, param.grad, self.state[param], group)`.",
-        "`update` must change the tensor itself: `param.sub_(group['lr'] * grad)`. A closure is called first, under "
-        "`torch.enable_grad()`, since `step` as a whole runs under `no_grad`; its loss is what `step` returns.",
+        "`update` must change the tensor itself: `param.sub_(group['lr'] * grad)`. In `step` begin with `loss = None`. "
+        "Where there is a closure, call it under `torch.enable_grad()`: `loss = closure()`. Return `loss` at the end.",
     ),
     wrong={
         "makes a new tensor under the old name, and changes nothing": mistakes.Rebinds,
@@ -54,12 +87,12 @@ topic.exercise(
         "multiplies the gradient itself by the rate": mistakes.ScalesTheGradient,
         "walks uphill": mistakes.Uphill,
     },
-    minutes=10,
-    level=1,
+    minutes=6,
+    level=2,
 )
 
 
-# 8.2
+# 8.3
 
 
 def _momentum_cases() -> Iterator[Case]:
@@ -93,12 +126,180 @@ topic.exercise(
         "keeps no buffer from step to step": mistakes.KeepsNoBuffer,
         "the first buffer is the gradient itself, not a copy": mistakes.GradientAsBuffer,
     },
-    minutes=10,
+    minutes=5,
     level=1,
 )
 
 
-# 8.3 and 8.4
+# 8.4
+
+
+def _reached(stage: str, cases: Iterable[Case]) -> Iterator[Case]:
+    """The same cases, whose labels say which stage of the exercise an answer has reached."""
+    return (dataclasses.replace(case, label=f"{stage}: {case.label}") for case in cases)
+
+
+def _adamw_cases() -> Iterator[Case]:
+    plain = {"lr": 0.1, "weight_decay": 0.0}
+    yield from _reached("1 of 3, the averages", (
+        walks.state("exp_avg", [2.0], betas=(0.9, 0.99), **plain),
+        walks.state("exp_avg_sq", [2.0], betas=(0.9, 0.99), **plain),
+        walks.state("exp_avg", [2.0, 3.0], betas=(0.5, 0.99), **plain),
+        walks.state("exp_avg_sq", [2.0, 3.0], betas=(0.9, 0.75), **plain),
+        walks.state("step", [2.0], **plain),
+        walks.state("step", [2.0, 2.0, 2.0], **plain),
+    ))  # fmt: skip
+    yield from _reached("2 of 3, the corrected step", (
+        walks.walked([2.0], **plain),
+        walks.IN_PLACE,
+        walks.walked([1.0, -2.0, 3.0], **plain),
+        walks.walked([1e-8], **plain),
+        walks.walked([1e-3], eps=1e-3, **plain),
+        walks.TWO_ALIKE,
+        probe("two parameters at 0, of which the second gets its first gradient at step 3", walks.late_gradient),
+    ))  # fmt: skip
+    yield from _reached("3 of 3, the decay", (
+        walks.walked([0.0], start=(1.0, 100.0), lr=0.1, weight_decay=0.5),
+        walks.walked([1.0], lr=0.1, weight_decay=0.5),
+        walks.walked([1.0, -2.0, 3.0], start=(1.0, -5.0), lr=0.1, weight_decay=0.1),
+        walks.walked([1.0, 1.0], weight_decay=0.1, lr=0.1, rates=[0.1, 0.01]),
+        walks.walked([1.0, -2.0, 3.0], start=(1000.0, 5.0)),
+    ))  # fmt: skip
+    betas = [(0.9, 0.999), (0.9, 0.95), (0.5, 0.5), (0.0, 0.9)]
+    options = {"lr": [0.1, 1.0], "betas": betas, "eps": [1e-8, 1e-2], "weight_decay": [0.0, 0.1, 0.5]}
+    yield from _reached("all three", walks.random_walks(20, **options))
+
+
+topic.exercise(
+    PlainAdamW,
+    name="AdamW",
+    cases=_adamw_cases,
+    hints=(
+        "Where `state` is empty, fill it: `state['step'] = 0`, and `torch.zeros_like(param)` for each average. Then "
+        "count the step, shrink the weight, call your two functions for each average, and step.",
+        "`v = average_in_place(state['exp_avg_sq'], grad.square(), beta2)`, and `v_hat = corrected(v, beta2, "
+        "state['step'])`. The decay is `param.mul_(1 - lr * weight_decay)`, the step "
+        "`param.sub_(lr * m_hat / (v_hat.sqrt() + eps))`, both with the group's numbers.",
+    ),
+    wrong={
+        "no bias correction": mistakes.NoCorrection,
+        "the decay goes into the gradient: this is L2, as in Adam": mistakes.L2,
+        "eps inside the root": mistakes.EpsInside,
+        "eps beside √v, before the correction": mistakes.EpsBeforeCorrection,
+        "one step count for all parameters": mistakes.SharedClock,
+        "the decay after the step": mistakes.LateDecay,
+        "the decay without the rate": mistakes.WithoutTheRate,
+        "counts its steps from 2": mistakes.FromTwo,
+    },
+    minutes=5,
+    level=2,
+)
+
+
+def _average_cases() -> Iterator[Call]:
+    yield call(torch.tensor([2.0]), torch.tensor([4.0]), 0.75)
+    yield call(torch.tensor([2.0]), torch.tensor([4.0]), 0.0)
+    yield call(torch.tensor([0.0, 1.0]), torch.tensor([10.0, -10.0]), 0.9)
+    yield call(torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [8.0]]), 0.5)
+    yield call(torch.tensor(1.0), torch.tensor(1.0), 0.999)
+    dice = torch.Generator().manual_seed(0)
+    for beta in (0.1, 0.5, 0.9, 0.95, 0.99, 0.999):
+        yield call(*(torch.randn(3, generator=dice, dtype=torch.float64) for _ in range(2)), beta)
+
+
+topic.exercise(
+    optimizers.average_in_place,
+    cases=_average_cases,
+    hints=(
+        "Two changes of the same tensor: make it `beta` times as large, then add a share of `new`.",
+        "`average.mul_(beta)` first; then `.add_` what is left, (1 − beta) times `new`. Both return the tensor.",
+    ),
+    wrong={
+        "returns a new tensor, and what was kept stays old": mistakes.average_elsewhere,
+        "adds all of the new value: a sum": mistakes.sum_in_place,
+        "beta on the new value, and 1 − beta on the old": mistakes.average_swapped,
+        "changes the new value": mistakes.average_spoils,
+    },
+    minutes=2,
+    level=1,
+    of="AdamW",
+)
+
+
+def _corrected_cases() -> Iterator[Call]:
+    yield call(torch.tensor([0.5]), 0.9, 1)
+    yield call(torch.tensor([0.5]), 0.5, 2)
+    yield call(torch.tensor([0.5, -3.0]), 0.0, 1)
+    yield call(torch.tensor([[1.0]]), 0.999, 10)
+    yield call(torch.tensor(2.0), 0.95, 1000)
+    dice = torch.Generator().manual_seed(0)
+    for step in (1, 2, 3, 7, 50):
+        for beta in (0.5, 0.9, 0.999):
+            yield call(torch.randn(3, generator=dice, dtype=torch.float64), beta, step)
+
+
+topic.exercise(
+    optimizers.corrected,
+    cases=_corrected_cases,
+    hints=("It is one division. A power is written `beta**step`.", "Divide by `(1 - beta**step)`, with the brackets."),
+    wrong={
+        "changes what it was given": mistakes.corrected_in_place,
+        "the same share at every step": mistakes.corrected_once,
+        "multiplies, where the average is to become larger": mistakes.corrected_down,
+        "begins to count at 0": mistakes.corrected_late,
+    },
+    minutes=2,
+    level=1,
+    of="AdamW",
+)
+
+
+# 8.5
+
+
+def _cosine_cases() -> Iterator[Call]:
+    plan = {"max_lr": 1.0, "min_lr": 0.1, "warmup_steps": 2, "total_steps": 6}
+    for step in (2, 1, 0, 4, 3, 5, 6, 7, 20):
+        yield call(step, **plan)
+    for changed in ({"warmup_steps": 0}, {"warmup_steps": 6}, {"min_lr": 0.0}, {"min_lr": 1.0},
+                    {"warmup_steps": 0, "total_steps": 0}, {"max_lr": 0.0, "min_lr": 0.0}):  # fmt: skip
+        yield from (call(step, **plan | changed) for step in (0, 1, 5, 6, 7))
+    for changed in ({"min_lr": 2.0}, {"min_lr": -0.1}, {"warmup_steps": 9}, {"warmup_steps": -1},
+                    {"max_lr": -1.0, "min_lr": -2.0}, {"warmup_steps": 0, "total_steps": -1}):  # fmt: skip
+        yield from (call(step, **plan | changed) for step in (0, 3, 10))  # refused
+    yield call(-1, **plan)
+    yield call(-1, **plan | {"warmup_steps": 0})
+    dice = random.Random(0)
+    for _ in range(60):
+        total = dice.randint(1, 1000)
+        warmup, top = dice.randint(0, total), dice.uniform(1e-4, 1)
+        around = {"min_lr": dice.uniform(0, top), "warmup_steps": warmup, "total_steps": total}
+        yield call(dice.randint(0, total + 10), max_lr=top, **around)
+
+
+topic.exercise(
+    optimizers.cosine_lr,
+    cases=_cosine_cases,
+    hints=(
+        "Begin with the refusals. Then three stretches, each with its own return: step < warmup_steps, step >= "
+        "total_steps, and what is left. There, a progress runs from 0 to 1.",
+        "progress = (step − warmup_steps) / (total_steps − warmup_steps); (1 + cos(π · progress)) / 2 falls from 1 to "
+        "0, and the rate is min_lr plus that share of (max_lr − min_lr).",
+    ),
+    wrong={
+        "progress counted from step 0, not from the end of the warm-up": mistakes.progress_from_zero,
+        "rises again after the end": mistakes.rises_again,
+        "falls to zero instead of min_lr": mistakes.down_to_zero,
+        "falls along a straight line": mistakes.a_line,
+        "the warm-up begins at step 1": mistakes.warms_from_one,
+        "takes arguments that do not fit together": mistakes.unchecked,
+    },
+    minutes=8,
+    level=2,
+)
+
+
+# 8.6 and 8.7
 
 
 def _adagrad_cases() -> Iterator[Case]:
@@ -167,105 +368,7 @@ topic.exercise(
 )
 
 
-# 8.5
-
-
-def _adamw_cases() -> Iterator[Case]:
-    plain = {"lr": 0.1, "weight_decay": 0.0}
-    yield walks.state("exp_avg", [2.0], betas=(0.9, 0.99), **plain)
-    yield walks.state("exp_avg_sq", [2.0], betas=(0.9, 0.99), **plain)
-    yield walks.state("exp_avg", [2.0, 3.0], betas=(0.5, 0.99), **plain)
-    yield walks.state("exp_avg_sq", [2.0, 3.0], betas=(0.9, 0.75), **plain)
-    yield walks.state("step", [2.0], **plain)
-    yield walks.walked([2.0], **plain)
-    yield walks.IN_PLACE
-    yield walks.state("step", [2.0, 2.0, 2.0], **plain)
-    yield walks.walked([1.0, -2.0, 3.0], **plain)
-    yield walks.walked([1e-8], **plain)
-    yield walks.walked([1e-3], eps=1e-3, **plain)
-    yield walks.TWO_ALIKE
-    yield probe("two parameters at 0, of which the second gets its first gradient at step 3", walks.late_gradient)
-    yield walks.walked([0.0], start=(1.0, 100.0), lr=0.1, weight_decay=0.5)
-    yield walks.walked([1.0], lr=0.1, weight_decay=0.5)
-    yield walks.walked([1.0, -2.0, 3.0], start=(1.0, -5.0), lr=0.1, weight_decay=0.1)
-    yield walks.walked([1.0, 1.0], weight_decay=0.1, lr=0.1, rates=[0.1, 0.01])
-    yield walks.walked([1.0, -2.0, 3.0], start=(1000.0, 5.0))
-    betas = [(0.9, 0.999), (0.9, 0.95), (0.5, 0.5), (0.0, 0.9)]
-    yield from walks.random_walks(20, lr=[0.1, 1.0], betas=betas, eps=[1e-8, 1e-2], weight_decay=[0.0, 0.1, 0.5])
-
-
-topic.exercise(
-    PlainAdamW,
-    name="AdamW",
-    cases=_adamw_cases,
-    hints=(
-        "Grow it: first the two averages `exp_avg` and `exp_avg_sq` (RMSProp has the second), then `step`, which "
-        "counts this parameter's updates from 1, and the division by 1 − βᵗ, then the decay.",
-        "The averages in `state` stay uncorrected; m̂ and v̂ are made from them for this step only. eps is added to √v̂. "
-        "The decay shrinks the parameter, `param.mul_(1 - lr * weight_decay)`, before the step and never enters grad.",
-    ),
-    wrong={
-        "no bias correction": mistakes.NoCorrection,
-        "the decay goes into the gradient: this is L2, as in Adam": mistakes.L2,
-        "eps inside the root": mistakes.EpsInside,
-        "eps beside √v, before the correction": mistakes.EpsBeforeCorrection,
-        "one step count for all parameters": mistakes.SharedClock,
-        "the decay after the step": mistakes.LateDecay,
-        "the decay without the rate": mistakes.WithoutTheRate,
-        "counts its steps from 2": mistakes.FromTwo,
-    },
-    minutes=15,
-    level=3,
-)
-
-
-# 8.6
-
-
-def _cosine_cases() -> Iterator[Call]:
-    plan = {"max_lr": 1.0, "min_lr": 0.1, "warmup_steps": 2, "total_steps": 6}
-    for step in (2, 1, 0, 4, 3, 5, 6, 7, 20):
-        yield call(step, **plan)
-    for changed in ({"warmup_steps": 0}, {"warmup_steps": 6}, {"min_lr": 0.0}, {"min_lr": 1.0},
-                    {"warmup_steps": 0, "total_steps": 0}, {"max_lr": 0.0, "min_lr": 0.0}):  # fmt: skip
-        yield from (call(step, **plan | changed) for step in (0, 1, 5, 6, 7))
-    for changed in ({"min_lr": 2.0}, {"min_lr": -0.1}, {"warmup_steps": 9}, {"warmup_steps": -1},
-                    {"max_lr": -1.0, "min_lr": -2.0}, {"warmup_steps": 0, "total_steps": -1}):  # fmt: skip
-        yield from (call(step, **plan | changed) for step in (0, 3, 10))  # refused
-    yield call(-1, **plan)
-    yield call(-1, **plan | {"warmup_steps": 0})
-    dice = random.Random(0)
-    for _ in range(60):
-        total = dice.randint(1, 1000)
-        warmup, top = dice.randint(0, total), dice.uniform(1e-4, 1)
-        around = {"min_lr": dice.uniform(0, top), "warmup_steps": warmup, "total_steps": total}
-        yield call(dice.randint(0, total + 10), max_lr=top, **around)
-
-
-topic.exercise(
-    optimizers.cosine_lr,
-    cases=_cosine_cases,
-    hints=(
-        "Three stretches: before `warmup_steps`, up to `total_steps`, after. In the middle one a progress runs from 0 "
-        "to 1. What does not fit together: step below 0, or not 0 ≤ min_lr ≤ max_lr, or not 0 ≤ warmup_steps ≤ "
-        "total_steps.",
-        "progress = (step − warmup_steps) / (total_steps − warmup_steps); (1 + cos(π · progress)) / 2 falls from 1 to "
-        "0, and the rate is min_lr plus that share of (max_lr − min_lr).",
-    ),
-    wrong={
-        "progress counted from step 0, not from the end of the warm-up": mistakes.progress_from_zero,
-        "rises again after the end": mistakes.rises_again,
-        "falls to zero instead of min_lr": mistakes.down_to_zero,
-        "falls along a straight line": mistakes.a_line,
-        "the warm-up begins at step 1": mistakes.warms_from_one,
-        "takes arguments that do not fit together": mistakes.unchecked,
-    },
-    minutes=5,
-    level=2,
-)
-
-
-# 8.7
+# 8.8
 
 
 def _clip_cases() -> Iterator[Case]:
@@ -309,7 +412,7 @@ topic.exercise(
             lambda norm, max_norm: min(1.0, max_norm / (norm or 1.0))
         ),
     },
-    minutes=10,
+    minutes=8,
     level=2,
 )
 
@@ -322,7 +425,7 @@ topic.prediction(
     answer=10.0,
     tolerance=0.01,
     why="1 + 0.9 + 0.81 + … = 1 / (1 − 0.9). PyTorch's momentum is a decaying sum, ten times an average.",
-    remarks={1.0: "That would be an average of gradients, which is what the study notes say."},
+    remarks={1.0: "That would be the length with an average of gradients."},
 )
 topic.prediction(
     "adagrad_step",
@@ -342,7 +445,7 @@ topic.prediction(
     "adamw_state",
     answer=8,
     unit="bytes",
-    why="Two float32 numbers a parameter, exp_avg and exp_avg_sq: the state is twice as large as the model.",
+    why="Two float32 numbers for each parameter, exp_avg and exp_avg_sq: the state is twice as large as the model.",
     remarks={4: "That is one number; Adam keeps two.", 2: "Two numbers, of four bytes each."},
 )
 
@@ -350,6 +453,11 @@ topic.prediction(
 # Quiz
 
 
+topic.question(
+    "You call backward() twice and clear nothing in between. What stands in .grad?",
+    "The sum of both gradients. zero_grad() forgets the old one; with set_to_none, which is the default, .grad is None "
+    "afterwards.",
+)
 topic.question(
     "What does step() do with a parameter whose .grad is None, and why is that not the same as a gradient of zero?",
     "It passes over it. With a gradient of zero, momentum and Adam would still move it by what they remember, and "

@@ -8,6 +8,8 @@ schedulers and the hooks of PyTorch work too. They are told in four modules, in 
 - `muon`: momentum for matrices.
 - `schedules`: learning rates as plain functions of the step, and clipping by global norm.
 
+Beside them: `trials` (the same walk with two optimizers) and `pictures`, which notebook 08 draws.
+
 Not here: `maximize`, `amsgrad`, `dampening`, `centered` and the other rare options; sparse and complex gradients;
 fused CUDA kernels (`torch.optim.AdamW(fused=True)`, whose arithmetic is that of `AdamW` here).
 """
@@ -21,8 +23,11 @@ from lmcourse.optimizers.descent import (
     Momentum,
     PlainAdamW,
     RMSProp,
+    average_in_place,
+    corrected,
     distance_after,
     state_bytes,
+    step_downhill,
     steps_under,
 )
 from lmcourse.optimizers.muon import Muon, orthogonalize
@@ -38,12 +43,15 @@ __all__ = [
     "Optimizer",
     "PlainAdamW",
     "RMSProp",
+    "average_in_place",
     "clip_grad_norm_",
+    "corrected",
     "cosine_lr",
     "distance_after",
     "orthogonalize",
     "plain_clip_grad_norm_",
     "state_bytes",
+    "step_downhill",
     "steps_under",
     "wsd_lr",
 ]

@@ -1,5 +1,6 @@
 """From stochastic gradient descent to AdamW: two loops, and in each class another rule for one parameter.
 
+`step_downhill` is the idea on one number; `average_in_place` and `corrected` are the two parts of AdamW.
 `SGD.step` is what all of them share, the closure and the loop over the groups; `update_group` goes over the parameters
 that have a gradient, and `update` says what happens to one of them.
 """
@@ -12,6 +13,15 @@ from typing import Any
 
 from lmcourse.optimizers.base import Optimizer
 from lmcourse.support.optional import Tensor, torch
+
+
+def step_downhill(weight: float, slope: float, lr: float) -> float:
+    """The weight after one step against the slope, lr times as long as the slope.
+
+    >>> step_downhill(5.0, slope=8.0, lr=0.25)
+    3.0
+    """
+    return weight - lr * slope
 
 
 class SGD(Optimizer):
@@ -30,7 +40,7 @@ class SGD(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
-        """Update every group; return the loss of the closure, which is called first, where there is one."""
+        """Call the closure, if there is one; update every group; return its loss."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -40,7 +50,7 @@ class SGD(Optimizer):
         return loss
 
     def update_group(self, group: dict) -> None:
-        """Update every parameter of a group that has a gradient."""
+        """Call `update` for every parameter of a group that has a gradient."""
         for param in group["params"]:
             if param.grad is not None:
                 self.update(param, param.grad, self.state[param], group)
@@ -51,21 +61,28 @@ class SGD(Optimizer):
 
 
 class Momentum(SGD):
-    """SGD along a decaying sum of gradients: buffer ← momentum · buffer + grad; param ← param − lr · buffer.
+    """SGD along a decaying sum of gradients, kept as `momentum_buffer`.
 
-    A sum, not an average: under a constant gradient it grows to grad / (1 − momentum). With `nesterov` the step looks
-    one gradient ahead: grad + momentum · buffer (Sutskever et al. 2013). Equals `torch.optim.SGD(momentum=...)`.
+    buffer ← momentum · buffer + grad; then param ← param − lr · buffer.
+    With `nesterov`, param ← param − lr · (grad + momentum · buffer) instead.
+    Equals `torch.optim.SGD(momentum=...)`.
 
     >>> w = torch.zeros(1, requires_grad=True)
-    >>> optimizer = Momentum([w], lr=1.0, momentum=0.9)
-    >>> for _ in range(200):
+    >>> optimizer = Momentum([w], lr=1.0, momentum=0.5)
+    >>> for _ in range(2):
     ...     w.grad = torch.ones(1)
     ...     optimizer.step()
-    >>> optimizer.state[w]["momentum_buffer"]
-    tensor([10.0000])
+    >>> w  # the steps were 1 and 1.5 long
+    tensor([-2.5000], requires_grad=True)
     """
 
-    def __init__(self, params: Iterable, lr: float = 1e-3, momentum: float = 0.9, nesterov: bool = False):
+    def __init__(
+        self,
+        params: Iterable,
+        lr: float = 1e-3,
+        momentum: float = 0.9,
+        nesterov: bool = False,
+    ):
         super().__init__(params, lr, {"momentum": momentum, "nesterov": nesterov})
 
     def update(self, param: Tensor, grad: Tensor, state: dict, group: dict) -> None:
@@ -77,18 +94,19 @@ class Momentum(SGD):
 
 
 class AdaGrad(SGD):
-    """Steps divided by the root of the *sum* of squared gradients (Duchi et al. 2011): they only ever get smaller.
+    """Each gradient divided by the root of the sum of its squares so far.
 
-    sum ← sum + grad²; param ← param − lr · grad / (√sum + eps). The first step is ±lr whatever the gradient.
-    Equals `torch.optim.Adagrad`.
+    The sum is kept in the state, as `sum`:
+    sum ← sum + grad²; then param ← param − lr · grad / (√sum + eps).
+    Equals `torch.optim.Adagrad` (Duchi et al. 2011).
 
     >>> w = torch.zeros(1, requires_grad=True)
     >>> optimizer = AdaGrad([w], lr=1.0)
-    >>> for _ in range(4):
-    ...     w.grad = torch.full((1,), 8.0)
+    >>> for grad in (3.0, 4.0):
+    ...     w.grad = torch.full((1,), grad)
     ...     optimizer.step()
-    >>> w  # 1 + 1/√2 + 1/√3 + 1/√4, downhill
-    tensor([-2.7845], requires_grad=True)
+    >>> w  # the steps were 3/√9 and 4/√(9 + 16) long
+    tensor([-1.8000], requires_grad=True)
     """
 
     def __init__(self, params: Iterable, lr: float = 1e-2, eps: float = 1e-10):
@@ -102,20 +120,28 @@ class AdaGrad(SGD):
 
 
 class RMSProp(SGD):
-    """AdaGrad with the sum *replaced* by a decaying average, so that old gradients are forgotten (Hinton 2012).
+    """Each gradient divided by the root of an average of its squares.
 
-    square_avg ← alpha · square_avg + (1 − alpha) · grad²; param ← param − lr · grad / (√square_avg + eps).
-    Equals `torch.optim.RMSprop`.
+    The average is kept in the state, as `square_avg`:
+    square_avg ← alpha · square_avg + (1 − alpha) · grad²;
+    then param ← param − lr · grad / (√square_avg + eps).
+    Equals `torch.optim.RMSprop` (Hinton 2012).
 
     >>> w = torch.zeros(1, requires_grad=True)
-    >>> optimizer = RMSProp([w], lr=1.0, alpha=0.99)
-    >>> w.grad = torch.ones(1)
+    >>> optimizer = RMSProp([w], lr=1.0, alpha=0.75)
+    >>> w.grad = torch.full((1,), 4.0)
     >>> optimizer.step()
-    >>> w  # the average starts at zero, so the first step is 1/√(1 − alpha) = 10 times lr
-    tensor([-10.0000], requires_grad=True)
+    >>> w  # the average is 0.25 · 16 = 4, its root 2, and the step 4/2 long
+    tensor([-2.], requires_grad=True)
     """
 
-    def __init__(self, params: Iterable, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8):
+    def __init__(
+        self,
+        params: Iterable,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+    ):
         super().__init__(params, lr, {"alpha": alpha, "eps": eps})
 
     def update(self, param: Tensor, grad: Tensor, state: dict, group: dict) -> None:
@@ -125,17 +151,43 @@ class RMSProp(SGD):
         param.sub_(group["lr"] * grad / (state["square_avg"].sqrt() + group["eps"]))
 
 
-class PlainAdamW(SGD):
-    """Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019).
+def average_in_place(average: Tensor, new: Tensor, beta: float) -> Tensor:
+    """Move an average toward `new`, in place, and return it.
 
-    m ← β₁ m + (1 − β₁) grad; v ← β₂ v + (1 − β₂) grad²; m̂ = m / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ);
-    param ← (1 − lr · weight_decay) · param − lr · m̂ / (√v̂ + eps). Equals `torch.optim.AdamW`.
+    average ← beta · average + (1 − beta) · new.
+
+    >>> kept = torch.tensor([2.0])
+    >>> average_in_place(kept, torch.tensor([4.0]), beta=0.75)
+    tensor([2.5000])
+    >>> kept
+    tensor([2.5000])
+    """
+    return average.mul_(beta).add_((1 - beta) * new)
+
+
+def corrected(average: Tensor, beta: float, step: int) -> Tensor:
+    """A new tensor: the average divided by 1 − beta**step.
+
+    That is the share of the way which an average from 0 has come after `step` steps.
+
+    >>> corrected(torch.tensor([0.5]), beta=0.9, step=1)
+    tensor([5.])
+    """
+    return average / (1 - beta**step)
+
+
+class PlainAdamW(SGD):
+    """Adam with decoupled weight decay. Equals `torch.optim.AdamW`.
+
+    State: `step`, which counts updates from 1; `exp_avg`, the average of grad;
+    `exp_avg_sq`, the average of grad². m̂ and v̂ are the two, corrected. In this order:
+    param ← (1 − lr · weight_decay) · param; then param ← param − lr · m̂ / (√v̂ + eps).
 
     >>> w = torch.ones(1, requires_grad=True)
-    >>> w.grad = torch.tensor([1e-3])
-    >>> PlainAdamW([w], lr=0.1, weight_decay=0.0).step()
-    >>> w  # the first step is lr long, whatever the gradient
-    tensor([0.9000], requires_grad=True)
+    >>> w.grad = torch.tensor([4.0])
+    >>> PlainAdamW([w], lr=0.1, weight_decay=0.5).step()
+    >>> w  # 1 shrinks to 0.95; m̂ is 4 and √v̂ is 4, so the step is 0.1 long
+    tensor([0.8500], requires_grad=True)
     """
 
     def __init__(
@@ -146,18 +198,21 @@ class PlainAdamW(SGD):
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
     ):
-        super().__init__(params, lr, {"betas": betas, "eps": eps, "weight_decay": weight_decay})
+        options = {"betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, lr, options)
 
     def update(self, param: Tensor, grad: Tensor, state: dict, group: dict) -> None:
         if not state:
-            state.update(step=0, exp_avg=torch.zeros_like(param), exp_avg_sq=torch.zeros_like(param))
+            state["step"] = 0
+            state["exp_avg"] = torch.zeros_like(param)
+            state["exp_avg_sq"] = torch.zeros_like(param)
         state["step"] += 1
         beta1, beta2 = group["betas"]
         param.mul_(1 - group["lr"] * group["weight_decay"])
-        m = state["exp_avg"].mul_(beta1).add_((1 - beta1) * grad)
-        v = state["exp_avg_sq"].mul_(beta2).add_((1 - beta2) * grad.square())
-        m_hat = m / (1 - beta1 ** state["step"])
-        v_hat = v / (1 - beta2 ** state["step"])
+        m = average_in_place(state["exp_avg"], grad, beta1)
+        v = average_in_place(state["exp_avg_sq"], grad.square(), beta2)
+        m_hat = corrected(m, beta1, state["step"])
+        v_hat = corrected(v, beta2, state["step"])
         param.sub_(group["lr"] * m_hat / (v_hat.sqrt() + group["eps"]))
 
 

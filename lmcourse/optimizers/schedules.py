@@ -9,12 +9,14 @@ from lmcourse.support.optional import Tensor, torch
 
 
 def cosine_lr(step: int, *, max_lr: float, min_lr: float, warmup_steps: int, total_steps: int) -> float:
-    """Learning rate at `step`: linear warm-up from 0, then half a cosine from `max_lr` down to `min_lr`.
+    """The learning rate at `step`: a straight line up, then half a cosine down.
 
-    It is `max_lr` at `warmup_steps`, `min_lr` at `total_steps` and after. At step 0 of a warm-up the rate is 0: count
-    the first update as step 1 where that matters. Raises `ValueError` when the arguments do not fit together.
+    0 at step 0 of a warm-up, `max_lr` at `warmup_steps`, `min_lr` at `total_steps`
+    and after. Raises `ValueError` for a step below 0, and unless
+    0 ≤ min_lr ≤ max_lr and 0 ≤ warmup_steps ≤ total_steps.
 
-    >>> [round(cosine_lr(t, max_lr=1.0, min_lr=0.1, warmup_steps=2, total_steps=6), 3) for t in range(8)]
+    >>> plan = {"max_lr": 1.0, "min_lr": 0.1, "warmup_steps": 2, "total_steps": 6}
+    >>> [round(cosine_lr(step, **plan), 3) for step in range(8)]
     [0.0, 0.5, 1.0, 0.868, 0.55, 0.232, 0.1, 0.1]
     """
     if not (step >= 0 and 0 <= min_lr <= max_lr and 0 <= warmup_steps <= total_steps):
@@ -51,13 +53,15 @@ def wsd_lr(step: int, *, max_lr: float, min_lr: float, warmup_steps: int, decay_
 
 
 def plain_clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> float:
-    """Scale all gradients together, in place, so that their global norm is at most `max_norm`; return the norm before.
+    """Scale all gradients in place by one factor, to a norm of at most `max_norm`.
 
-    One factor for all, so the direction stays. Parameters without a gradient are passed over; without any the norm is
-    0. Gradients whose norm is infinite or NaN are left as they are: look at the returned value. Raises `ValueError`
-    when `max_norm` is not above 0.
+    Returns the norm before, a float. `parameters` is one tensor, or any iterable of
+    tensors, which may be a generator. Those without a gradient are passed over; without
+    any gradient the norm is 0. Where the norm is infinite or NaN, all gradients stay as
+    they are. Raises `ValueError` when `max_norm` is not above 0.
 
-    >>> a, b = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
+    >>> a = torch.zeros(1, requires_grad=True)
+    >>> b = torch.zeros(1, requires_grad=True)
     >>> a.grad, b.grad = torch.tensor([3.0]), torch.tensor([4.0])
     >>> plain_clip_grad_norm_([a, b], max_norm=1.0)
     5.0
@@ -68,18 +72,15 @@ def plain_clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float
         raise ValueError(f"max_norm: more than 0, got {max_norm}")
     parameters = [parameters] if isinstance(parameters, Tensor) else parameters
     grads = [param.grad for param in parameters if param.grad is not None]
-    if not grads:
-        return 0.0
-    # 16-bit gradients are squared and summed in 32 bits: 300² is infinite in float16.
-    norms = [torch.linalg.vector_norm(g, dtype=torch.promote_types(g.dtype, torch.float32)) for g in grads]
-    norm = torch.linalg.vector_norm(torch.stack(norms)).item()
+    norm = math.sqrt(sum(grad.double().square().sum().item() for grad in grads))
     if math.isfinite(norm):
-        torch._foreach_mul_(grads, min(1.0, max_norm / (norm + 1e-6)))  # 1e-6 as in torch.nn.utils
+        for grad in grads:
+            grad.mul_(min(1.0, max_norm / (norm + 1e-6)))  # 1e-6 as in torch.nn.utils
     return norm
 
 
 def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> float:
-    """`plain_clip_grad_norm_`, also for gradients that are finite while their squares are too large for 32 bits.
+    """`plain_clip_grad_norm_` in few calls, also where the squares of finite gradients are too large for 32 bits.
 
     >>> w = torch.zeros(2, requires_grad=True)
     >>> w.grad = torch.tensor([6e23, 8e23])
@@ -87,10 +88,24 @@ def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> f
     ('1.0e+24', tensor([0.6000, 0.8000]))
     """
     parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    norm = plain_clip_grad_norm_(parameters, max_norm)
+    norm = _clip_in_32_bits(parameters, max_norm)
     grads = [param.grad for param in parameters if param.grad is not None]
     if norm == math.inf and all(grad.isfinite().all() for grad in grads):
         torch._foreach_mul_(grads, 2.0**-100)
-        norm = 2.0**100 * plain_clip_grad_norm_(parameters, math.inf)
+        norm = 2.0**100 * _clip_in_32_bits(parameters, math.inf)
         torch._foreach_mul_(grads, 2.0**100 * min(1.0, max_norm / norm))
+    return norm
+
+
+def _clip_in_32_bits(parameters: list[Tensor], max_norm: float) -> float:
+    if not max_norm > 0:
+        raise ValueError(f"max_norm: more than 0, got {max_norm}")
+    grads = [param.grad for param in parameters if param.grad is not None]
+    if not grads:
+        return 0.0
+    # 16-bit gradients are squared and summed in 32 bits: 300² is infinite in float16.
+    norms = [torch.linalg.vector_norm(g, dtype=torch.promote_types(g.dtype, torch.float32)) for g in grads]
+    norm = torch.linalg.vector_norm(torch.stack(norms)).item()
+    if math.isfinite(norm):
+        torch._foreach_mul_(grads, min(1.0, max_norm / (norm + 1e-6)))  # 1e-6 as in torch.nn.utils
     return norm
