@@ -5,8 +5,8 @@ A tensor is a flat *storage* and a small record over it: shape, strides and offs
 start of the storage (NumPy counts the same thing in bytes). Most operations that look as if they
 rearrange a tensor write a new record and leave the storage alone: they return a *view*.
 
-The file holds the rules that a reader of notebook 03 writes (`offset`, `contiguous_strides`,
-`is_contiguous`, `can_view`, `sliding_windows`), what follows from them, and what an order of reading
+The file holds the rules that a reader of notebook 03 writes (`offset`, `contiguous_strides`, `fill_block`,
+`can_view`, `is_contiguous`, `sliding_windows`), what follows from them, and what an order of reading
 costs in cache lines. Nothing here knows about autograd, sparse tensors or complex conjugate views.
 The rules themselves need neither torch nor NumPy.
 """
@@ -117,12 +117,33 @@ def blocks(shape: Sequence[int], strides: Sequence[int]) -> list[Block]:
     return found or [Block(0, 1, 1)]  # a 0-d tensor is one element
 
 
+def fill_block(size: int, stride: int, new_shape: Sequence[int]) -> tuple[int, ...] | None:
+    """Return the strides of the last sizes of `new_shape`: as many of them as fill one block, or None.
+
+    The block holds `size` elements, `stride` apart. Take sizes from the right until they hold `size` elements,
+    and then every size of 1 that follows. Return one stride for each size taken, in the order of `new_shape`.
+    None when what was taken holds more than `size` elements, or when `new_shape` ends too soon. Sizes are 1 or more.
+
+    >>> fill_block(4, 1, (3, 2, 2))  # takes 2 and 2
+    (2, 1)
+    >>> fill_block(6, 4, (2, 2, 6))  # takes 6
+    (4,)
+    >>> fill_block(6, 4, (6, 2, 2)) is None  # takes 2, 2 and 6, which hold 24
+    True
+    """
+    strides, filled, left = (), 1, list(new_shape)
+    while left and (filled < size or left[-1] == 1):
+        strides = (filled * stride, *strides)
+        filled *= left.pop()
+    return strides if filled == size else None
+
+
 def can_view(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[int]) -> tuple[int, ...] | None:
     """Return the strides with which `.view(new_shape)` reads the same storage, or None when no strides do.
 
-    The new dimensions must fill the blocks of the old ones exactly, from the right: a new dimension that
-    starts in one block and ends in the next would need two strides. A size of 1 gets the stride that it would have
-    with more. Without elements, the same shape keeps its strides and another one gets those of a fresh tensor.
+    The new sizes must fill the blocks of the old dimensions, one block after the other, from the right.
+    A size of 1 gets the stride that it would have with more. Without elements, the same shape keeps its strides
+    and another one gets those of a fresh tensor.
 
     Raises ValueError when a size is negative (write out what -1 stands for).
     Source: the rules under `torch.Tensor.view`; `computeStride` in ATen/TensorUtils.cpp.
@@ -140,16 +161,13 @@ def can_view(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[i
         return None
     if 0 in shape:  # nothing to address: keep the strides, or make fresh ones
         return tuple(strides) if tuple(shape) == tuple(new_shape) else contiguous_strides(new_shape)
-    left = list(new_shape)
-    new_strides: list[int] = []
+    left, found = tuple(new_shape), ()
     for _, size, stride in blocks(shape, strides):
-        filled = 1
-        while left and (filled < size or left[-1] == 1):
-            new_strides.append(filled * stride)
-            filled *= left.pop()
-        if filled != size:
+        taken = fill_block(size, stride, left)
+        if taken is None:
             return None
-    return tuple(reversed(new_strides))
+        left, found = left[: len(left) - len(taken)], taken + found
+    return found
 
 
 class Conflict(NamedTuple):
@@ -339,6 +357,47 @@ def random_shape(rng: random.Random, elements: int) -> tuple[int, ...]:
         sizes.append(rng.choice([size for size in range(1, elements + 1) if elements % size == 0]))
         elements //= sizes[-1]
     return (*sizes, elements)
+
+
+def pytorch_view(t: torch.Tensor, new_shape: Sequence[int]) -> tuple[int, ...] | None:
+    """Return the strides that `t.view(new_shape)` has, or None where PyTorch refuses.
+
+    >>> import torch
+    >>> pytorch_view(torch.zeros(6, 4), (3, 8)), pytorch_view(torch.zeros(6, 4).T, (24,))
+    ((8, 1), None)
+    """
+    try:
+        return t.view(new_shape).stride()
+    except RuntimeError:
+        return None
+
+
+class Comparison(NamedTuple):
+    """How two rules compare with PyTorch: numbers of random tensors."""
+
+    chains: int
+    equal_view: int  # the rule and PyTorch's view give the same strides, or both refuse
+    equal_contiguous: int  # the rule and PyTorch agree on whether it is contiguous
+    contiguous: int  # by PyTorch
+    viewed: int  # not contiguous, and PyTorch's view works all the same
+
+
+def compare_with_pytorch(can_view: Callable, is_contiguous: Callable, chains: int = 10_000) -> Comparison:
+    """Make random tensors and new shapes, ask the two rules and PyTorch, and count where they agree.
+
+    >>> compare_with_pytorch(can_view, is_contiguous, chains=100)
+    Comparison(chains=100, equal_view=100, equal_contiguous=100, contiguous=53, viewed=13)
+    """
+    rng, equal_view, equal_contiguous, contiguous, viewed = random.Random(0), 0, 0, 0, 0
+    for _ in range(chains):
+        t = random_view(rng)
+        new_shape = random_shape(rng, t.numel())
+        ours, theirs = can_view(t.shape, t.stride(), new_shape), pytorch_view(t, new_shape)
+        equal_view += (None if ours is None else tuple(ours)) == theirs
+        equal_contiguous += bool(is_contiguous(t.shape, t.stride())) == t.is_contiguous()
+        contiguous += t.is_contiguous()
+        viewed += theirs is not None and not t.is_contiguous()
+    return Comparison(chains, equal_view, equal_contiguous, contiguous, viewed)
 
 
 # --- for notebooks that were solved before --------------------------------------------------------
