@@ -29,17 +29,20 @@ from lmcourse.support import checks
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from jaxtyping import Shaped
 
 # --- the four rules -------------------------------------------------------------------------------
 
 
-def offset(index: Sequence[int], strides: Sequence[int], storage_offset: int = 0) -> int:
-    """Return where the element at `index` lies in its storage, in elements from the start.
+def offset(
+    index: Sequence[int],
+    strides: Sequence[int],
+    storage_offset: int = 0,
+) -> int:
+    """Return where the element at `index` lies in its storage: a position.
 
-    `index` counts from 0 in every dimension, and has one number for each stride. The strides may be in
-    elements (PyTorch) or in bytes (NumPy): the answer is in the same unit. Negative strides are allowed,
-    because NumPy has them.
+    `index` counts from 0 in every dimension, and has one number for each stride. The
+    strides may be in elements (PyTorch) or in bytes (NumPy): the answer is in the same
+    unit. Negative strides are allowed, because NumPy has them.
 
     Raises ValueError when the lengths differ or an index is negative.
     Source: `torch.Tensor.stride` in the PyTorch documentation.
@@ -53,10 +56,10 @@ def offset(index: Sequence[int], strides: Sequence[int], storage_offset: int = 0
 
 
 def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the strides, in elements, of a freshly made tensor: the last dimension varies fastest.
+    """Return the strides of a fresh tensor: its last dimension varies fastest.
 
-    One step along a dimension skips everything to its right. A dimension of size 0 counts as 1 here, as in
-    PyTorch, so that strides stay positive.
+    One step along a dimension skips everything to its right. A size of 0 counts as 1
+    here, as in PyTorch, so that strides stay positive.
 
     Raises ValueError for a negative size.
 
@@ -73,10 +76,10 @@ def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def is_contiguous(shape: Sequence[int], strides: Sequence[int]) -> bool:
-    """Say whether reading the elements in order walks the storage one element at a time.
+    """Say whether reading the elements in order walks the storage one at a time.
 
-    A dimension of size 1 is never stepped along, so its stride does not matter; a tensor without elements is
-    contiguous whatever its strides.
+    A dimension of size 1 is never stepped along, so its stride does not matter.
+    A tensor without elements is contiguous, whatever its strides.
 
     Raises ValueError when the lengths differ or a size is negative.
 
@@ -117,12 +120,17 @@ def blocks(shape: Sequence[int], strides: Sequence[int]) -> list[Block]:
     return found or [Block(0, 1, 1)]  # a 0-d tensor is one element
 
 
-def fill_block(size: int, stride: int, new_shape: Sequence[int]) -> tuple[int, ...] | None:
-    """Return the strides of the last sizes of `new_shape`: as many of them as fill one block, or None.
+def fill_block(
+    size: int,
+    stride: int,
+    new_shape: Sequence[int],
+) -> tuple[int, ...] | None:
+    """Return the strides of the last sizes of `new_shape`, those that fill one block.
 
-    The block holds `size` elements, `stride` apart. Take sizes from the right until they hold `size` elements,
-    and then every size of 1 that follows. Return one stride for each size taken, in the order of `new_shape`.
-    None when what was taken holds more than `size` elements, or when `new_shape` ends too soon. Sizes are 1 or more.
+    The block holds `size` elements, `stride` apart. Take sizes from the right until
+    they hold `size` elements, and then every size of 1 that comes next. Return one
+    stride for each size taken, in the order of `new_shape`. Return None when they hold
+    more than `size` elements, or fewer when no sizes are left. All sizes are 1 or more.
 
     >>> fill_block(4, 1, (3, 2, 2))  # takes 2 and 2
     (2, 1)
@@ -138,22 +146,26 @@ def fill_block(size: int, stride: int, new_shape: Sequence[int]) -> tuple[int, .
     return strides if filled == size else None
 
 
-def can_view(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[int]) -> tuple[int, ...] | None:
-    """Return the strides with which `.view(new_shape)` reads the same storage, or None when no strides do.
+def can_view(
+    shape: Sequence[int],
+    strides: Sequence[int],
+    new_shape: Sequence[int],
+) -> tuple[int, ...] | None:
+    """Return the strides that `.view(new_shape)` has, or None when no view exists.
 
-    The new sizes must fill the blocks of the old dimensions, one block after the other, from the right.
-    A size of 1 gets the stride that it would have with more. Without elements, the same shape keeps its strides
-    and another one gets those of a fresh tensor.
+    The new sizes must fill the blocks of the old dimensions, one block after the other,
+    from the right. Without elements, the same shape keeps its strides, and another one
+    gets those of a fresh tensor.
 
     Raises ValueError when a size is negative (write out what -1 stands for).
-    Source: the rules under `torch.Tensor.view`; `computeStride` in ATen/TensorUtils.cpp.
+    Source: `torch.Tensor.view`; `computeStride` in ATen/TensorUtils.cpp.
 
     >>> can_view((6, 4), (4, 1), (3, 8))
     (8, 1)
-    >>> can_view((4, 6), (1, 4), (6, 2, 2)) is None  # a transpose: merging 4 and 6 needs two strides
-    True
-    >>> can_view((4, 6), (1, 4), (2, 2, 6))  # the same tensor: splitting 4 does not
+    >>> can_view((4, 6), (1, 4), (2, 2, 6))  # a transpose: splits 4
     (2, 1, 4)
+    >>> can_view((4, 6), (1, 4), (6, 2, 2)) is None  # merges 4 and 6
+    True
     """
     if any(size < 0 for size in (*shape, *new_shape)):
         raise ValueError(f"shape and new_shape: sizes of 0 or more, got {shape} and {new_shape}")
@@ -201,14 +213,13 @@ def view_conflict(shape: Sequence[int], strides: Sequence[int], new_shape: Seque
     return None
 
 
-def sliding_windows(
-    x: Shaped[torch.Tensor, "time"], size: int, step: int = 1
-) -> Shaped[torch.Tensor, "windows {size}"]:
-    """Return every window of `size` elements of `x`, `step` apart, as a view: nothing is copied.
+def sliding_windows(x: torch.Tensor, size: int, step: int = 1) -> torch.Tensor:
+    """Return every window of `size` elements of `x`, `step` apart, as one view.
 
-    The windows overlap in memory, so treat the result as read-only.
+    Nothing is copied: the windows overlap in memory, so treat them as read-only.
 
-    Raises ValueError when `x` is not one-dimensional, `step` is below 1 or `size` is not in 1 .. len(x).
+    Raises ValueError when `x` has not one dimension, `step` is below 1, or `size` is
+    not in 1 .. len(x).
     Source: the same as `x.unfold(0, size, step)`.
 
     >>> import torch

@@ -33,15 +33,6 @@ NOT_YET: dict[str, dict[str, int]] = {
         "short_sentences": 8,
         "plain_words": 5,
     },
-    "03_strides": {
-        "parts_first": 2,
-        "terms_explained": 16,
-        "small_cells": 59,
-        "secrets_kept": 1,
-        "honest_time": 2,
-        "short_sentences": 4,
-        "plain_words": 2,
-    },
     "04_einops": {
         "parts_first": 8,
         "terms_explained": 17,

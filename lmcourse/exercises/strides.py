@@ -73,47 +73,6 @@ topic.exercise(
 # 3.2
 
 
-def _column_major(shape):
-    """The first dimension is the fast one: Fortran's order, and MATLAB's."""
-    return tuple(prod(shape[:d]) for d in range(len(shape)))
-
-
-def _only_the_neighbour(shape):
-    """Takes the size to the right where the product of all sizes to the right is wanted."""
-    return (*shape[1:], 1)[: len(shape)]
-
-
-def _includes_itself(shape):
-    return tuple(prod(shape[d:]) for d in range(len(shape)))
-
-
-topic.exercise(
-    strides.contiguous_strides,
-    cases=[
-        *calls(shapes(2, 3)),
-        call((-1,)),
-        call((2, -3)),
-        call((-1, 0, 2)),
-        *calls(shapes(4, 3)),
-        call((5, 2, 7, 4, 3)),
-    ],
-    hints=(
-        "The last dimension steps by 1. A step along the one before it skips a whole row.",
-        "Walk from the right with a running product; let a size of 0 count as 1, `max(size, 1)`.",
-    ),
-    wrong={
-        "column-major": _column_major,
-        "only the neighbour's size": _only_the_neighbour,
-        "multiplies its own size in": _includes_itself,
-    },
-    minutes=8,
-    level=1,
-)
-
-
-# 3.3
-
-
 def _layouts(count: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Shapes and strides of fresh tensors that were transposed, sliced or expanded, or whose sizes of 1 were moved."""
     dice = random.Random(0)
@@ -205,12 +164,12 @@ topic.exercise(
         "the strides in the wrong order": _strides_from_the_right,
         "forgets the stride of a block": _forgets_the_stride_of_a_block,
     },
-    minutes=10,
+    minutes=9,
     level=2,
 )
 
 
-# 3.3a: one block
+# 3.2a: one block
 
 
 def _fresh_in_the_block(size, stride, new_shape):
@@ -270,6 +229,47 @@ topic.exercise(
 )
 
 
+# 3.3
+
+
+def _column_major(shape):
+    """The first dimension is the fast one: Fortran's order, and MATLAB's."""
+    return tuple(prod(shape[:d]) for d in range(len(shape)))
+
+
+def _only_the_neighbour(shape):
+    """Takes the size to the right where the product of all sizes to the right is wanted."""
+    return (*shape[1:], 1)[: len(shape)]
+
+
+def _includes_itself(shape):
+    return tuple(prod(shape[d:]) for d in range(len(shape)))
+
+
+topic.exercise(
+    strides.contiguous_strides,
+    cases=[
+        *calls(shapes(2, 3)),
+        call((-1,)),
+        call((2, -3)),
+        call((-1, 0, 2)),
+        *calls(shapes(4, 3)),
+        call((5, 2, 7, 4, 3)),
+    ],
+    hints=(
+        "The last dimension steps by 1. A step along the one before it skips a whole row.",
+        "Walk from the right with a running product; let a size of 0 count as 1, `max(size, 1)`.",
+    ),
+    wrong={
+        "column-major": _column_major,
+        "only the neighbour's size": _only_the_neighbour,
+        "multiplies its own size in": _includes_itself,
+    },
+    minutes=7,
+    level=1,
+)
+
+
 # 3.4
 
 
@@ -300,7 +300,7 @@ topic.exercise(
     strides.is_contiguous,
     cases=_contiguous_cases,
     hints=(
-        "Compare each stride with the one that a fresh tensor of this shape would have: you have that function.",
+        "Compare each stride with the one that a fresh tensor of this shape would have: `contiguous_strides(shape)`.",
         "Skip the dimensions of size 1, and say True at once when a size is 0: nothing is ever stepped over there.",
     ),
     wrong={
@@ -309,7 +309,7 @@ topic.exercise(
         "looks at the last stride only": _last_stride_is_one,
     },
     minutes=8,
-    level=2,
+    level=1,
 )
 
 
@@ -372,7 +372,7 @@ topic.exercise(
         "assumes that x has stride 1": _assumes_stride_one,
         "copies": _copies,
     },
-    minutes=10,
+    minutes=12,
     level=2,
 )
 

@@ -288,3 +288,22 @@ def _bars(ax: Axes, y: float, total: float, bars: Sequence[tuple[int, str, str]]
         ax.add_patch(plt.Rectangle((x, y - 0.36), width, 0.72, fc=PAPER, ec=colour, lw=2))
         ax.text(x + width / 2, y, text, ha="center", va="center", color=colour, size=9)
         x += width
+
+
+def show_shares(counts: Mapping[str, int], title: str) -> None:
+    """Show how a whole divides: one bar for each part, with its number and its share. The title is the finding.
+
+    >>> show_shares({"heads": 3, "tails": 5}, "Tails came more often")  # doctest: +SKIP
+    """
+    whole = sum(counts.values())
+    fig, ax = plt.subplots(figsize=(6.4, 0.9 + 0.45 * len(counts)))
+    ax.barh(list(counts), list(counts.values()), color=(BLUE, ORANGE, GREY)[: len(counts)], height=0.6)
+    for row, count in enumerate(counts.values()):
+        ax.text(count + 0.01 * whole, row, f"{count:,}  ({count / whole:.0%})", va="center", color=INK)
+    ax.set(title=title, xlim=(0, 1.2 * max(counts.values())))
+    ax.invert_yaxis()
+    ax.xaxis.set_visible(False)
+    ax.spines["bottom"].set_visible(False)
+    ax.grid(False)
+    parts = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    plotting.show(fig, alt=f"{title}. Of {whole:,}: {parts}.")
