@@ -135,7 +135,7 @@ def show_tensors(
     >>> show_tensors({"m": m, "m.T": m.T}, "A transpose moves nothing")  # doctest: +SKIP
     """
     fig = tensors_over_storage(tensors, arcs=arcs, mark=mark)
-    fig.suptitle(title, x=0.01, ha="left", size=12, weight="bold")
+    fig.suptitle(title, x=0.01, y=1 - 0.12 / fig.get_figheight(), ha="left", va="top", size=12, weight="bold")
     parts = [f"{name} {tuple(t.shape)} strides {t.stride()}" for name, t in tensors.items()]
     sizes = [_elements(t) for t in _storages(tensors).values()]
     over = f"one storage of {sizes[0]}" if len(sizes) == 1 else f"storages of {' and '.join(map(str, sizes))}"
@@ -169,7 +169,7 @@ def tensors_over_storage(
     for which, (key, t) in enumerate(storages.items()):
         drawn = tensors[arcs] if arcs and _key(tensors[arcs]) == key else None
         y -= 0.5 + 0.65 * drawn.ndim if drawn is not None else 0
-        label = "storage" if len(storages) == 1 else f"storage {'ABC'[which]}" + (" (a copy)" if which else "")
+        label = "storage" if len(storages) == 1 else f"storage {'ABC'[which]}"
         _strip(ax, t, y, which, label, mark if which == 0 else ())
         if drawn is not None:
             _arcs(ax, drawn, y)
@@ -177,7 +177,7 @@ def tensors_over_storage(
     ax.set(xlim=(-0.2, x + 0.2), ylim=(y + 1.1, 2.0), aspect="equal", anchor="W")
     ax.axis("off")
     inch = min(0.4, 8.8 / x)
-    fig.set_size_inches(max(inch * (x + 0.4), 5.2), inch * (0.9 - y) + 0.45)
+    fig.set_size_inches(max(inch * (x + 0.4), 5.2), inch * (0.9 - y) + 0.5)
     return fig
 
 
@@ -296,11 +296,12 @@ def show_shares(counts: Mapping[str, int], title: str) -> None:
     >>> show_shares({"heads": 3, "tails": 5}, "Tails came more often")  # doctest: +SKIP
     """
     whole = sum(counts.values())
-    fig, ax = plt.subplots(figsize=(6.4, 0.9 + 0.45 * len(counts)))
+    fig, ax = plt.subplots(figsize=(6.4, 1.0 + 0.4 * len(counts)))
     ax.barh(list(counts), list(counts.values()), color=(BLUE, ORANGE, GREY)[: len(counts)], height=0.6)
     for row, count in enumerate(counts.values()):
         ax.text(count + 0.01 * whole, row, f"{count:,}  ({count / whole:.0%})", va="center", color=INK)
-    ax.set(title=title, xlim=(0, 1.2 * max(counts.values())))
+    fig.suptitle(title, x=0.01, ha="left", size=12, weight="bold")
+    ax.set(xlim=(0, 1.25 * max(counts.values())))
     ax.invert_yaxis()
     ax.xaxis.set_visible(False)
     ax.spines["bottom"].set_visible(False)
