@@ -5,8 +5,8 @@ A tensor is a flat *storage* and a small record over it: shape, strides and offs
 start of the storage (NumPy counts the same thing in bytes). Most operations that look as if they
 rearrange a tensor write a new record and leave the storage alone: they return a *view*.
 
-The file holds the rules that a reader of notebook 03 writes (`offset`, `contiguous_strides`,
-`is_contiguous`, `can_view`, `sliding_windows`), what follows from them, and what an order of reading
+The file holds the rules that a reader of notebook 03 writes (`offset`, `contiguous_strides`, `fill_block`,
+`can_view`, `is_contiguous`, `sliding_windows`), what follows from them, and what an order of reading
 costs in cache lines. Nothing here knows about autograd, sparse tensors or complex conjugate views.
 The rules themselves need neither torch nor NumPy.
 """
@@ -29,17 +29,20 @@ from lmcourse.support import checks
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from jaxtyping import Shaped
 
 # --- the four rules -------------------------------------------------------------------------------
 
 
-def offset(index: Sequence[int], strides: Sequence[int], storage_offset: int = 0) -> int:
-    """Return where the element at `index` lies in its storage, in elements from the start.
+def offset(
+    index: Sequence[int],
+    strides: Sequence[int],
+    storage_offset: int = 0,
+) -> int:
+    """Return where the element at `index` lies in its storage: a position.
 
-    `index` counts from 0 in every dimension, and has one number for each stride. The strides may be in
-    elements (PyTorch) or in bytes (NumPy): the answer is in the same unit. Negative strides are allowed,
-    because NumPy has them.
+    `index` counts from 0 in every dimension, and has one number for each stride. The
+    strides may be in elements (PyTorch) or in bytes (NumPy): the answer is in the same
+    unit. Negative strides are allowed, because NumPy has them.
 
     Raises ValueError when the lengths differ or an index is negative.
     Source: `torch.Tensor.stride` in the PyTorch documentation.
@@ -53,10 +56,10 @@ def offset(index: Sequence[int], strides: Sequence[int], storage_offset: int = 0
 
 
 def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the strides, in elements, of a freshly made tensor: the last dimension varies fastest.
+    """Return the strides of a fresh tensor: its last dimension varies fastest.
 
-    One step along a dimension skips everything to its right. A dimension of size 0 counts as 1 here, as in
-    PyTorch, so that strides stay positive.
+    One step along a dimension skips everything to its right. A size of 0 counts as 1
+    here, as in PyTorch, so that strides stay positive.
 
     Raises ValueError for a negative size.
 
@@ -73,10 +76,10 @@ def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def is_contiguous(shape: Sequence[int], strides: Sequence[int]) -> bool:
-    """Say whether reading the elements in order walks the storage one element at a time.
+    """Say whether reading the elements in order walks the storage one at a time.
 
-    A dimension of size 1 is never stepped along, so its stride does not matter; a tensor without elements is
-    contiguous whatever its strides.
+    A dimension of size 1 is never stepped along, so its stride does not matter.
+    A tensor without elements is contiguous, whatever its strides.
 
     Raises ValueError when the lengths differ or a size is negative.
 
@@ -117,22 +120,52 @@ def blocks(shape: Sequence[int], strides: Sequence[int]) -> list[Block]:
     return found or [Block(0, 1, 1)]  # a 0-d tensor is one element
 
 
-def can_view(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[int]) -> tuple[int, ...] | None:
-    """Return the strides with which `.view(new_shape)` reads the same storage, or None when no strides do.
+def fill_block(
+    size: int,
+    stride: int,
+    new_shape: Sequence[int],
+) -> tuple[int, ...] | None:
+    """Return the strides of the last sizes of `new_shape`, those that fill one block.
 
-    The new dimensions must fill the blocks of the old ones exactly, from the right: a new dimension that
-    starts in one block and ends in the next would need two strides. A size of 1 gets the stride that it would have
-    with more. Without elements, the same shape keeps its strides and another one gets those of a fresh tensor.
+    The block holds `size` elements, `stride` apart. Take sizes from the right until
+    they hold `size` elements, and then every size of 1 that comes next. Return one
+    stride for each size taken, in the order of `new_shape`. Return None when they hold
+    more than `size` elements, or fewer when no sizes are left. All sizes are 1 or more.
+
+    >>> fill_block(4, 1, (3, 2, 2))  # takes 2 and 2
+    (2, 1)
+    >>> fill_block(6, 4, (2, 2, 6))  # takes 6
+    (4,)
+    >>> fill_block(6, 4, (6, 2, 2)) is None  # takes 2, 2 and 6, which hold 24
+    True
+    """
+    strides, filled, left = (), 1, list(new_shape)
+    while left and (filled < size or left[-1] == 1):
+        strides = (filled * stride, *strides)
+        filled *= left.pop()
+    return strides if filled == size else None
+
+
+def can_view(
+    shape: Sequence[int],
+    strides: Sequence[int],
+    new_shape: Sequence[int],
+) -> tuple[int, ...] | None:
+    """Return the strides that `.view(new_shape)` has, or None when no view exists.
+
+    The new sizes must fill the blocks of the old dimensions, one block after the other,
+    from the right. Without elements, the same shape keeps its strides, and another one
+    gets those of a fresh tensor.
 
     Raises ValueError when a size is negative (write out what -1 stands for).
-    Source: the rules under `torch.Tensor.view`; `computeStride` in ATen/TensorUtils.cpp.
+    Source: `torch.Tensor.view`; `computeStride` in ATen/TensorUtils.cpp.
 
     >>> can_view((6, 4), (4, 1), (3, 8))
     (8, 1)
-    >>> can_view((4, 6), (1, 4), (6, 2, 2)) is None  # a transpose: merging 4 and 6 needs two strides
-    True
-    >>> can_view((4, 6), (1, 4), (2, 2, 6))  # the same tensor: splitting 4 does not
+    >>> can_view((4, 6), (1, 4), (2, 2, 6))  # a transpose: splits 4
     (2, 1, 4)
+    >>> can_view((4, 6), (1, 4), (6, 2, 2)) is None  # merges 4 and 6
+    True
     """
     if any(size < 0 for size in (*shape, *new_shape)):
         raise ValueError(f"shape and new_shape: sizes of 0 or more, got {shape} and {new_shape}")
@@ -140,16 +173,13 @@ def can_view(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[i
         return None
     if 0 in shape:  # nothing to address: keep the strides, or make fresh ones
         return tuple(strides) if tuple(shape) == tuple(new_shape) else contiguous_strides(new_shape)
-    left = list(new_shape)
-    new_strides: list[int] = []
+    left, found = tuple(new_shape), ()
     for _, size, stride in blocks(shape, strides):
-        filled = 1
-        while left and (filled < size or left[-1] == 1):
-            new_strides.append(filled * stride)
-            filled *= left.pop()
-        if filled != size:
+        taken = fill_block(size, stride, left)
+        if taken is None:
             return None
-    return tuple(reversed(new_strides))
+        left, found = left[: len(left) - len(taken)], taken + found
+    return found
 
 
 class Conflict(NamedTuple):
@@ -183,14 +213,13 @@ def view_conflict(shape: Sequence[int], strides: Sequence[int], new_shape: Seque
     return None
 
 
-def sliding_windows(
-    x: Shaped[torch.Tensor, "time"], size: int, step: int = 1
-) -> Shaped[torch.Tensor, "windows {size}"]:
-    """Return every window of `size` elements of `x`, `step` apart, as a view: nothing is copied.
+def sliding_windows(x: torch.Tensor, size: int, step: int = 1) -> torch.Tensor:
+    """Return every window of `size` elements of `x`, `step` apart, as one view.
 
-    The windows overlap in memory, so treat the result as read-only.
+    Nothing is copied: the windows overlap in memory, so treat them as read-only.
 
-    Raises ValueError when `x` is not one-dimensional, `step` is below 1 or `size` is not in 1 .. len(x).
+    Raises ValueError when `x` has not one dimension, `step` is below 1, or `size` is
+    not in 1 .. len(x).
     Source: the same as `x.unfold(0, size, step)`.
 
     >>> import torch
@@ -339,6 +368,47 @@ def random_shape(rng: random.Random, elements: int) -> tuple[int, ...]:
         sizes.append(rng.choice([size for size in range(1, elements + 1) if elements % size == 0]))
         elements //= sizes[-1]
     return (*sizes, elements)
+
+
+def pytorch_view(t: torch.Tensor, new_shape: Sequence[int]) -> tuple[int, ...] | None:
+    """Return the strides that `t.view(new_shape)` has, or None where PyTorch refuses.
+
+    >>> import torch
+    >>> pytorch_view(torch.zeros(6, 4), (3, 8)), pytorch_view(torch.zeros(6, 4).T, (24,))
+    ((8, 1), None)
+    """
+    try:
+        return t.view(new_shape).stride()
+    except RuntimeError:
+        return None
+
+
+class Comparison(NamedTuple):
+    """How two rules compare with PyTorch: numbers of random tensors."""
+
+    chains: int
+    equal_view: int  # the rule and PyTorch's view give the same strides, or both refuse
+    equal_contiguous: int  # the rule and PyTorch agree on whether it is contiguous
+    contiguous: int  # by PyTorch
+    viewed: int  # not contiguous, and PyTorch's view works all the same
+
+
+def compare_with_pytorch(can_view: Callable, is_contiguous: Callable, chains: int = 10_000) -> Comparison:
+    """Make random tensors and new shapes, ask the two rules and PyTorch, and count where they agree.
+
+    >>> compare_with_pytorch(can_view, is_contiguous, chains=100)
+    Comparison(chains=100, equal_view=100, equal_contiguous=100, contiguous=53, viewed=13)
+    """
+    rng, equal_view, equal_contiguous, contiguous, viewed = random.Random(0), 0, 0, 0, 0
+    for _ in range(chains):
+        t = random_view(rng)
+        new_shape = random_shape(rng, t.numel())
+        ours, theirs = can_view(t.shape, t.stride(), new_shape), pytorch_view(t, new_shape)
+        equal_view += (None if ours is None else tuple(ours)) == theirs
+        equal_contiguous += bool(is_contiguous(t.shape, t.stride())) == t.is_contiguous()
+        contiguous += t.is_contiguous()
+        viewed += theirs is not None and not t.is_contiguous()
+    return Comparison(chains, equal_view, equal_contiguous, contiguous, viewed)
 
 
 # --- for notebooks that were solved before --------------------------------------------------------

@@ -73,70 +73,6 @@ topic.exercise(
 # 3.2
 
 
-def _column_major(shape):
-    """The first dimension is the fast one: Fortran's order, and MATLAB's."""
-    return tuple(prod(shape[:d]) for d in range(len(shape)))
-
-
-def _only_the_neighbour(shape):
-    """Takes the size to the right where the product of all sizes to the right is wanted."""
-    return (*shape[1:], 1)[: len(shape)]
-
-
-def _includes_itself(shape):
-    return tuple(prod(shape[d:]) for d in range(len(shape)))
-
-
-topic.exercise(
-    strides.contiguous_strides,
-    cases=[
-        *calls(shapes(2, 3)),
-        call((-1,)),
-        call((2, -3)),
-        call((-1, 0, 2)),
-        *calls(shapes(4, 3)),
-        call((5, 2, 7, 4, 3)),
-    ],
-    hints=(
-        "The last dimension steps by 1. A step along the one before it skips a whole row.",
-        "Walk from the right with a running product; let a size of 0 count as 1, `max(size, 1)`.",
-    ),
-    wrong={
-        "column-major": _column_major,
-        "only the neighbour's size": _only_the_neighbour,
-        "multiplies its own size in": _includes_itself,
-    },
-    minutes=8,
-    level=1,
-)
-
-
-# 3.3
-
-
-def _compares_strides_only(shape, steps):
-    return tuple(steps) == strides.contiguous_strides(shape)
-
-
-def _sorted_is_enough(shape, steps):
-    """Large strides first: true of every slice with gaps as well."""
-    return list(steps) == sorted(steps, reverse=True)
-
-
-def _last_stride_is_one(shape, steps):
-    return not steps or steps[-1] == 1
-
-
-def _contiguous_cases() -> Iterator[Call]:
-    for shape in shapes(2, 3):
-        for steps in itertools.product((0, 1, 2, 3), repeat=len(shape)):
-            yield call(shape, steps)
-    yield from (call((1, 4), (999, 1)), call((3, 1, 4), (4, 7, 1)), call((3, 4, 1), (4, 1, 9)), call((0, 3), (5, 5)))
-    yield from (call((3, 4), (4,)), call((3,), (4, 1)), call((), (1,)), call((-1,), (1,)), call((0, -3), (1, 1)))
-    for shape, steps in _layouts(200):
-        yield call(shape, steps)
-
-
 def _layouts(count: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Shapes and strides of fresh tensors that were transposed, sliced or expanded, or whose sizes of 1 were moved."""
     dice = random.Random(0)
@@ -158,26 +94,6 @@ def _layouts(count: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
         yield tuple(shape), tuple(steps)
 
 
-topic.exercise(
-    strides.is_contiguous,
-    cases=_contiguous_cases,
-    hints=(
-        "Compare each stride with the one that a fresh tensor of this shape would have: you have that function.",
-        "Skip the dimensions of size 1, and say True at once when a size is 0: nothing is ever stepped over there.",
-    ),
-    wrong={
-        "compares strides only": _compares_strides_only,
-        "sorted strides are enough": _sorted_is_enough,
-        "looks at the last stride only": _last_stride_is_one,
-    },
-    minutes=8,
-    level=2,
-)
-
-
-# 3.4
-
-
 def _contiguous_only(shape, steps, new_shape):
     """Refuses every tensor that is not contiguous: the common belief."""
     fits = prod(shape) == prod(new_shape) and strides.is_contiguous(shape, steps)
@@ -187,6 +103,12 @@ def _contiguous_only(shape, steps, new_shape):
 def _count_is_enough(shape, steps, new_shape):
     """Checks the number of elements and reads whatever lies there."""
     return strides.contiguous_strides(new_shape) if prod(shape) == prod(new_shape) else None
+
+
+def _strides_from_the_right(shape, steps, new_shape):
+    """Puts what each block gives behind what is there, where it belongs in front."""
+    found = strides.can_view(shape, steps, new_shape)
+    return found and found[::-1]
 
 
 def _forgets_the_stride_of_a_block(shape, steps, new_shape):
@@ -231,17 +153,163 @@ topic.exercise(
     strides.can_view,
     cases=_view_cases,
     hints=(
-        "`blocks(shape, strides)` gives the old blocks, from the right: take new sizes from the right to fill each.",
-        "Within a block, a new dimension's stride is what it already holds, times the block's stride. "
-        "A block that is overfilled means None.",
+        "Keep two things: the sizes that are left, at first all of new_shape, and the strides found so far, at first "
+        "none. For each block of `blocks(shape, strides)` call `fill_block(size, stride, left)`.",
+        "If it gives None, so do you. Else it took as many sizes from the right as it has strides: drop them from the "
+        "sizes that are left, and put the new strides in front of those found so far.",
     ),
     wrong={
         "contiguous tensors only": _contiguous_only,
         "the number of elements is enough": _count_is_enough,
+        "the strides in the wrong order": _strides_from_the_right,
         "forgets the stride of a block": _forgets_the_stride_of_a_block,
     },
-    minutes=15,
-    level=3,
+    minutes=9,
+    level=2,
+)
+
+
+# 3.2a: one block
+
+
+def _fresh_in_the_block(size, stride, new_shape):
+    """Takes all sizes, where those that fill the block are wanted."""
+    fits = prod(new_shape) == size
+    return tuple(step * stride for step in strides.contiguous_strides(new_shape)) if fits else None
+
+
+def _ignores_the_stride(size, stride, new_shape):
+    return strides.fill_block(size, 1, new_shape)
+
+
+def _takes_too_much(size, stride, new_shape):
+    """Stops when the block is full or overfull, and does not look which."""
+    found, filled, left = (), 1, list(new_shape)
+    while left and filled < size:
+        found = (filled * stride, *found)
+        filled *= left.pop()
+    return found
+
+
+def _leaves_sizes_of_one(size, stride, new_shape):
+    found, filled, left = (), 1, list(new_shape)
+    while left and filled < size:
+        found = (filled * stride, *found)
+        filled *= left.pop()
+    return found if filled == size else None
+
+
+def _block_cases() -> Iterator[Call]:
+    yield from (call(4, 1, (4,)), call(4, 1, (2, 2)), call(4, 1, (3, 2, 2)), call(6, 4, (2, 2, 6)))
+    yield from (call(6, 4, (6, 2, 2)), call(4, 2, (3,)), call(4, 1, (2, 1, 4)), call(4, 1, (2, 1, 1, 2, 1)))
+    yield from (call(1, 7, ()), call(1, 7, (2, 1, 1)), call(4, 1, ()), call(3, 0, (2, 3)))
+    for size, stride in itertools.product((1, 2, 3, 4, 6), (0, 1, 5)):
+        yield from (call(size, stride, new_shape) for new_shape in pick(shapes(3, 4, smallest=1), 30, seed=size))
+    yield from (call(24, 3, (5, 2, 3, 1, 4)), call(64, 16, (2, 8, 4, 16)), call(128, 1, (2, 8, 4, 16)))
+
+
+topic.exercise(
+    strides.fill_block,
+    cases=_block_cases,
+    hints=(
+        "Keep a number `filled`, at first 1: the elements that the sizes taken so far hold. The next size that you "
+        "take gets the stride `filled * stride`.",
+        "Take `left.pop()` from a list of the sizes while there is one, and `filled < size` or the last one is 1. "
+        "At the end `filled` must be `size`.",
+    ),
+    wrong={
+        "takes all sizes": _fresh_in_the_block,
+        "ignores the stride of the block": _ignores_the_stride,
+        "takes too much": _takes_too_much,
+        "leaves sizes of 1": _leaves_sizes_of_one,
+    },
+    minutes=10,
+    level=2,
+    of="can_view",
+)
+
+
+# 3.3
+
+
+def _column_major(shape):
+    """The first dimension is the fast one: Fortran's order, and MATLAB's."""
+    return tuple(prod(shape[:d]) for d in range(len(shape)))
+
+
+def _only_the_neighbour(shape):
+    """Takes the size to the right where the product of all sizes to the right is wanted."""
+    return (*shape[1:], 1)[: len(shape)]
+
+
+def _includes_itself(shape):
+    return tuple(prod(shape[d:]) for d in range(len(shape)))
+
+
+topic.exercise(
+    strides.contiguous_strides,
+    cases=[
+        *calls(shapes(2, 3)),
+        call((-1,)),
+        call((2, -3)),
+        call((-1, 0, 2)),
+        *calls(shapes(4, 3)),
+        call((5, 2, 7, 4, 3)),
+    ],
+    hints=(
+        "The last dimension steps by 1. A step along the one before it skips a whole row.",
+        "Walk from the right with a running product; let a size of 0 count as 1, `max(size, 1)`.",
+    ),
+    wrong={
+        "column-major": _column_major,
+        "only the neighbour's size": _only_the_neighbour,
+        "multiplies its own size in": _includes_itself,
+    },
+    minutes=7,
+    level=1,
+)
+
+
+# 3.4
+
+
+def _compares_strides_only(shape, steps):
+    return tuple(steps) == strides.contiguous_strides(shape)
+
+
+def _sorted_is_enough(shape, steps):
+    """Large strides first: true of every slice with gaps as well."""
+    return list(steps) == sorted(steps, reverse=True)
+
+
+def _last_stride_is_one(shape, steps):
+    return not steps or steps[-1] == 1
+
+
+def _contiguous_cases() -> Iterator[Call]:
+    for shape in shapes(2, 3):
+        for steps in itertools.product((0, 1, 2, 3), repeat=len(shape)):
+            yield call(shape, steps)
+    yield from (call((1, 4), (999, 1)), call((3, 1, 4), (4, 7, 1)), call((3, 4, 1), (4, 1, 9)), call((0, 3), (5, 5)))
+    yield from (call((3, 4), (4,)), call((3,), (4, 1)), call((), (1,)), call((-1,), (1,)), call((0, -3), (1, 1)))
+    for shape, steps in _layouts(200):
+        yield call(shape, steps)
+
+
+topic.exercise(
+    strides.is_contiguous,
+    cases=_contiguous_cases,
+    hints=(
+        "Compare each stride with the one that a fresh tensor of this shape would have: `contiguous_strides(shape)`.",
+        "Skip the dimensions of size 1, and say True at once when a size is 0: nothing is ever stepped over there.",
+    ),
+    wrong={
+        "compares strides only": _compares_strides_only,
+        "sorted strides are enough": _sorted_is_enough,
+        "looks at the last stride only": _last_stride_is_one,
+    },
+    minutes=8,
+    level=1,
 )
 
 
@@ -304,7 +372,7 @@ topic.exercise(
         "assumes that x has stride 1": _assumes_stride_one,
         "copies": _copies,
     },
-    minutes=10,
+    minutes=12,
     level=2,
 )
 

@@ -1,0 +1,40 @@
+"""Drawings that several cells share. Only drawing: every value comes from the modules of the topics."""
+
+from lmcourse.support.drawings.costs import (
+    block_products,
+    bytes_per_parameter,
+    memory_of_step,
+    peak_by_segments,
+    roofline,
+    shares,
+    transformer_block,
+)
+from lmcourse.support.drawings.floats import number_line, ranges, staircase, worked_example
+from lmcourse.support.drawings.tensors import (
+    named_axes,
+    show_axes,
+    show_blocks,
+    show_shares,
+    show_tensors,
+    tensors_over_storage,
+)
+
+__all__ = [
+    "block_products",
+    "bytes_per_parameter",
+    "memory_of_step",
+    "named_axes",
+    "number_line",
+    "peak_by_segments",
+    "ranges",
+    "roofline",
+    "shares",
+    "show_axes",
+    "show_blocks",
+    "show_shares",
+    "show_tensors",
+    "staircase",
+    "tensors_over_storage",
+    "transformer_block",
+    "worked_example",
+]
