@@ -1,4 +1,4 @@
-"""Run: pytest tests/test_float_drawings.py"""
+"""Run: pytest tests/support/test_drawings.py"""
 
 import math
 from fractions import Fraction
@@ -7,7 +7,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from lmcourse.float_formats import FORMATS
-from lmcourse.support.drawings import _plain_binary, number_line, ranges, staircase, worked_example
+from lmcourse.support.drawings import number_line, ranges, staircase, worked_example
+from lmcourse.support.drawings.floats import _plain_binary
 
 
 def texts(figure) -> str:
