@@ -1,10 +1,12 @@
-"""Drawings that several cells share: a bit pattern read as a number (02), tensors over their storage (03, 04, 07).
+"""Drawings that several cells share: a bit pattern read as a number (02), tensors over their storage (03, 04, 07),
+tensors whose axes have names (04).
 
 Only drawing: every value comes from `lmcourse.float_formats`, `lmcourse.strides` or the tensors themselves.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
@@ -236,7 +238,7 @@ def _arcs(ax: Axes, t: torch.Tensor, y: float) -> None:
 def _cell(ax: Axes, x: float, y: float, value: float, tint: str, marked: bool) -> None:
     edge, width = (INK, 2.2) if marked else (PAPER, 1)
     ax.add_patch(plt.Rectangle((x + 0.04, y + 0.04), 0.92, 0.92, fc=tint, ec=edge, lw=width, zorder=2 + marked))
-    ax.text(x + 0.5, y + 0.5, f"{value:g}", ha="center", va="center", size=9, color=INK, zorder=4)
+    ax.text(x + 0.5, y + 0.5, f"{value:.3g}", ha="center", va="center", size=9, color=INK, zorder=4)
 
 
 def _tint(which: int, position: int, count: int) -> tuple[float, ...]:
@@ -308,3 +310,92 @@ def show_shares(counts: Mapping[str, int], title: str) -> None:
     ax.grid(False)
     parts = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     plotting.show(fig, alt=f"{title}. Of {whole:,}: {parts}.")
+
+
+# Tensors whose axes have names
+
+_RUNS = ("#cfe4f5", "#fbdcbd", "#d9ecd9", "#ead9ef", "#e6e8eb", "#f6efb8")  # light, so that the values stay readable
+
+
+def show_axes(tensors: Mapping[str, torch.Tensor], title: str, *, run: int = 0, arrows: bool = True) -> None:
+    """Show tensors side by side as tables of their values, every axis with its name.
+
+    The keys name the axes, as one side of a pattern does: `{"seq (h d)": x, "h seq d": y}`. The last two axes are the
+    rows and columns of a table; the axis before them goes to the right, and one before that down. Values that are
+    counted from 0 share a colour in runs of `run`; with 0 the colour goes from light to strong with the value.
+    `arrows` says that each tensor is made from the one before it. The title is the finding.
+
+    Raises ValueError where the names are not as many as the tensor's axes, or more than four.
+
+    >>> import torch
+    >>> x = torch.arange(6).view(2, 3)
+    >>> show_axes({"h w": x, "w h": x.T}, "The names trade places")  # doctest: +SKIP
+    """
+    fig = named_axes(tensors, run=run, arrows=arrows)
+    fig.suptitle(title, x=0.01, ha="left", size=12, weight="bold")
+    parts = [f"{names} {tuple(t.shape)}: {_in_words(t)}" for names, t in tensors.items()]
+    plotting.show(fig, alt=f"{title}. {'; '.join(parts)}.")
+
+
+def named_axes(tensors: Mapping[str, torch.Tensor], *, run: int = 0, arrows: bool = True) -> Figure:
+    """The figure of `show_axes`.
+
+    >>> import torch
+    >>> drawn = named_axes({"h w": torch.arange(6).view(2, 3)})
+    >>> [text.get_text() for text in drawn.axes[0].texts][:4]
+    ['h w', '(2, 3)', 'w →', '← h']
+    """
+    largest = max(float(t.max()) for t in tensors.values())
+    fig, ax = plt.subplots()
+    x, lowest, height = 0.0, 0.0, 0.0
+    for k, (names, t) in enumerate(tensors.items()):
+        words = re.findall(r"\([^)]*\)|\S+", names)
+        if len(words) != t.ndim or t.ndim > 4:
+            raise ValueError(f"names: one for each of at most 4 axes, got {names!r} for a shape of {tuple(t.shape)}")
+        if k and arrows:
+            ax.text(x - 0.85, -height / 2, "→", size=16, color=GREY, ha="center", va="center")
+        ax.text(x, 1.55, names, size=10, weight="bold", family="monospace")
+        ax.text(x, 0.95, str(tuple(t.shape)), size=8, color=GREY)
+        width, height = _pages(ax, t, words, x, run, largest)
+        x += max(width, 0.27 * len(names)) + 1.9
+        lowest = min(lowest, -height)
+    x -= 1.6
+    ax.set(xlim=(-0.9, x), ylim=(lowest - 0.1, 2.2), aspect="equal", anchor="W")
+    ax.axis("off")
+    inch = min(0.4, 9.0 / (x + 0.9))
+    fig.set_size_inches(max(inch * (x + 0.9), 5.2), inch * (2.3 - lowest) + 0.4)
+    return fig
+
+
+def _pages(
+    ax: Axes, t: torch.Tensor, words: Sequence[str], left: float, run: int, largest: float
+) -> tuple[float, float]:
+    """Draw the tables of one tensor; give the width and the height of them all, in cells."""
+    down, across, rows, columns = (1,) * (4 - t.ndim) + tuple(t.shape)
+    names = [""] * (4 - len(words)) + list(words)
+    gap = 0.9 if names[1] else 0.0
+    top = 0.6 if names[1] else 0.0
+    ax.text(left + columns / 2, 0.3, f"{names[3]} →" if names[3] else "", size=8, color=GREY, ha="center")
+    rows_name = f"← {names[2]}" if names[2] else ""  # turned, so that the arrow points down
+    ax.text(left - 0.15, -top - rows / 2, rows_name, size=8, color=GREY, ha="right", va="center", rotation=90)
+    for k, value in enumerate(t.reshape(-1).tolist()):
+        column, row = k % columns, k // columns % rows
+        page, floor = k // (rows * columns) % across, k // (rows * columns * across)
+        x, y = left + page * (columns + gap), -top - floor * (rows + top + 0.5)
+        if not (row or column) and names[1]:
+            told = f"{names[1]} = {page}" if not names[0] else f"{names[0]} = {floor}, {names[1]} = {page}"
+            ax.text(x, y + 0.12, told, size=7.5, color=INK)
+        _cell(ax, x + column, y - 1 - row, value, _colour(value, run, largest), False)
+    return across * (columns + gap) - gap, down * (rows + top + 0.5) - 0.5
+
+
+def _colour(value: float, run: int, largest: float) -> str | tuple[float, ...]:
+    if run:
+        return _RUNS[int(value) // run % len(_RUNS)]
+    return _tint(0, max(float(value), 0.0), max(largest + 1, 2))
+
+
+def _in_words(t: torch.Tensor) -> str:
+    """The values, or the first of many."""
+    values = [f"{value:.3g}" for value in t.reshape(-1).tolist()]
+    return " ".join(values[:16]) + (" …" if len(values) > 16 else "")
