@@ -33,15 +33,6 @@ NOT_YET: dict[str, dict[str, int]] = {
         "short_sentences": 8,
         "plain_words": 5,
     },
-    "04_einops": {
-        "parts_first": 8,
-        "terms_explained": 17,
-        "small_cells": 52,
-        "secrets_kept": 2,
-        "honest_time": 2,
-        "short_sentences": 3,
-        "plain_words": 3,
-    },
     "05_flops_and_mfu": {
         "parts_first": 16,
         "terms_explained": 37,

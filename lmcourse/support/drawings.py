@@ -238,7 +238,12 @@ def _arcs(ax: Axes, t: torch.Tensor, y: float) -> None:
 def _cell(ax: Axes, x: float, y: float, value: float, tint: str, marked: bool) -> None:
     edge, width = (INK, 2.2) if marked else (PAPER, 1)
     ax.add_patch(plt.Rectangle((x + 0.04, y + 0.04), 0.92, 0.92, fc=tint, ec=edge, lw=width, zorder=2 + marked))
-    ax.text(x + 0.5, y + 0.5, f"{value:.3g}", ha="center", va="center", size=9, color=INK, zorder=4)
+    ax.text(x + 0.5, y + 0.5, _written(value), ha="center", va="center", size=9, color=INK, zorder=4)
+
+
+def _written(value: float) -> str:
+    """A value in four characters or so: 7, 0.5, 0.05."""
+    return f"{value:g}" if len(f"{value:g}") <= 4 else f"{value:.2f}"
 
 
 def _tint(which: int, position: int, count: int) -> tuple[float, ...]:
@@ -373,7 +378,8 @@ def _pages(
     """Draw the tables of one tensor; give the width and the height of them all, in cells."""
     down, across, rows, columns = (1,) * (4 - t.ndim) + tuple(t.shape)
     names = [""] * (4 - len(words)) + list(words)
-    gap = 0.9 if names[1] else 0.0
+    label = len(f"{names[0]} = 0, {names[1]} = 0" if names[0] else f"{names[1]} = 0")
+    gap = max(0.9, 0.26 * label + 0.3 - columns) if names[1] else 0.0
     top = 0.6 if names[1] else 0.0
     ax.text(left + columns / 2, 0.3, f"{names[3]} →" if names[3] else "", size=8, color=GREY, ha="center")
     rows_name = f"← {names[2]}" if names[2] else ""  # turned, so that the arrow points down
@@ -397,5 +403,5 @@ def _colour(value: float, run: int, largest: float) -> str | tuple[float, ...]:
 
 def _in_words(t: torch.Tensor) -> str:
     """The values, or the first of many."""
-    values = [f"{value:.3g}" for value in t.reshape(-1).tolist()]
+    values = [_written(value) for value in t.reshape(-1).tolist()]
     return " ".join(values[:16]) + (" …" if len(values) > 16 else "")
