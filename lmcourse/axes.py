@@ -380,9 +380,7 @@ def signature(pattern: str, *shapes: Iterable[int], **sizes: int) -> str:
 # What the notebook's reader writes
 
 
-def split_heads(
-    x: Float[Tensor, "batch seq hidden"], heads: int
-) -> Float[Tensor, "batch heads seq head_dim"]:
+def split_heads(x: Float[Tensor, "batch seq hidden"], heads: int) -> Float[Tensor, "batch heads seq head_dim"]:
     """Cut the hidden axis into `heads` equal pieces, one for each head.
 
     Head 0 gets the first numbers of every position, head 1 the next ones. The result
@@ -413,9 +411,7 @@ def attention_scores(
     return products / q.shape[-1] ** 0.5
 
 
-def mean_pool(
-    x: Float[Tensor, "batch seq hidden"], mask: Bool[Tensor, "batch seq"]
-) -> Float[Tensor, "batch hidden"]:
+def mean_pool(x: Float[Tensor, "batch seq hidden"], mask: Bool[Tensor, "batch seq"]) -> Float[Tensor, "batch hidden"]:
     """The mean over the positions where `mask` is True; padding takes no part.
 
     Where no position of a sentence is True, its mean is 0. The result has the dtype
@@ -448,9 +444,7 @@ def patchify(
     return rearrange(images, pattern, rows=size, columns=size)
 
 
-def split_group(
-    x: Shaped[Tensor, "..."], left: str, **sizes: int
-) -> Shaped[Tensor, "..."]:
+def split_group(x: Shaped[Tensor, "..."], left: str, **sizes: int) -> Shaped[Tensor, "..."]:
     """Reshape `x` so that every name of `left` has an axis of its own.
 
     `left` is a left side with at most one group, as in `"b t ( h d )"`: spaces
@@ -474,9 +468,7 @@ def split_group(
     return x.reshape(shape)
 
 
-def permute_names(
-    x: Shaped[Tensor, "..."], left: str, right: str
-) -> Shaped[Tensor, "..."]:
+def permute_names(x: Shaped[Tensor, "..."], left: str, right: str) -> Shaped[Tensor, "..."]:
     """Put the axes of `x`, named as in `left`, into the order of `right`.
 
     Parentheses on either side change nothing here: every name has its own axis.
@@ -503,9 +495,7 @@ def merge_group(x: Shaped[Tensor, "..."], right: str) -> Shaped[Tensor, "..."]:
     return x.flatten(words.index("("), words.index(")") - 2)
 
 
-def rearrange_group(
-    x: Shaped[Tensor, "..."], pattern: str, **sizes: int
-) -> Shaped[Tensor, "..."]:
+def rearrange_group(x: Shaped[Tensor, "..."], pattern: str, **sizes: int) -> Shaped[Tensor, "..."]:
     """`rearrange` in plain PyTorch, for patterns with at most one group on a side.
 
     Spaces separate names and parentheses, as in `"b t ( h d ) -> b h t d"`. Of the
@@ -540,7 +530,7 @@ def checked(function: Callable) -> Callable:
     kinds = function.__annotations__
 
     @functools.wraps(function)
-    def call(*args):
+    def call(*args: Tensor) -> Tensor:
         with jaxtyped("context"):
             for (name, kind), value in zip(kinds.items(), args):
                 _fits(name, kind, value)
@@ -551,7 +541,7 @@ def checked(function: Callable) -> Callable:
     return call
 
 
-def _fits(name: str, kind, value) -> None:
+def _fits(name: str, kind: type, value: Tensor) -> None:
     if not isinstance(value, kind):
         raise TypeError(f"{name} has shape {tuple(value.shape)}, annotated {kind.dim_str!r}")
 

@@ -22,7 +22,9 @@ ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 JOURNEY = "text → tokens → bits → strided batch → logits → loss → gradient → step"
-KNOWN_TAGS = {"setup", "exercise", "predict", "nbval-ignore-output", "needs-cuda", "raises-exception", "widget", "proof"}
+KNOWN_TAGS = {
+    "setup", "exercise", "predict", "nbval-ignore-output", "needs-cuda", "raises-exception", "widget", "proof",
+}  # fmt: skip
 
 
 def read(path: Path) -> nbformat.NotebookNode:

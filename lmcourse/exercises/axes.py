@@ -406,7 +406,7 @@ topic.exercise(
     axes.merge_group,
     cases=_merge_cases,
     hints=(
-        "`x.flatten(first, last)` makes one axis of the axes first to last. The place of `(` in the words is the first.",
+        "`x.flatten(first, last)` joins the axes first to last. The place of `(` in the words is the first.",
         "Before `)` stand two words too many to be the last axis: the `(`, and one because counting starts at 0.",
     ),
     wrong={
