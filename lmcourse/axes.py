@@ -10,10 +10,11 @@ without data, refuses what it does not allow, in its own words. This module does
 for that, call einops. Written for einops 0.8 (https://einops.rocks) with PyTorch as its backend.
 """
 
+import functools
 import itertools
 import keyword
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import einops
@@ -21,7 +22,7 @@ import numpy as np
 import torch
 from einops import einsum, rearrange, reduce
 from einops.parsing import AnonymousAxis, ParsedExpression
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Shaped, jaxtyped
 from torch import Tensor
 
 from lmcourse.strides import can_view
@@ -380,7 +381,10 @@ def signature(pattern: str, *shapes: Iterable[int], **sizes: int) -> str:
 
 
 def split_heads(x: Float[Tensor, "batch seq hidden"], heads: int) -> Float[Tensor, "batch heads seq head_dim"]:
-    """Cut the hidden axis into `heads` equal pieces, one a head. The result is a view: no element moves in memory.
+    """Cut the hidden axis into `heads` equal pieces, one for each head.
+
+    Head 0 gets the first numbers of every position, head 1 the next ones. The result
+    is a view: no element moves in memory.
 
     Raises:
         einops.EinopsError: when `heads` does not divide the hidden size.
@@ -392,9 +396,12 @@ def split_heads(x: Float[Tensor, "batch seq hidden"], heads: int) -> Float[Tenso
 
 
 def attention_scores(
-    q: Float[Tensor, "batch heads query head_dim"], k: Float[Tensor, "batch heads key head_dim"]
+    q: Float[Tensor, "batch heads query head_dim"],
+    k: Float[Tensor, "batch heads key head_dim"],
 ) -> Float[Tensor, "batch heads query key"]:
-    """The dot product of every query with every key of its head, divided by the root of the head's size.
+    """The score of every query with every key of the same head.
+
+    A score is the dot product of the two, divided by the root of `head_dim`.
 
     >>> q, k = torch.ones(1, 1, 2, 4), torch.ones(1, 1, 3, 4)
     >>> attention_scores(q, k).tolist()
@@ -404,12 +411,28 @@ def attention_scores(
     return products / q.shape[-1] ** 0.5
 
 
+def mean_pool(x: Float[Tensor, "batch seq hidden"], mask: Bool[Tensor, "batch seq"]) -> Float[Tensor, "batch hidden"]:
+    """The mean over the positions where `mask` is True; padding takes no part.
+
+    Where no position of a sentence is True, its mean is 0. The result has the dtype
+    of `x`.
+
+    >>> x = torch.tensor([[[1.0], [3.0], [99.0]]])
+    >>> mean_pool(x, torch.tensor([[True, True, False]])).tolist()
+    [[2.0]]
+    """
+    total = einsum(x, mask.to(x.dtype), "batch seq hidden, batch seq -> batch hidden")
+    count = reduce(mask.to(x.dtype), "batch seq -> batch 1", "sum")
+    return total / count.clamp(min=1)
+
+
 def patchify(
     images: Shaped[Tensor, "batch channels height width"], size: int
 ) -> Shaped[Tensor, "batch patches pixels"]:
-    """Cut each image into square patches, row by row; a patch holds channel, row and column, the last one fastest.
+    """Cut each image into square patches of `size` by `size` pixels, row by row.
 
-    Any dtype is kept as it is.
+    Inside a patch the order is channel, row, column: the column is the fastest. Any
+    dtype is kept as it is.
 
     Raises:
         einops.EinopsError: when `size` does not divide both the height and the width.
@@ -421,45 +444,138 @@ def patchify(
     return rearrange(images, pattern, rows=size, columns=size)
 
 
-def mean_pool(x: Float[Tensor, "batch seq hidden"], mask: Bool[Tensor, "batch seq"]) -> Float[Tensor, "batch hidden"]:
-    """The mean over the positions where `mask` is True; padding takes no part, and no position at all gives 0.
+def split_group(x: Shaped[Tensor, "..."], left: str, **sizes: int) -> Shaped[Tensor, "..."]:
+    """Reshape `x` so that every name of `left` has an axis of its own.
 
-    The result has the dtype of `x`.
+    `left` is a left side with at most one group, as in `"b t ( h d )"`: spaces
+    separate names and parentheses. Of the names in the group at most one has no size
+    in `sizes`.
 
-    >>> x = torch.tensor([[[1.0], [3.0], [99.0]]])
-    >>> mean_pool(x, torch.tensor([[True, True, False]])).tolist()
-    [[2.0]]
+    >>> split_group(torch.arange(6), "( h d )", h=2).tolist()
+    [[0, 1, 2], [3, 4, 5]]
     """
-    total = einsum(x, mask.to(x.dtype), "batch seq hidden, batch seq -> batch hidden")
-    count = reduce(mask.to(x.dtype), "batch seq -> batch 1", "sum")
-    return total / count.clamp(min=1)
+    lengths, shape, inside = list(x.shape), [], False
+    for word in left.split():
+        if word == "(":
+            inside = True
+            lengths.pop(0)  # the group's own length: reshape works out the one size that is not told
+        elif word == ")":
+            inside = False
+        elif inside:
+            shape.append(sizes.get(word, -1))
+        else:
+            shape.append(lengths.pop(0))
+    return x.reshape(shape)
+
+
+def permute_names(x: Shaped[Tensor, "..."], left: str, right: str) -> Shaped[Tensor, "..."]:
+    """Put the axes of `x`, named as in `left`, into the order of `right`.
+
+    Parentheses on either side change nothing here: every name has its own axis.
+
+    >>> permute_names(torch.zeros(2, 3, 4), "a ( b c )", "( c a ) b").shape
+    torch.Size([4, 2, 3])
+    """
+    names = [word for word in left.split() if word not in "()"]
+    return x.permute([names.index(word) for word in right.split() if word not in "()"])
+
+
+def merge_group(x: Shaped[Tensor, "..."], right: str) -> Shaped[Tensor, "..."]:
+    """Flatten the axes that stand in the group of `right` into one.
+
+    `x` has an axis for every name of `right`, in that order. Without a group it comes
+    back as it is.
+
+    >>> merge_group(torch.zeros(2, 3, 4), "a ( b c )").shape
+    torch.Size([2, 12])
+    """
+    words = right.split()
+    if "(" not in words:
+        return x
+    return x.flatten(words.index("("), words.index(")") - 2)
 
 
 def rearrange_group(x: Shaped[Tensor, "..."], pattern: str, **sizes: int) -> Shaped[Tensor, "..."]:
-    """`rearrange` with nothing but PyTorch, for patterns with at most one group a side: split, permute, merge.
+    """`rearrange` in plain PyTorch, for patterns with at most one group on a side.
 
-    Spaces separate names and parentheses, as in `"b t ( h d ) -> b h t d"`. Of the names in the left
-    group at most one may have no size given. The pattern is not checked: einops does that better.
+    Spaces separate names and parentheses, as in `"b t ( h d ) -> b h t d"`. Of the
+    names in the left group at most one has no size in `sizes`. The pattern is not
+    checked.
 
     >>> rearrange_group(torch.arange(6), "( h d ) -> d h", h=2).tolist()
     [[0, 3], [1, 4], [2, 5]]
     """
-    left, right = (side.split() for side in pattern.split("->"))
-    lengths = list(x.shape)
-    split_shape, in_group = [], False
-    for word in left:
-        if word == "(":
-            in_group = True
-            lengths.pop(0)  # the group's own length: reshape works out the one part of it that is not told
-        elif word == ")":
-            in_group = False
-        else:
-            split_shape.append(sizes.get(word, -1) if in_group else lengths.pop(0))
-    names = [word for word in left if word not in "()"]
-    x = x.reshape(split_shape).permute([names.index(word) for word in right if word not in "()"])
-    if "(" in right:
-        x = x.flatten(right.index("("), right.index(")") - 2)
-    return x
+    left, right = pattern.split("->")
+    return merge_group(permute_names(split_group(x, left, **sizes), left, right), right)
+
+
+# What the notebook shows
+
+
+def checked(function: Callable) -> Callable:
+    """Check a function's tensors against their jaxtyping annotations, each time it is called.
+
+    One name means one size within a call. In a project take `@jaxtyped(typechecker=beartype)`.
+
+    Raises:
+        TypeError: from the function returned, where an argument or the result does not fit.
+
+    >>> @checked
+    ... def first(x: Float[Tensor, "batch seq"]) -> Float[Tensor, "batch"]:
+    ...     return x[:, 0]
+    >>> first(torch.zeros(2)).shape
+    Traceback (most recent call last):
+    TypeError: x has shape (2,), annotated 'batch seq'
+    """
+    kinds = function.__annotations__
+
+    @functools.wraps(function)
+    def call(*args: Tensor) -> Tensor:
+        with jaxtyped("context"):
+            for (name, kind), value in zip(kinds.items(), args):
+                _fits(name, kind, value)
+            result = function(*args)
+            _fits("the result", kinds["return"], result)
+        return result
+
+    return call
+
+
+def _fits(name: str, kind: type, value: Tensor) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} has shape {tuple(value.shape)}, annotated {kind.dim_str!r}")
+
+
+def alike(ours: Tensor, theirs: Tensor) -> bool:
+    """Whether two tensors have the same shape and the same elements, up to 1e-6.
+
+    >>> alike(torch.ones(2, 3), torch.ones(3, 2)), alike(torch.ones(2), torch.ones(2))
+    (False, True)
+    """
+    return ours.shape == theirs.shape and torch.allclose(ours, theirs, atol=1e-6)
+
+
+def written_out(a: Tensor, b: Tensor) -> str:
+    """A dot product with every product shown.
+
+    >>> written_out(torch.tensor([2.0, 1.0]), torch.tensor([1.0, 3.0]))
+    '2·1 + 1·3 = 5'
+    """
+    products = " + ".join(f"{x:.3g}·{y:.3g}" for x, y in zip(a.tolist(), b.tolist()))
+    return f"{products} = {(a * b).sum().item():.3g}"
+
+
+def refused(operation: str, pattern: str, tensor: Tensor, **sizes: int) -> str:
+    """Whether einops takes a pattern for this tensor: "refused" or "accepted"; why is in the error that it raises.
+
+    >>> refused("rearrange", "a b -> a", torch.zeros(2, 3)), refused("rearrange", "a b -> b a", torch.zeros(2, 3))
+    ('refused', 'accepted')
+    """
+    try:
+        run(operation, pattern, [tensor], sizes)
+    except einops.EinopsError:
+        return "refused"
+    return "accepted"
 
 
 # The steps below serve the functions above

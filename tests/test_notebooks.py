@@ -126,7 +126,7 @@ def test_template(path):
 @every_notebook
 def test_budgets(path):
     notebook = read(path)
-    assert 40 <= len(notebook.cells) <= 130  # a cell is one idea, at most twelve lines of it
+    assert 40 <= len(notebook.cells) <= 160  # a cell is one idea, at most twelve lines of it
     run = 0
     for cell in notebook.cells:
         run = run + 1 if cell.cell_type == "code" else 0

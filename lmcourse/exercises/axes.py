@@ -57,7 +57,7 @@ topic.exercise(
         "On the left write (heads head_dim): the leftmost name in a group is the slow one. Give the size heads=heads.",
     ),
     wrong={"view without moving": _view_alone, "heads as the fast axis": _heads_fast, "heads not moved": _heads_last},
-    minutes=5,
+    minutes=6,
     level=1,
 )
 
@@ -65,42 +65,44 @@ topic.exercise(
 # 4.2
 
 
-def _pixels_channels_last(images, size):
-    pattern = "b c (down rows) (across columns) -> b (down across) (rows columns c)"
-    return rearrange(images, pattern, rows=size, columns=size)
+def _not_scaled(q, k):
+    return einsum(q, k, "b h q d, b h k d -> b h q k")
 
 
-def _column_by_column(images, size):
-    pattern = "b c (down rows) (across columns) -> b (across down) (c rows columns)"
-    return rearrange(images, pattern, rows=size, columns=size)
+def _divided_by_the_size(q, k):
+    return _not_scaled(q, k) / q.shape[-1]
 
 
-def _patches_interleaved(images, size):
-    """Takes every n-th pixel: the group's order is swapped."""
-    pattern = "b c (rows down) (columns across) -> b (down across) (c rows columns)"
-    return rearrange(images, pattern, rows=size, columns=size)
+def _keys_first(q, k):
+    return einsum(q, k, "b h q d, b h k d -> b h k q") / q.shape[-1] ** 0.5
 
 
-def _patch_cases() -> Iterator[Call]:
-    for batch, channels, down, across, size in itertools.product((1, 2), (1, 3), (1, 2), (1, 2, 3), (1, 2, 3)):
-        yield call(_numbers(batch, channels, down * size, across * size), size)
-    for height, width, size in ((3, 4, 2), (4, 3, 2), (4, 5, 2), (5, 5, 2), (2, 2, 3)):
-        yield call(_numbers(1, 1, height, width), size)
-    yield call(2**24 + torch.arange(16).reshape(1, 1, 4, 4), 2)  # no float32 holds these
-    yield call(torch.arange(8, dtype=torch.uint8).reshape(1, 2, 2, 2), 2)
+def _across_heads(q, k):
+    """Forgets to keep the heads of the keys apart: their name is not the queries'."""
+    return einsum(q, k, "b h q d, b g k d -> b h q k") / q.shape[-1] ** 0.5
+
+
+def _score_cases() -> Iterator[Call]:
+    yield call(torch.ones(1, 1, 1, 4), torch.ones(1, 1, 1, 4))
+    yield call(_numbers(1, 1, 2, 1), _numbers(1, 1, 2, 1))
+    for batch, heads, queries, keys, width in itertools.product((1, 2), (1, 2), (1, 3), (1, 2), (1, 4, 9)):
+        yield call(noise(batch, heads, queries, width), noise(batch, heads, keys, width, seed=1))
+    double = torch.float64
+    yield call(noise(2, 3, 4, 8, dtype=double), noise(2, 3, 5, 8, seed=1, dtype=double))
 
 
 topic.exercise(
-    axes.patchify,
-    cases=_patch_cases,
+    axes.attention_scores,
+    cases=_score_cases,
     hints=(
-        "Height is a group of two axes: which patch, and which row inside it. Width likewise.",
-        "Six names on each side: batch, channels, the patch's place down and across, the pixel's row and column.",
+        "Which names do q and k share, and which of those does the result keep?",
+        "head_dim is the one shared name that the result lacks. Then divide by head_dim ** 0.5.",
     ),
     wrong={
-        "channels last": _pixels_channels_last,
-        "patches column by column": _column_by_column,
-        "every n-th pixel": _patches_interleaved,
+        "not scaled": _not_scaled,
+        "divided by d, not by its root": _divided_by_the_size,
+        "keys before queries": _keys_first,
+        "sums over the heads of the keys": _across_heads,
     },
     minutes=10,
     level=2,
@@ -147,7 +149,7 @@ topic.exercise(
         "divided by the padded length": _divides_by_the_length,
         "0 / 0 for an empty row": _nothing_over_nothing,
     },
-    minutes=10,
+    minutes=12,
     level=2,
 )
 
@@ -155,46 +157,44 @@ topic.exercise(
 # 4.4
 
 
-def _not_scaled(q, k):
-    return einsum(q, k, "b h q d, b h k d -> b h q k")
+def _pixels_channels_last(images, size):
+    pattern = "b c (down rows) (across columns) -> b (down across) (rows columns c)"
+    return rearrange(images, pattern, rows=size, columns=size)
 
 
-def _divided_by_the_size(q, k):
-    return _not_scaled(q, k) / q.shape[-1]
+def _column_by_column(images, size):
+    pattern = "b c (down rows) (across columns) -> b (across down) (c rows columns)"
+    return rearrange(images, pattern, rows=size, columns=size)
 
 
-def _keys_first(q, k):
-    return einsum(q, k, "b h q d, b h k d -> b h k q") / q.shape[-1] ** 0.5
+def _patches_interleaved(images, size):
+    """Takes every n-th pixel: the group's order is swapped."""
+    pattern = "b c (rows down) (columns across) -> b (down across) (c rows columns)"
+    return rearrange(images, pattern, rows=size, columns=size)
 
 
-def _across_heads(q, k):
-    """Forgets to keep the heads of the keys apart: their name is not the queries'."""
-    return einsum(q, k, "b h q d, b g k d -> b h q k") / q.shape[-1] ** 0.5
-
-
-def _score_cases() -> Iterator[Call]:
-    yield call(torch.ones(1, 1, 1, 4), torch.ones(1, 1, 1, 4))
-    yield call(_numbers(1, 1, 2, 1), _numbers(1, 1, 2, 1))
-    for batch, heads, queries, keys, width in itertools.product((1, 2), (1, 2), (1, 3), (1, 2), (1, 4, 9)):
-        yield call(noise(batch, heads, queries, width), noise(batch, heads, keys, width, seed=1))
-    double = torch.float64
-    yield call(noise(2, 3, 4, 8, dtype=double), noise(2, 3, 5, 8, seed=1, dtype=double))
+def _patch_cases() -> Iterator[Call]:
+    for batch, channels, down, across, size in itertools.product((1, 2), (1, 3), (1, 2), (1, 2, 3), (1, 2, 3)):
+        yield call(_numbers(batch, channels, down * size, across * size), size)
+    for height, width, size in ((3, 4, 2), (4, 3, 2), (4, 5, 2), (5, 5, 2), (2, 2, 3)):
+        yield call(_numbers(1, 1, height, width), size)
+    yield call(2**24 + torch.arange(16).reshape(1, 1, 4, 4), 2)  # no float32 holds these
+    yield call(torch.arange(8, dtype=torch.uint8).reshape(1, 2, 2, 2), 2)
 
 
 topic.exercise(
-    axes.attention_scores,
-    cases=_score_cases,
+    axes.patchify,
+    cases=_patch_cases,
     hints=(
-        "Which names do q and k share, and which of those does the result keep?",
-        "head_dim is the one shared name that the result lacks. Then divide by head_dim ** 0.5.",
+        "Height is a group of two axes: which patch, and which row inside it. Width likewise.",
+        "Six names on each side: batch, channels, the patch's place down and across, the pixel's row and column.",
     ),
     wrong={
-        "not scaled": _not_scaled,
-        "divided by d, not by its root": _divided_by_the_size,
-        "keys before queries": _keys_first,
-        "sums over the heads of the keys": _across_heads,
+        "channels last": _pixels_channels_last,
+        "patches column by column": _column_by_column,
+        "every n-th pixel": _patches_interleaved,
     },
-    minutes=5,
+    minutes=15,
     level=2,
 )
 
@@ -259,17 +259,164 @@ topic.exercise(
     axes.rearrange_group,
     cases=_group_cases,
     hints=(
-        "Three steps: reshape to one dimension a name, permute, flatten the group on the right.",
-        "For the reshape walk through the words on the left: outside a group a name takes the next length of x.shape, "
-        "inside it takes its given size, or -1. For permute ask names.index(word) for the words on the right.",
+        "Cut the pattern at the arrow: `pattern.split('->')` gives the two sides. Then call your three functions.",
+        "Split with the left side and the sizes, permute with both sides, merge with the right side.",
     ),
     wrong={
         "never permutes": _never_permutes,
         "the leftmost name is fast": _group_backwards,
         "never merges": _never_merges,
     },
-    minutes=15,
-    level=3,
+    minutes=6,
+    level=1,
+)
+
+
+# 4.5a: every name gets an axis
+
+
+def _first_name_by_division(x, left, **sizes):
+    """Keeps the group whole where its first name has no size."""
+    words = left.split()
+    if "(" in words and words[words.index("(") + 1] not in sizes and words.index(")") - words.index("(") > 2:
+        return x
+    return axes.split_group(x, left, **sizes)
+
+
+def _group_at_the_end(x, left, **sizes):
+    """Takes the last axis for the group, wherever the group stands."""
+    words = left.split()
+    if "(" not in words:
+        return x
+    inside = words[words.index("(") + 1 : words.index(")")]
+    return x.reshape(*x.shape[:-1], *(sizes.get(name, -1) for name in inside))
+
+
+def _split_backwards(x, left, **sizes):
+    """Takes the rightmost name of a group for the slow one."""
+    words = left.split()
+    if "(" not in words:
+        return x
+    a, b = words.index("("), words.index(")")
+    turned = axes.split_group(x, " ".join([*words[: a + 1], *words[b - 1 : a : -1], *words[b:]]), **sizes)
+    order = [*range(a), *range(b - 2, a - 1, -1), *range(b - 1, turned.ndim)]
+    return turned.permute(order)
+
+
+def _split_cases() -> Iterator[Call]:
+    yield from (call(_numbers(6), "( h d )", h=2), call(_numbers(6), "( h d )", d=3), call(_numbers(2, 3), "a b"))
+    yield from (call(_numbers(1, 4), "b ( h d )", h=2), call(_numbers(4, 2), "( h d ) t", h=2))
+    yield from (call(_numbers(2, 4, 2), "a ( h d ) t", d=2), call(_numbers(12), "( a b c )", a=2, b=2))
+    yield call(_numbers(6), "( h d )", h=2, d=3)
+    for whole in _group_cases():
+        yield call(whole.args[0], whole.args[1].split("->")[0].strip(), **whole.kwargs)
+
+
+topic.exercise(
+    axes.split_group,
+    cases=_split_cases,
+    hints=(
+        "Walk through the words with a list of the lengths of x.shape that are left. A name outside the group takes "
+        "the next length. A `(` takes one too, and throws it away.",
+        "Remember whether you are inside. A name inside takes `sizes.get(word, -1)`. At the end reshape to what you "
+        "have collected.",
+    ),
+    wrong={
+        "gives up where the first name has no size": _first_name_by_division,
+        "the group is the last axis": _group_at_the_end,
+        "the rightmost name is slow": _split_backwards,
+    },
+    minutes=12,
+    level=2,
+    of="rearrange_group",
+)
+
+
+# 4.5b: the order of the names
+
+
+def _order_the_other_way(x, left, right):
+    """Asks where each name of the left stands on the right."""
+    wanted = [word for word in right.split() if word not in "()"]
+    return x.permute([wanted.index(word) for word in left.split() if word not in "()"])
+
+
+def _order_of_words(x, left, right):
+    """Counts the parentheses as names."""
+    names = left.split()
+    return x.permute([min(names.index(word), x.ndim - 1) for word in right.split() if word not in "()"])
+
+
+def _order_by_reshape(x, left, right):
+    return x.reshape(axes.permute_names(x, left, right).shape)
+
+
+def _order_cases() -> Iterator[Call]:
+    yield from (call(_numbers(2, 3), "a b", "b a"), call(_numbers(2, 3), "a b", "a b"))
+    yield from (call(_numbers(1, 2, 3), "a b c", "c a b"), call(_numbers(1, 2, 3), "a ( b c )", "( c a ) b"))
+    yield from (call(_numbers(2, 3), "( h d )", "d h"), call(_numbers(2, 3, 4), "( a b ) c", "b c a"))
+    for names in itertools.permutations(("b", "head", "t", "d")):
+        yield call(_numbers(2, 1, 3, 2), "b t ( head d )", " ".join(names[:2]) + " ( " + " ".join(names[2:]) + " )")
+
+
+topic.exercise(
+    axes.permute_names,
+    cases=_order_cases,
+    hints=(
+        "Make the list of names on the left, without parentheses. `names.index(word)` says which axis has that name.",
+        "permute wants, for each new axis, the number of the old one: ask for each name on the right.",
+    ),
+    wrong={
+        "asks the other way round": _order_the_other_way,
+        "counts the parentheses": _order_of_words,
+        "reshapes and moves nothing": _order_by_reshape,
+    },
+    minutes=8,
+    level=1,
+    of="rearrange_group",
+)
+
+
+# 4.5c: the group on the right
+
+
+def _flattens_the_end(x, right):
+    """Flattens from the group to the last axis."""
+    words = right.split()
+    return x.flatten(words.index("(")) if "(" in words else x
+
+
+def _flattens_everything(x, right):
+    return x.flatten() if "(" in right else x
+
+
+def _returns_it_unmerged(x, right):
+    return x
+
+
+def _merge_cases() -> Iterator[Call]:
+    yield from (call(_numbers(2, 3), "( a b )"), call(_numbers(2, 3), "a b"), call(_numbers(2, 1, 3), "a ( b c )"))
+    yield from (call(_numbers(2, 1, 3), "( a b ) c"), call(_numbers(2, 3), "a ( b )"), call(_numbers(4), "( a )"))
+    for first, last in itertools.combinations(range(5), 2):
+        words = ["b", "head", "t", "d"]
+        yield call(_numbers(2, 1, 3, 2), " ".join([*words[:first], "(", *words[first:last], ")", *words[last:]]))
+
+
+topic.exercise(
+    axes.merge_group,
+    cases=_merge_cases,
+    hints=(
+        "`x.flatten(first, last)` joins the axes first to last. The place of `(` in the words is the first.",
+        "Before `)` stand two words too many to be the last axis: the `(`, and one because counting starts at 0.",
+    ),
+    wrong={
+        "flattens to the end": _flattens_the_end,
+        "flattens everything": _flattens_everything,
+        "never merges": _returns_it_unmerged,
+    },
+    minutes=8,
+    level=1,
+    of="rearrange_group",
 )
 
 

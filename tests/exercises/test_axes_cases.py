@@ -35,6 +35,18 @@ def scores_scaled_before(q, k):
     return (q / q.shape[-1] ** 0.25) @ (k / k.shape[-1] ** 0.25).transpose(-1, -2)
 
 
+def group_split_by_einops(x, left, **sizes):
+    return einops.rearrange(x, f"{left} -> {left.replace('(', '').replace(')', '')}", **sizes)
+
+
+def names_by_einops(x, left, right):
+    return einops.rearrange(x, " -> ".join(side.replace("(", "").replace(")", "") for side in (left, right)))
+
+
+def group_merged_by_einops(x, right):
+    return einops.rearrange(x, f"{right.replace('(', '').replace(')', '')} -> {right}")
+
+
 def group_by_einops(x, pattern, **sizes):
     return einops.rearrange(x, pattern, **sizes)
 
@@ -44,6 +56,9 @@ RIGHT = {
     "patchify": [patches_by_unfold],
     "mean_pool": [pool_by_where],
     "attention_scores": [scores_scaled_before],
+    "split_group": [group_split_by_einops],
+    "permute_names": [names_by_einops],
+    "merge_group": [group_merged_by_einops],
     "rearrange_group": [group_by_einops],
 }
 
@@ -115,11 +130,27 @@ def group_never_first(x, pattern, **sizes):
     return out.reshape(-1) if right[0] == "(" else out
 
 
+def split_with_sizes_only(x, left, **sizes):
+    return axes.split_group(x, left, **sizes) if sizes else x.flatten()
+
+
+def names_swapped_ends(x, left, right):
+    return x.transpose(0, -1)
+
+
+def merged_one_too_far(x, right):
+    words = right.split()
+    return x.flatten(words.index("("), min(words.index(")") - 1, x.ndim - 1)) if "(" in words else x
+
+
 WRONG = {
     "split_heads": [heads_of_one_sentence, heads_cloned, heads_cut_off],
     "patchify": [patches_cut_off, patches_of_one_channel, patches_as_floats],
     "mean_pool": [pool_largest_count, pool_nan, pool_in_double, pool_writes],
     "attention_scores": [scores_divided_by_all_heads, scores_multiplied, scores_of_float32],
+    "split_group": [split_with_sizes_only],
+    "permute_names": [names_swapped_ends],
+    "merge_group": [merged_one_too_far],
     "rearrange_group": [group_sizes_all_given, group_never_first],
 }
 

@@ -273,7 +273,7 @@ def named_axes(tensors: Mapping[str, torch.Tensor], *, run: int = 0, arrows: boo
     ax.set(xlim=(-0.9, x), ylim=(lowest - 0.1, 2.2), aspect="equal", anchor="W")
     ax.axis("off")
     inch = min(0.4, 9.0 / (x + 0.9))
-    fig.set_size_inches(max(inch * (x + 0.9), 5.2), inch * (2.3 - lowest) + 0.4)
+    fig.set_size_inches(max(inch * (x + 0.9), 5.2), inch * (2.3 - lowest) + 0.5)
     return fig
 
 
