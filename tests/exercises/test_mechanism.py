@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections import deque
 from fractions import Fraction
 
@@ -418,7 +419,7 @@ def test_the_second_miss_is_told_and_a_guess_that_nobody_can_read_is_no_miss(top
         (torch.tensor([3]), torch.tensor([4]), "at [0]: 3, where 4 is wanted"),
         (torch.tensor([0.1]).bfloat16(), torch.tensor([0.1002]).bfloat16(), None),
     ],
-    ids=repr,
+    ids=lambda value: re.sub(r" at 0x\w+", "", repr(value)),
 )
 def test_difference_says_what_differs(got, want, note):
     assert difference(got, want) == note

@@ -94,7 +94,9 @@ def test_tensors_whose_names_look_alike_are_kept_apart(tmp_path, value):
 
 
 @pytest.mark.parametrize(
-    "value", [{1, 2}, object(), len, np.ones(3), complex(1, 2), Path("x"), signal.SIGINT, range(3)], ids=str
+    "value",
+    [{1, 2}, object(), len, np.ones(3), complex(1, 2), Path("x"), signal.SIGINT, range(3)],
+    ids=lambda value: type(value).__name__,
 )
 def test_what_could_not_be_read_again_is_refused_at_saving_by_name(tmp_path, value):
     with pytest.raises(TypeError, match=r"note\['deep'\]\[1\]: a checkpoint keeps numbers"):
