@@ -70,7 +70,8 @@ class Optimizer(torch.optim.Optimizer):
     def check_saved(self, group: dict[str, Any]) -> None:
         """Raise `ValueError` where a saved group lacks an option of this class, or has one that this class lacks."""
         kind, method = type(self).__name__, _method(self)
-        own, allowed = [name for name in self.defaults if name not in method.fixed], UNCHANGED | method.fixed
+        own = [name for name in self.defaults if name not in method.fixed.keys() | HOW]  # a load in PyTorch adds of HOW
+        allowed = UNCHANGED | method.fixed
         for name in sorted(group.keys() & TORCH_OPTIONS - set(own)):
             if name not in allowed or group[name] != allowed[name]:
                 raise ValueError(f"{name}: {allowed.get(name, 'no option')} in {kind}, got {got(group[name])}")

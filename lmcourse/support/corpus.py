@@ -1,4 +1,4 @@
-"""Text to learn from: Python's own documentation, tinyshakespeare, a file of yours, and samples in many scripts.
+"""Text to learn from: Python's documentation, small stories, tinyshakespeare, a file of yours, samples in many scripts.
 
 Nothing here needs a network but the first `load("tinyshakespeare")`.
 """
@@ -10,6 +10,8 @@ import re
 import sysconfig
 from pathlib import Path
 
+from lmcourse.support import tales
+
 SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
@@ -19,6 +21,7 @@ def load(name_or_path: str | os.PathLike = "python-docs") -> str:
 
     `"python-docs"`: the English prose that every Python carries, about 2 MB: the language reference behind `help()`
     and the docstrings of the standard library. It differs a little between Python versions.
+    `"tales"`: 2 MB of small stories from the grammar in `lmcourse.support.tales`, the same on every machine.
     `"tinyshakespeare"`: 1.1 MB, fetched once (SHA-256 checked) into the folder `cache_folder()`.
     Anything else is the path of a UTF-8 text file.
     Raises: FileNotFoundError; ValueError (not UTF-8); ConnectionError (offline and not cached).
@@ -29,12 +32,14 @@ def load(name_or_path: str | os.PathLike = "python-docs") -> str:
     """
     if name_or_path == "python-docs":
         return _python_docs()
+    if name_or_path == "tales":
+        return tales.text()
     if name_or_path == "tinyshakespeare":
         return _read(_fetch_shakespeare())
     path = Path(name_or_path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"name_or_path: 'python-docs', 'tinyshakespeare' or a file that exists, got {os.fspath(path)!r}"
+            f"name_or_path: 'python-docs', 'tales', 'tinyshakespeare' or a file that exists, got {os.fspath(path)!r}"
         )
     return _read(path)
 

@@ -482,3 +482,10 @@ class Opened:
 
     def __exit__(self, *_):
         return False
+
+
+def test_a_checkpoint_is_read_twice_into_one_optimizer(tmp_path):
+    model = torch.nn.Linear(2, 2)
+    optimizer = AdamW(model.parameters())
+    save_checkpoint(tmp_path / "run.pt", model, optimizer, 7)
+    assert [load_checkpoint(tmp_path / "run.pt", model, optimizer) for _ in range(2)] == [7, 7]
