@@ -191,7 +191,7 @@ topic.exercise(
         "fills another matrix": mistakes.another_matrix,
         "takes a depth of 0": mistakes.any_depth,
     },
-    minutes=8,
+    minutes=10,
     level=2,
 )
 
@@ -217,7 +217,7 @@ topic.exercise(
         "the logarithm of the probability, without the minus": mistakes.negative,
         "takes a vocabulary of no tokens": lambda vocab_size: math.log(max(vocab_size, 1)),
     },
-    minutes=4,
+    minutes=5,
     level=1,
 )
 
@@ -256,8 +256,8 @@ topic.exercise(
     cases=_networks,
     hints=(
         "signal_statistics gives the std after every module. A healthy layer leaves the std as it found it.",
-        "Look at the ratio of neighbours, not at the sizes: behind one layer that is too wide, all are wide. A ratio "
-        "of 10 and one of 1/10 are equally far from 1: compare the size of their logarithms.",
+        "Keep the std before (first that of x). At each ReLU call change_factor(before, signal.std), remember the "
+        "largest with its name, and let before be signal.std.",
     ),
     wrong={
         "the widest output: behind a layer that is too wide, all are wide": mistakes.widest_output,
@@ -268,8 +268,40 @@ topic.exercise(
         "names the activation": mistakes.names_the_activation,
         "one layer too late": mistakes.one_too_late,
     },
-    minutes=15,
-    level=3,
+    minutes=10,
+    level=2,
+)
+
+
+# --- change_factor, its step
+
+
+def _pairs() -> Iterator[Call]:
+    sizes = (1.0, 2.0, 0.5, 10.0, 0.1, 1e-6, 3e8, 0.0)
+    yield from itertools.starmap(call, itertools.product(sizes, repeat=2))
+    dice = random.Random(1)
+    for _ in range(20):
+        yield call(math.exp(dice.uniform(-9, 9)), math.exp(dice.uniform(-9, 9)))
+
+
+topic.exercise(
+    init.change_factor,
+    of="find_the_bad_layer",
+    cases=_pairs,
+    hints=(
+        "Two quotients: after/before and before/after. One of them is 1 or more.",
+        "First the equal ones, then those with a 0, so that nothing is divided by 0; then max of the two quotients.",
+    ),
+    wrong={
+        "growth alone": mistakes.quotient,
+        "shrinking alone": mistakes.other_quotient,
+        "the difference, where the ratio tells": mistakes.difference,
+        "the smaller of the two quotients": mistakes.smaller_quotient,
+        "divides by 0": mistakes.divides_by_zero,
+        "infinite for two zeros": mistakes.two_zeros,
+    },
+    minutes=5,
+    level=1,
 )
 
 # --- predictions and quiz
@@ -277,8 +309,8 @@ topic.exercise(
 topic.prediction(
     "relu_halves",
     answer=-25,
-    why="A ReLU passes half of the mean square, so the std shrinks by √½ a layer: (2^-½)^50 = 2^-25, about 3e-8.",
-    remarks={-50: "That is the variance: its root shrinks half as fast.", 0: "That would be so without the ReLU."},
+    why="A ReLU passes half of the mean square: 2^-50 after fifty layers. The root of that is 2^-25, about 3e-8.",
+    remarks={-50: "That is the mean square. Asked is its root.", 0: "That would be so without the ReLU."},
 )
 topic.prediction(
     "linear_default",
@@ -292,7 +324,7 @@ topic.prediction(
     answer=384.0,
     tolerance=0.01,
     why="σ = 1/√16384 = 1/128, and 3 divided by 1/128 is 384. Nothing that a normal draws in this universe lies there.",
-    remarks={3.0: "That is what the lecture meant. The bound is absolute."},
+    remarks={3.0: "a and b are not counted in standard deviations."},
 )
 
 topic.question(
@@ -317,11 +349,12 @@ topic.question(
 )
 topic.question(
     "A model with V = 50257 starts at a loss of 60. What do you look at?",
-    "The head: logits that wide are confident and wrong. It should start at ln V = 10.82.",
+    "The output layer: logits that wide are confident and wrong. It should start at ln V = 10.82.",
 )
 topic.question(
     "A norm follows every layer. Does the init still matter?",
-    "Yes. Forward all looks healthy, but a weight ten times too wide gets a gradient ten times too small.",
+    "Yes. Forward all looks healthy, but a weight ten times too wide moves a hundred times less in a plain step, and "
+    "ten times less with Adam, compared with its size.",
 )
 topic.question(
     "Same seed, two machines, different bits. Why?",
