@@ -52,6 +52,89 @@ topic.exercise(
     level=1,
 )
 
+# --- find_the_bad_layer
+
+
+def _finds(seed: int, depth: int, width: int) -> Case:
+    x = noise(64, width, seed=seed)
+    label = f"find_the_bad_layer(faulty_network({seed}, depth={depth}, width={width}), x), x standard normal"
+    return probe(label, lambda find: find(init.faulty_network(seed, depth, width), x))
+
+
+def _mild(seed: int) -> Case:
+    """A network in which one layer is off by a factor of two."""
+
+    def run(find):
+        model = init.faulty_network(seed, depth=6, width=64)
+        for k, layer in enumerate(model[::2]):
+            wide = (2.0 if k == seed else 1.0) * init.linear_std(64, 64, "kaiming")
+            layer.weight.data, layer.bias.data = wide * noise(64, 64, seed=10 + k), torch.zeros(64)
+        return find(model, noise(64, 64, seed=seed))
+
+    return probe(f"a healthy network of six layers of width 64, layer{seed} twice as wide; find_the_bad_layer", run)
+
+
+def _networks() -> Iterator[Case]:
+    yield from map(_mild, range(6))
+    yield from (_finds(seed, depth=4, width=32) for seed in range(1, 7))
+    yield from (_finds(seed, depth=20, width=16) for seed in (1, 3, 4, 18))
+    yield from (_finds(seed, depth=12, width=64) for seed in (0, 5, 7))
+    yield _finds(16, depth=30, width=32)
+
+
+topic.exercise(
+    init.find_the_bad_layer,
+    cases=_networks,
+    hints=(
+        "signal_statistics gives the std after every module. A healthy layer leaves the std as it found it.",
+        "Keep the std before (first that of x). At each ReLU call change_factor(before, signal.std), remember the "
+        "largest with its name, and let before be signal.std.",
+    ),
+    wrong={
+        "the widest output: behind a layer that is too wide, all are wide": mistakes.widest_output,
+        "the smallest output: behind a layer that is too narrow, all are narrow": mistakes.smallest_output,
+        "the largest difference, where the ratio tells": mistakes.by_difference,
+        "looks for growth alone": mistakes.growth_alone,
+        "looks for shrinking alone": mistakes.shrinking_alone,
+        "names the activation": mistakes.names_the_activation,
+        "one layer too late": mistakes.one_too_late,
+    },
+    minutes=10,
+    level=2,
+)
+
+
+# --- change_factor, its step
+
+
+def _pairs() -> Iterator[Call]:
+    sizes = (1.0, 2.0, 0.5, 10.0, 0.1, 1e-6, 3e8, 0.0)
+    yield from itertools.starmap(call, itertools.product(sizes, repeat=2))
+    dice = random.Random(1)
+    for _ in range(20):
+        yield call(math.exp(dice.uniform(-9, 9)), math.exp(dice.uniform(-9, 9)))
+
+
+topic.exercise(
+    init.change_factor,
+    of="find_the_bad_layer",
+    cases=_pairs,
+    hints=(
+        "Two quotients: after/before and before/after. One of them is 1 or more.",
+        "First the equal ones, then those with a 0, so that nothing is divided by 0; then max of the two quotients.",
+    ),
+    wrong={
+        "growth alone": mistakes.quotient,
+        "shrinking alone": mistakes.other_quotient,
+        "the difference, where the ratio tells": mistakes.difference,
+        "the smaller of the two quotients": mistakes.smaller_quotient,
+        "divides by 0": mistakes.divides_by_zero,
+        "infinite for two zeros": mistakes.two_zeros,
+    },
+    minutes=5,
+    level=1,
+)
+
 # --- trunc_normal_
 
 
@@ -216,89 +299,6 @@ topic.exercise(
         "this is the probability, not minus its logarithm": lambda vocab_size: math.exp(-init.initial_loss(vocab_size)),
         "the logarithm of the probability, without the minus": mistakes.negative,
         "takes a vocabulary of no tokens": lambda vocab_size: math.log(max(vocab_size, 1)),
-    },
-    minutes=5,
-    level=1,
-)
-
-# --- find_the_bad_layer
-
-
-def _finds(seed: int, depth: int, width: int) -> Case:
-    x = noise(64, width, seed=seed)
-    label = f"find_the_bad_layer(faulty_network({seed}, depth={depth}, width={width}), x), x standard normal"
-    return probe(label, lambda find: find(init.faulty_network(seed, depth, width), x))
-
-
-def _mild(seed: int) -> Case:
-    """A network in which one layer is off by a factor of two."""
-
-    def run(find):
-        model = init.faulty_network(seed, depth=6, width=64)
-        for k, layer in enumerate(model[::2]):
-            wide = (2.0 if k == seed else 1.0) * init.linear_std(64, 64, "kaiming")
-            layer.weight.data, layer.bias.data = wide * noise(64, 64, seed=10 + k), torch.zeros(64)
-        return find(model, noise(64, 64, seed=seed))
-
-    return probe(f"a healthy network of six layers of width 64, layer{seed} twice as wide; find_the_bad_layer", run)
-
-
-def _networks() -> Iterator[Case]:
-    yield from map(_mild, range(6))
-    yield from (_finds(seed, depth=4, width=32) for seed in range(1, 7))
-    yield from (_finds(seed, depth=20, width=16) for seed in (1, 3, 4, 18))
-    yield from (_finds(seed, depth=12, width=64) for seed in (0, 5, 7))
-    yield _finds(16, depth=30, width=32)
-
-
-topic.exercise(
-    init.find_the_bad_layer,
-    cases=_networks,
-    hints=(
-        "signal_statistics gives the std after every module. A healthy layer leaves the std as it found it.",
-        "Keep the std before (first that of x). At each ReLU call change_factor(before, signal.std), remember the "
-        "largest with its name, and let before be signal.std.",
-    ),
-    wrong={
-        "the widest output: behind a layer that is too wide, all are wide": mistakes.widest_output,
-        "the smallest output: behind a layer that is too narrow, all are narrow": mistakes.smallest_output,
-        "the largest difference, where the ratio tells": mistakes.by_difference,
-        "looks for growth alone": mistakes.growth_alone,
-        "looks for shrinking alone": mistakes.shrinking_alone,
-        "names the activation": mistakes.names_the_activation,
-        "one layer too late": mistakes.one_too_late,
-    },
-    minutes=10,
-    level=2,
-)
-
-
-# --- change_factor, its step
-
-
-def _pairs() -> Iterator[Call]:
-    sizes = (1.0, 2.0, 0.5, 10.0, 0.1, 1e-6, 3e8, 0.0)
-    yield from itertools.starmap(call, itertools.product(sizes, repeat=2))
-    dice = random.Random(1)
-    for _ in range(20):
-        yield call(math.exp(dice.uniform(-9, 9)), math.exp(dice.uniform(-9, 9)))
-
-
-topic.exercise(
-    init.change_factor,
-    of="find_the_bad_layer",
-    cases=_pairs,
-    hints=(
-        "Two quotients: after/before and before/after. One of them is 1 or more.",
-        "First the equal ones, then those with a 0, so that nothing is divided by 0; then max of the two quotients.",
-    ),
-    wrong={
-        "growth alone": mistakes.quotient,
-        "shrinking alone": mistakes.other_quotient,
-        "the difference, where the ratio tells": mistakes.difference,
-        "the smaller of the two quotients": mistakes.smaller_quotient,
-        "divides by 0": mistakes.divides_by_zero,
-        "infinite for two zeros": mistakes.two_zeros,
     },
     minutes=5,
     level=1,
