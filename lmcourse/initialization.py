@@ -88,8 +88,9 @@ def truncated_std(bound: float) -> float:
 
 
 def init_residual(
-    weight: Float[Tensor, "fan_out fan_in"], num_layers: int
-) -> Float[Tensor, "fan_out fan_in"]:  # fmt: skip
+    weight: Float[Tensor, "fan_out fan_in"],
+    num_layers: int,
+) -> Float[Tensor, "fan_out fan_in"]:
     """Fill the last matrix of a residual branch, so that all add a variance of one.
 
     A Transformer has two branches per layer (attention, feed-forward). The weight gets
