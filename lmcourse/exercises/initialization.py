@@ -61,21 +61,21 @@ def _finds(seed: int, depth: int, width: int) -> Case:
     return probe(label, lambda find: find(init.faulty_network(seed, depth, width), x))
 
 
-def _mild(seed: int) -> Case:
-    """A network in which one layer is off by a factor of two."""
+def _mild(seed: int, scale: float) -> Case:
+    """A network in which one layer is off by a factor of two, up or down."""
 
     def run(find):
         model = init.faulty_network(seed, depth=6, width=64)
         for k, layer in enumerate(model[::2]):
-            wide = (2.0 if k == seed else 1.0) * init.linear_std(64, 64, "kaiming")
+            wide = (scale if k == seed else 1.0) * init.linear_std(64, 64, "kaiming")
             layer.weight.data, layer.bias.data = wide * noise(64, 64, seed=10 + k), torch.zeros(64)
         return find(model, noise(64, 64, seed=seed))
 
-    return probe(f"a healthy network of six layers of width 64, layer{seed} twice as wide; find_the_bad_layer", run)
+    return probe(f"a healthy network of six layers of width 64, layer{seed} {scale:g} times as wide; find_the_bad_layer", run)
 
 
 def _networks() -> Iterator[Case]:
-    yield from map(_mild, range(6))
+    yield from (_mild(seed, scale) for scale in (2.0, 0.5) for seed in range(6))
     yield from (_finds(seed, depth=4, width=32) for seed in range(1, 7))
     yield from (_finds(seed, depth=20, width=16) for seed in (1, 3, 4, 18))
     yield from (_finds(seed, depth=12, width=64) for seed in (0, 5, 7))
