@@ -71,7 +71,8 @@ def _mild(seed: int, scale: float) -> Case:
             layer.weight.data, layer.bias.data = wide * noise(64, 64, seed=10 + k), torch.zeros(64)
         return find(model, noise(64, 64, seed=seed))
 
-    return probe(f"a healthy network of six layers of width 64, layer{seed} {scale:g} times as wide; find_the_bad_layer", run)
+    label = f"a healthy network of six layers of width 64, layer{seed} {scale:g} times as wide; find_the_bad_layer"
+    return probe(label, run)
 
 
 def _networks() -> Iterator[Case]:
