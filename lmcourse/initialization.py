@@ -26,14 +26,15 @@ SCHEMES = ("lecun", "xavier", "kaiming", "torch_default")
 
 
 def linear_std(fan_in: int, fan_out: int, scheme: str) -> float:
-    """The standard deviation that a scheme gives the weights of a linear layer with `fan_in` inputs.
+    """The standard deviation that a scheme gives the weights of a linear layer.
 
-    "lecun" keeps the variance of a forward pass, "xavier" is the compromise with the backward pass, "kaiming" pays
-    for a ReLU that zeroes half, and "torch_default" is what `nn.Linear` really does: uniform within ±1/√fan_in.
+    "lecun" keeps the variance of a forward pass, "xavier" is the compromise with the
+    backward pass, "kaiming" pays for a ReLU that zeroes half, and "torch_default" is
+    what `nn.Linear` really does: uniform within ±1/√fan_in.
     Raises `ValueError` for a fan below 1 or an unknown scheme.
 
-    >>> [round(linear_std(512, 2048, scheme), 5) for scheme in SCHEMES]
-    [0.04419, 0.02795, 0.0625, 0.02552]
+    >>> [round(linear_std(100, 400, scheme), 4) for scheme in SCHEMES]
+    [0.1, 0.0632, 0.1414, 0.0577]
     """
     if fan_in < 1 or fan_out < 1:
         raise ValueError(f"fan_in and fan_out: 1 or more, got {fan_in} and {fan_out}")
@@ -49,13 +50,19 @@ def linear_std(fan_in: int, fan_out: int, scheme: str) -> float:
 
 
 def trunc_normal_(
-    tensor: Float[Tensor, "..."], std: float, bound: float = 3.0, *, generator: torch.Generator | None = None
+    tensor: Float[Tensor, "..."],
+    std: float,
+    bound: float = 3.0,
+    *,
+    generator: torch.Generator | None = None,
 ) -> Float[Tensor, "..."]:
-    """Fill `tensor` (a parameter too) in place from a normal of `std`, cut at ±`bound` standard deviations; return it.
+    """Fill `tensor` (a parameter too) from a normal cut at ±`bound` stds; return it.
 
-    `torch.nn.init.trunc_normal_` takes its bounds as absolute values instead. The cut narrows: the result's own std is
-    `std * truncated_std(bound)`. What is drawn comes from `generator`, where one is given: the same seed, the same
-    values. Raises `ValueError` unless std and bound are positive.
+    It is filled in place. The cut narrows: the result's own std is
+    `std * truncated_std(bound)`. What is drawn comes from `generator`, where one is
+    given: the same seed, the same values. (`torch.nn.init.trunc_normal_` takes its
+    bounds as absolute values instead.)
+    Raises `ValueError` unless std and bound are positive.
 
     >>> w = trunc_normal_(torch.empty(1000, 1000), std=0.02, bound=2.0)
     >>> w.abs().max().item() <= 0.04, round(w.std().item() / 0.02, 2)
@@ -80,12 +87,19 @@ def truncated_std(bound: float) -> float:
     return math.sqrt(1 - 2 * bound * density / math.erf(bound / math.sqrt(2)))
 
 
-def init_residual(weight: Float[Tensor, "fan_out fan_in"], num_layers: int) -> Float[Tensor, "fan_out fan_in"]:
-    """Fill the last matrix of a residual branch so that 2 · num_layers branches together add a variance of one.
+def init_residual(
+    weight: Float[Tensor, "fan_out fan_in"],
+    num_layers: int,
+) -> Float[Tensor, "fan_out fan_in"]:
+    """Fill the last matrix of a residual branch, so that all add a variance of one.
 
-    A Transformer has two branches a layer (attention, feed-forward); each writes to the stream with std
-    1/√(fan_in · 2 · num_layers), as in GPT-2. Works in place, on a parameter too, and returns `weight`. Raises
-    `ValueError` for num_layers below 1.
+    A Transformer has two branches per layer (attention, feed-forward). The weight gets
+    a std of 1/√(fan_in · 2 · num_layers), so what the branch writes has a std of
+    1/√(2 · num_layers) where its inputs have std 1. GPT-2 does not look at fan_in: it
+    gives the weight 0.02/√(2 · num_layers).
+
+    Works in place, on a parameter too, and returns `weight`.
+    Raises `ValueError` for num_layers below 1.
 
     >>> w = init_residual(torch.empty(400, 400), num_layers=8)
     >>> round(w.std().item() * math.sqrt(400 * 16), 2)
@@ -98,7 +112,7 @@ def init_residual(weight: Float[Tensor, "fan_out fan_in"], num_layers: int) -> F
 
 
 def initial_loss(vocab_size: int) -> float:
-    """The cross-entropy, in nats, of a model that knows nothing: every token of the vocabulary equally likely.
+    """The cross-entropy, in nats, of a model that finds all tokens equally likely.
 
     Raises `ValueError` for a vocabulary below 1.
 
@@ -399,19 +413,37 @@ def faulty_network(seed: int, depth: int = 12, width: int = 128) -> nn.Sequentia
     return model
 
 
+def change_factor(before: float, after: float) -> float:
+    """How many times larger or smaller `after` is than `before`, both 0 or more.
+
+    1 where they are equal. Infinite where exactly one of them is 0.
+
+    >>> change_factor(0.5, 2.0), change_factor(2.0, 0.5), change_factor(0.0, 1.0)
+    (4.0, 4.0, inf)
+    """
+    if before == after:
+        return 1.0
+    if before == 0 or after == 0:
+        return math.inf
+    return max(before / after, after / before)
+
+
 def find_the_bad_layer(model: nn.Sequential, x: Float[Tensor, "batch width"]) -> str:
-    """The name of the linear layer after which the signal changes most: the std of its activation over that before.
+    """The name of the linear layer that changes the signal most, up or down.
 
-    `model` alternates "layerK" and "actK", as `faulty_network` makes it.
+    `model` alternates "layerK" and "actK", as `faulty_network` makes it. What counts is
+    the std behind "actK" against the std behind the activation before it; for "layer0"
+    against the std of `x`.
 
-    >>> find_the_bad_layer(faulty_network(3), torch.randn(64, 128, generator=torch.Generator().manual_seed(0)))
+    >>> dice = torch.Generator().manual_seed(0)
+    >>> find_the_bad_layer(faulty_network(3), torch.randn(64, 128, generator=dice))
     'layer10'
     """
-    signals = [layer for layer in signal_statistics(model, x) if layer.kind == "ReLU"]
     before, worst, name = x.std().item(), 0.0, ""
-    for layer in signals:
-        change = abs(math.log((layer.std + 1e-12) / (before + 1e-12)))
-        if change > worst:
-            worst, name = change, layer.name.replace("act", "layer")
-        before = layer.std
+    for signal in signal_statistics(model, x):
+        if signal.kind == "ReLU":
+            factor = change_factor(before, signal.std)
+            if factor > worst:
+                worst, name = factor, signal.name.replace("act", "layer")
+            before = signal.std
     return name

@@ -42,15 +42,6 @@ NOT_YET: dict[str, dict[str, int]] = {
         "short_sentences": 3,
         "plain_words": 3,
     },
-    "06_initialization": {
-        "parts_first": 16,
-        "terms_explained": 29,
-        "small_cells": 53,
-        "secrets_kept": 2,
-        "honest_time": 2,
-        "short_sentences": 5,
-        "plain_words": 2,
-    },
     "08_optimizers": {
         "parts_first": 29,
         "terms_explained": 23,

@@ -135,3 +135,27 @@ def names_the_activation(model, x):
 
 def one_too_late(model, x):
     return f"layer{int(init.find_the_bad_layer(model, x).removeprefix('layer')) + 1}"
+
+
+def quotient(before, after):
+    return after / before if before else init.change_factor(before, after)
+
+
+def other_quotient(before, after):
+    return before / after if after else init.change_factor(before, after)
+
+
+def difference(before, after):
+    return abs(after - before)
+
+
+def smaller_quotient(before, after):
+    return 1 / init.change_factor(before, after)
+
+
+def divides_by_zero(before, after):
+    return max(after / before, before / after)
+
+
+def two_zeros(before, after):
+    return math.inf if before == 0 or after == 0 else init.change_factor(before, after)

@@ -52,6 +52,90 @@ topic.exercise(
     level=1,
 )
 
+# --- find_the_bad_layer
+
+
+def _finds(seed: int, depth: int, width: int) -> Case:
+    x = noise(64, width, seed=seed)
+    label = f"find_the_bad_layer(faulty_network({seed}, depth={depth}, width={width}), x), x standard normal"
+    return probe(label, lambda find: find(init.faulty_network(seed, depth, width), x))
+
+
+def _mild(seed: int, scale: float) -> Case:
+    """A network in which one layer is off by a factor of two, up or down."""
+
+    def run(find):
+        model = init.faulty_network(seed, depth=6, width=64)
+        for k, layer in enumerate(model[::2]):
+            wide = (scale if k == seed else 1.0) * init.linear_std(64, 64, "kaiming")
+            layer.weight.data, layer.bias.data = wide * noise(64, 64, seed=10 + k), torch.zeros(64)
+        return find(model, noise(64, 64, seed=seed))
+
+    label = f"a healthy network of six layers of width 64, layer{seed} {scale:g} times as wide; find_the_bad_layer"
+    return probe(label, run)
+
+
+def _networks() -> Iterator[Case]:
+    yield from (_mild(seed, scale) for scale in (2.0, 0.5) for seed in range(6))
+    yield from (_finds(seed, depth=4, width=32) for seed in range(1, 7))
+    yield from (_finds(seed, depth=20, width=16) for seed in (1, 3, 4, 18))
+    yield from (_finds(seed, depth=12, width=64) for seed in (0, 5, 7))
+    yield _finds(16, depth=30, width=32)
+
+
+topic.exercise(
+    init.find_the_bad_layer,
+    cases=_networks,
+    hints=(
+        "signal_statistics gives the std after every module. A healthy layer leaves the std as it found it.",
+        "Keep the std before (first that of x). At each ReLU call change_factor(before, signal.std), remember the "
+        "largest with its name, and let before be signal.std.",
+    ),
+    wrong={
+        "the widest output: behind a layer that is too wide, all are wide": mistakes.widest_output,
+        "the smallest output: behind a layer that is too narrow, all are narrow": mistakes.smallest_output,
+        "the largest difference, where the ratio tells": mistakes.by_difference,
+        "looks for growth alone": mistakes.growth_alone,
+        "looks for shrinking alone": mistakes.shrinking_alone,
+        "names the activation": mistakes.names_the_activation,
+        "one layer too late": mistakes.one_too_late,
+    },
+    minutes=10,
+    level=2,
+)
+
+
+# --- change_factor, its step
+
+
+def _pairs() -> Iterator[Call]:
+    sizes = (1.0, 2.0, 0.5, 10.0, 0.1, 1e-6, 3e8, 0.0)
+    yield from itertools.starmap(call, itertools.product(sizes, repeat=2))
+    dice = random.Random(1)
+    for _ in range(20):
+        yield call(math.exp(dice.uniform(-9, 9)), math.exp(dice.uniform(-9, 9)))
+
+
+topic.exercise(
+    init.change_factor,
+    of="find_the_bad_layer",
+    cases=_pairs,
+    hints=(
+        "Two quotients: after/before and before/after. One of them is 1 or more.",
+        "First the equal ones, then those with a 0, so that nothing is divided by 0; then max of the two quotients.",
+    ),
+    wrong={
+        "growth alone": mistakes.quotient,
+        "shrinking alone": mistakes.other_quotient,
+        "the difference, where the ratio tells": mistakes.difference,
+        "the smaller of the two quotients": mistakes.smaller_quotient,
+        "divides by 0": mistakes.divides_by_zero,
+        "infinite for two zeros": mistakes.two_zeros,
+    },
+    minutes=5,
+    level=1,
+)
+
 # --- trunc_normal_
 
 
@@ -191,7 +275,7 @@ topic.exercise(
         "fills another matrix": mistakes.another_matrix,
         "takes a depth of 0": mistakes.any_depth,
     },
-    minutes=8,
+    minutes=10,
     level=2,
 )
 
@@ -217,59 +301,8 @@ topic.exercise(
         "the logarithm of the probability, without the minus": mistakes.negative,
         "takes a vocabulary of no tokens": lambda vocab_size: math.log(max(vocab_size, 1)),
     },
-    minutes=4,
+    minutes=5,
     level=1,
-)
-
-# --- find_the_bad_layer
-
-
-def _finds(seed: int, depth: int, width: int) -> Case:
-    x = noise(64, width, seed=seed)
-    label = f"find_the_bad_layer(faulty_network({seed}, depth={depth}, width={width}), x), x standard normal"
-    return probe(label, lambda find: find(init.faulty_network(seed, depth, width), x))
-
-
-def _mild(seed: int) -> Case:
-    """A network in which one layer is off by a factor of two."""
-
-    def run(find):
-        model = init.faulty_network(seed, depth=6, width=64)
-        for k, layer in enumerate(model[::2]):
-            wide = (2.0 if k == seed else 1.0) * init.linear_std(64, 64, "kaiming")
-            layer.weight.data, layer.bias.data = wide * noise(64, 64, seed=10 + k), torch.zeros(64)
-        return find(model, noise(64, 64, seed=seed))
-
-    return probe(f"a healthy network of six layers of width 64, layer{seed} twice as wide; find_the_bad_layer", run)
-
-
-def _networks() -> Iterator[Case]:
-    yield from map(_mild, range(6))
-    yield from (_finds(seed, depth=4, width=32) for seed in range(1, 7))
-    yield from (_finds(seed, depth=20, width=16) for seed in (1, 3, 4, 18))
-    yield from (_finds(seed, depth=12, width=64) for seed in (0, 5, 7))
-    yield _finds(16, depth=30, width=32)
-
-
-topic.exercise(
-    init.find_the_bad_layer,
-    cases=_networks,
-    hints=(
-        "signal_statistics gives the std after every module. A healthy layer leaves the std as it found it.",
-        "Look at the ratio of neighbours, not at the sizes: behind one layer that is too wide, all are wide. A ratio "
-        "of 10 and one of 1/10 are equally far from 1: compare the size of their logarithms.",
-    ),
-    wrong={
-        "the widest output: behind a layer that is too wide, all are wide": mistakes.widest_output,
-        "the smallest output: behind a layer that is too narrow, all are narrow": mistakes.smallest_output,
-        "the largest difference, where the ratio tells": mistakes.by_difference,
-        "looks for growth alone": mistakes.growth_alone,
-        "looks for shrinking alone": mistakes.shrinking_alone,
-        "names the activation": mistakes.names_the_activation,
-        "one layer too late": mistakes.one_too_late,
-    },
-    minutes=15,
-    level=3,
 )
 
 # --- predictions and quiz
@@ -277,8 +310,8 @@ topic.exercise(
 topic.prediction(
     "relu_halves",
     answer=-25,
-    why="A ReLU passes half of the mean square, so the std shrinks by √½ a layer: (2^-½)^50 = 2^-25, about 3e-8.",
-    remarks={-50: "That is the variance: its root shrinks half as fast.", 0: "That would be so without the ReLU."},
+    why="A ReLU passes half of the mean square: 2^-50 after fifty layers. The root of that is 2^-25, about 3e-8.",
+    remarks={-50: "That is the mean square. Asked is its root.", 0: "That would be so without the ReLU."},
 )
 topic.prediction(
     "linear_default",
@@ -292,7 +325,7 @@ topic.prediction(
     answer=384.0,
     tolerance=0.01,
     why="σ = 1/√16384 = 1/128, and 3 divided by 1/128 is 384. Nothing that a normal draws in this universe lies there.",
-    remarks={3.0: "That is what the lecture meant. The bound is absolute."},
+    remarks={3.0: "a and b are not counted in standard deviations."},
 )
 
 topic.question(
@@ -317,11 +350,12 @@ topic.question(
 )
 topic.question(
     "A model with V = 50257 starts at a loss of 60. What do you look at?",
-    "The head: logits that wide are confident and wrong. It should start at ln V = 10.82.",
+    "The output layer: logits that wide are confident and wrong. It should start at ln V = 10.82.",
 )
 topic.question(
     "A norm follows every layer. Does the init still matter?",
-    "Yes. Forward all looks healthy, but a weight ten times too wide gets a gradient ten times too small.",
+    "Yes. Forward all looks healthy, but a weight ten times too wide moves a hundred times less in a plain step, and "
+    "ten times less with Adam, compared with its size.",
 )
 topic.question(
     "Same seed, two machines, different bits. Why?",
