@@ -552,7 +552,10 @@ topic.prediction(
     "rank",
     answer=[b"a", b"bc"],
     why="(b, c) was learned first, so it merges first; then no b is left for (a, b).",
-    remarks={(b"ab", b"c"): "That is from left to right.", (b"abc",): "Only neighbours that are in the list can merge."},
+    remarks={
+        (b"ab", b"c"): "That is from left to right.",
+        (b"abc",): "Only neighbours that are in the list can merge.",
+    },
 )
 
 
