@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
+NO_RETURN = "None: is there a return missing?"
+
 
 class Note(str):
     """What differs, in words; `where` is the path to it (`['max'][2]`), `got` and `want` are the two there, as text."""
@@ -32,6 +34,12 @@ class Note(str):
         words = self.partition(": ")[2] if self.where else str(self)
         note = Note(f"at {where}: {words}")
         note.where, note.got, note.want = where, self.got, self.want
+        return note
+
+    def where_none_is_legal(self) -> "Note":
+        """The same, of a function that may return None: then nothing says that a return is missing."""
+        note = Note(self.replace(NO_RETURN, f"None, where {self.want} is wanted"))
+        note.where, note.got, note.want = self.where, self.got, self.want
         return note
 
 
@@ -101,7 +109,7 @@ def _difference(got, want, close, outside=False) -> Note | None:
     if isinstance(got, types.GeneratorType) and not isinstance(want, types.GeneratorType):
         return Note.of(f"a generator, where {a(want)} is wanted: return the whole, do not yield", got, want)
     if got is None and want is not None:
-        return Note.of("None: is there a return missing?", got, want)
+        return Note.of(NO_RETURN, got, want)
     if is_array(want) and (want.shape != () or hasattr(want, "detach")):
         return _array_difference(got, want, close)
     want, got = scalar(want), scalar(got)
@@ -271,6 +279,8 @@ def shorten(value: Any) -> str:
 
 
 def a(value: Any) -> str:
-    """The name of its type, with an article: 'a list', 'an int'."""
+    """The name of its type, with an article: 'a list', 'an int'; None is itself."""
+    if value is None:
+        return "None"
     name = type(value).__name__
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

@@ -219,6 +219,8 @@ def _judge_case(exercise, attempt, case, limits: Limits) -> Outcome | None:
         raise Interrupted(f"stopped at {exercise.said(case)}") from None
     if note is None:
         return None
+    if isinstance(note, Note) and "None" in _returned(exercise.reference):
+        note = note.where_none_is_legal()
     known = _known_mistake(exercise, attempt, case, got, limits)
     line = got.line if isinstance(got, Raised) else ""
     expected, found = _what_differs(want, got, note, case, exercise)
@@ -281,6 +283,11 @@ def _compare(got, want, same) -> str | None:
 
 def _article(kind: str) -> str:
     return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
+
+
+def _returned(reference: Callable) -> str:
+    """What the reference is declared to return, as it is written."""
+    return str(getattr(reference, "__annotations__", {}).get("return", ""))
 
 
 def _same(exercise, case):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lmcourse.exercises.comparing import difference, is_array, scalar, shorten
+from lmcourse.exercises.comparing import difference, is_array, scalar
 
 
 @dataclass(frozen=True)
@@ -184,13 +184,13 @@ def _about_a_number(guess: float, answer: float, prediction: Prediction) -> str:
         return "The digits are right. Is it in per cent, or a share from 0 to 1?"
     if times(*(10.0**k for k in (-12, -9, -6, -3, 3, 6, 9, 12))):
         return "The digits are right, the unit is another: write the number out, as in 12e9 for 12 billion."
-    if times(*(1.024**k for k in (-4, -3, -2, 2, 3, 4))):
+    if answer >= 1e6 and times(*(1.024**k for k in (-4, -3, -2, 2, 3, 4))):
         return "A GB has 1000³ bytes, a GiB 1024³. Which of the two did you count?"
     if prediction.unit == "bytes" and times(8, 1 / 8):
         return "A byte has 8 bits. Which of the two did you count?"
     if math.isnan(guess) or math.isnan(answer):
         return "It is another one."
-    far = ", by more than a factor of ten" if not math.isnan(ratio) and not 0.1 <= ratio <= 10 else ""
+    far = ", by more than a factor of ten" if 0 < ratio < 0.1 or ratio > 10 else ""
     return f"Too {'low' if guess < answer else 'high'}{far}."
 
 
@@ -219,7 +219,7 @@ def _items(guess: Any) -> list[Any] | None:
         try:
             guess = ast.literal_eval(guess.strip())
         except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
-            guess = re.split(r"[,;\s]+", guess.strip(" \t\n[](){}")) if guess.strip() else None
+            guess = re.split(r"[,;|\s]+", guess.strip(" \t\n[](){}")) if guess.strip() else None
     if is_array(guess):
         guess = guess.tolist()
     return list(guess) if isinstance(guess, Iterable) and not isinstance(guess, str | bytes | dict | set) else None
@@ -229,4 +229,6 @@ def _about_items(items: list[Any] | None, answer: list[Any] | tuple[Any, ...], t
     if items is None or len(items) != len(answer):
         return f"There are {len(answer)} values in it."
     first = next((i for i, (got, want) in enumerate(zip(items, answer)) if not _means(got, want, tolerance, "", 3)), 0)
-    return f"Right up to {shorten(items[first - 1])}; look at what comes next." if first else "Look at the first value."
+    if first < 2:
+        return "The first value is right. Look at the second." if first else "Look at the first value."
+    return f"The first {first} values are right. Look at the next one."

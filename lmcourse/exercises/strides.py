@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lmcourse import strides
 from lmcourse.exercises.cases import Case, call, calls, pick, probe, shapes
+from lmcourse.exercises.comparing import Note, difference
 from lmcourse.exercises.judging import Call
 from lmcourse.exercises.topic import Topic
 
@@ -105,6 +106,18 @@ def _count_is_enough(shape, steps, new_shape):
     return strides.contiguous_strides(new_shape) if prod(shape) == prod(new_shape) else None
 
 
+def _never_counts(shape, steps, new_shape):
+    """Fills the blocks, and does not look whether sizes are left over."""
+    left, found = tuple(new_shape), ()
+    if min((*shape, *new_shape), default=0) < 1:
+        return strides.can_view(shape, steps, new_shape)
+    for _, size, stride in strides.blocks(shape, steps):
+        if (taken := strides.fill_block(size, stride, left)) is None:
+            return None
+        left, found = left[: len(left) - len(taken)], taken + found
+    return found
+
+
 def _strides_from_the_right(shape, steps, new_shape):
     """Puts what each block gives behind what is there, where it belongs in front."""
     found = strides.can_view(shape, steps, new_shape)
@@ -135,11 +148,16 @@ def _view_cases() -> Iterator[Call]:
         call((0,), (1,), (2,)),
     )
     yield from (call((), (), (1, 1)), call((1,), (5,), ()), call((2, 3), (3, 1), (-1,)), call((2, -3), (3, 1), (-6,)))
+    yield from (call((-2, 3), (3, 1), (6,)), call((-2, -3), (3, 1), (6,)))
     for elements in (1, 2, 4, 6):
         for shape, new_shape in itertools.product(_factorizations(elements, 2), _factorizations(elements, 3)):
             fresh = strides.contiguous_strides(shape)
             yield call(shape, fresh, new_shape)
             yield call(shape[::-1], fresh[::-1], new_shape)
+    for shape, new_shape in itertools.product(shapes(2, 3, smallest=1), shapes(2, 6)):
+        if prod(shape) != prod(new_shape):
+            yield call(shape, strides.contiguous_strides(shape), new_shape)
+    yield call((2, 3), (3, 1), (4, 2, 3))
     yield from (call((2, 8, 64), (512, 64, 1), (2, 8, 4, 16)), call((2, 4, 8, 16), (512, 16, 128, 1), (2, 8, 64)))
     yield from (call((2, 3, 4), (24, 8, 2), (6, 4)), call((3, 1, 4), (4, 99, 1), (12,)), call((4, 6), (1, 4), (3, 8)))
     dice = random.Random(1)
@@ -161,6 +179,7 @@ topic.exercise(
     wrong={
         "contiguous tensors only": _contiguous_only,
         "the number of elements is enough": _count_is_enough,
+        "the number of elements is not compared": _never_counts,
         "the strides in the wrong order": _strides_from_the_right,
         "forgets the stride of a block": _forgets_the_stride_of_a_block,
     },
@@ -199,6 +218,11 @@ def _leaves_sizes_of_one(size, stride, new_shape):
     return found if filled == size else None
 
 
+def _in_a_tuple(got, want):
+    """A list will not do here: can_view adds what the blocks give, and a list and a tuple do not add."""
+    return Note.of("a list, where a tuple is wanted", got, want) if isinstance(got, list) else difference(got, want)
+
+
 def _block_cases() -> Iterator[Call]:
     yield from (call(4, 1, (4,)), call(4, 1, (2, 2)), call(4, 1, (3, 2, 2)), call(6, 4, (2, 2, 6)))
     yield from (call(6, 4, (6, 2, 2)), call(4, 2, (3,)), call(4, 1, (2, 1, 4)), call(4, 1, (2, 1, 1, 2, 1)))
@@ -211,6 +235,7 @@ def _block_cases() -> Iterator[Call]:
 topic.exercise(
     strides.fill_block,
     cases=_block_cases,
+    same=_in_a_tuple,
     hints=(
         "Keep a number `filled`, at first 1: the elements that the sizes taken so far hold. The next size that you "
         "take gets the stride `filled * stride`.",
@@ -384,7 +409,7 @@ topic.prediction(
     answer=11,
     why="Two rows of four are skipped, then three elements: 2 · 4 + 3 · 1.",
     remarks={
-        17: "That multiplies each index by the other's stride, and lies outside a storage of 16.",
+        17: "That is 4 · 4 + 1 · 1, outside a storage of 16. The index of a row goes with the stride of the rows.",
         12: "Counted from 1. Positions start at 0.",
         10: "That is x[2, 2].",
         14: "That is x[3, 2]: rows come first.",

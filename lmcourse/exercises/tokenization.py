@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 
 from lmcourse import tokenization
 from lmcourse.exercises.cases import call, calls, pick, random_lists, random_texts, small_lists, small_texts
-from lmcourse.exercises.comparing import difference
+from lmcourse.exercises.comparing import difference, shorten
 from lmcourse.exercises.topic import Topic
 from lmcourse.tokenization import GPT2_PATTERN
 from lmcourse.tokenization.trainer import Trainer
@@ -137,12 +137,35 @@ def _merge_cases():
     for i, ids in enumerate(random_lists(60, longest=60, high=12)):
         yield call(ids, tuple((ids + ids)[i % len(ids) :][:2]), 256)
     yield call([11, 2, 1, 21, 2], (1, 2), 9)
+    yield from calls(([1, 2, 2], [1, 2, 2, 2], [3, 1, 2, 2]), (1, 2), 1)  # the new id may be the first of a pair
+    yield from calls(small_lists(4), (1, 1), 1)
 
 
 def _overlapping(ids, pair, new_id):
     """A for loop that uses an element twice: 'aaa' becomes two new tokens."""
     merged = [new_id if tuple(ids[i : i + 2]) == pair else ids[i] for i in range(len(ids))]
     return [token for i, token in enumerate(merged) if i == 0 or merged[i - 1] != new_id or token == new_id]
+
+
+def _list_against_tuple(ids, pair, new_id):
+    """`ids[i : i + 2] == pair` where ids is a list: never true."""
+    merged, i = [], 0
+    while i < len(ids):
+        hit = ids[i : i + 2] == pair
+        merged.append(new_id if hit else ids[i])
+        i += 2 if hit else 1
+    return merged
+
+
+def _merges_again(ids, pair, new_id):
+    """Stays where it merged: the new id may begin the next pair."""
+    ids, i = list(ids), 0
+    while i < len(ids) - 1:
+        if (ids[i], ids[i + 1]) == pair:
+            ids[i : i + 2] = [new_id]
+        else:
+            i += 1
+    return ids
 
 
 def _drops_last(ids, pair, new_id):
@@ -181,6 +204,8 @@ topic.exercise(
     ),
     wrong={
         "an element is used twice": _overlapping,
+        "`ids[i : i + 2]` is a list, `pair` is a tuple, and the two are never equal": _list_against_tuple,
+        "it does not step past the new id, and merges it again": _merges_again,
         "the last element is dropped": _drops_last,
         "only the first occurrence is merged": _only_the_first,
         "merged from right to left": _from_the_right,
@@ -194,21 +219,29 @@ topic.exercise(
 # 1.4
 
 
+_BYTES = {i: bytes([i]) for i in range(256)}
+
+
+def _round(words, new_id, *tie, **more):
+    """A case whose vocabulary, the 256 bytes and what `more` holds, is not written out on the card."""
+    vocab = _BYTES | {int(i.removeprefix("id")): token for i, token in more.items()}
+    shown = ", ".join([shorten(words), "vocab", str(new_id), *map(repr, tie)])
+    return call(words, vocab, new_id, *tie).said(f"({shown})")
+
+
 def _round_cases():
-    vocab = {i: bytes([i]) for i in range(256)}
-    yield call({(97, 98): 1}, vocab, 256)
-    yield call({}, vocab, 256)
-    yield call({(97,): 3}, vocab, 256)
-    yield call({(97, 98): 5, (98, 99): 1}, vocab, 256)
-    yield call({(98, 99): 1, (97, 98): 5, (97,): 2}, vocab, 256)
-    yield call({(97, 98): 2, (98, 99): 1, (120, 98, 99): 1, (99, 98, 99, 97): 1}, vocab, 256)
-    yield call({(97, 97, 97): 2, (97, 98): 3}, vocab, 256)
-    grown = vocab | {256: b"zz", 257: b"ab"}
+    yield _round({(97, 98): 1}, 256)
+    yield _round({}, 256)
+    yield _round({(97,): 3}, 256)
+    yield _round({(97, 98): 5, (98, 99): 1}, 256)
+    yield _round({(98, 99): 1, (97, 98): 5, (97,): 2}, 256)
+    yield _round({(97, 98): 2, (98, 99): 1, (120, 98, 99): 1, (99, 98, 99, 97): 1}, 256)
+    yield _round({(97, 97, 97): 2, (97, 98): 3}, 256)
     for tie in tokenization.TIES:
-        yield call({(256, 97): 2, (98, 257): 2, (257, 98): 2}, grown, 258, tie)
+        yield _round({(256, 97): 2, (98, 257): 2, (257, 98): 2}, 258, tie, id256=b"zz", id257=b"ab")
     for i, text in enumerate(random_texts(40, longest=60, letters="aab cé")):
         words = {tuple(word.encode()): n for word, n in tokenization.count_pretokens(text).items()}
-        yield call(words, vocab, 256 + i % 3, tokenization.TIES[i % 3])
+        yield _round(words, 256 + i % 3, tokenization.TIES[i % 3])
 
 
 def _round_each_word_once(words, vocab, new_id, tie="greatest"):
@@ -231,9 +264,23 @@ def _round_fails_at_the_end(words, vocab, new_id, tie="greatest"):
     return tokenization.merge_round(words, vocab, new_id, tie)
 
 
+def _round_sorts(words, vocab, new_id, tie="greatest"):
+    pair, merged = tokenization.merge_round(words, vocab, new_id, tie)
+    return pair, dict(sorted(merged.items()))
+
+
+def _words_in_order(got, want):
+    """The pair and the words, and then the order of the words."""
+    note = difference(got, want)
+    if note is None and list(got[1]) != list(want[1]):
+        return f"the words are right, their order is not: {shorten(list(want[1]))} is the order in which they came"
+    return note
+
+
 topic.exercise(
     tokenization.merge_round,
     cases=_round_cases,
+    same=_words_in_order,
     show=lambda result, words, vocab, new_id, tie="greatest": str(result),
     hints=(
         "Three steps: add up the counts of all words, choose the pair, merge it in every word. count_pairs(ids) counts "
@@ -247,6 +294,7 @@ topic.exercise(
         "ties are decided as they come, whatever `tie` says": _round_any_tie,
         "the words are returned unmerged": _round_words_unchanged,
         "it fails where no pair is left": _round_fails_at_the_end,
+        "the words are sorted": _round_sorts,
     },
     minutes=10,
     level=2,
@@ -279,6 +327,8 @@ def _training_cases():
     yield call("a b a b", 257, pattern=r"(?s).+")
     yield call("ab<|end|>ab<|end|>", 259, ["<|end|>"])
     yield call("ab ab cd cd ef", 260, ["<|x|>", "<|y|>"])
+    yield call("ab", 259, ["<|y|>", "<|x|>"])  # the order in which they are given
+    yield call("ab", 260, ["<|pad|>", "<|x|>", "<|end|>"])
     yield call("aab" * 3 + "<|x|>y|>" + "aab", 262, ["<|x|>", "<|x|>y|>"])
     for tie in tokenization.TIES:
         yield call("ba ab ba ab", 258, tie=tie)
@@ -320,6 +370,10 @@ def _specials_in_the_text(source, vocab_size, special_tokens=(), *, pattern=GPT2
     return vocab | {len(vocab) + i: token.encode("utf-8") for i, token in enumerate(special_tokens)}, merges
 
 
+def _specials_sorted(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
+    return tokenization.train_bpe_naive(source, vocab_size, sorted(special_tokens), pattern=pattern, tie=tie)
+
+
 topic.exercise(
     tokenization.train_bpe_naive,
     name="train_bpe",
@@ -337,6 +391,7 @@ topic.exercise(
         "each word counts once, however often it occurs": _each_word_once,
         "the special tokens come on top of vocab_size": _specials_on_top,
         "the letters of the special tokens are learned from": _specials_in_the_text,
+        "the special tokens are sorted": _specials_sorted,
     },
     minutes=10,
     level=2,
@@ -497,7 +552,10 @@ topic.prediction(
     "rank",
     answer=[b"a", b"bc"],
     why="(b, c) was learned first, so it merges first; then no b is left for (a, b).",
-    remarks={("ab", "c"): "That is from left to right.", ("abc",): "Only neighbours that are in the list can merge."},
+    remarks={
+        (b"ab", b"c"): "That is from left to right.",
+        (b"abc",): "Only neighbours that are in the list can merge.",
+    },
 )
 
 
@@ -508,14 +566,8 @@ topic.question(
     "256 tokens are enough to write every text there is: nothing is ever unknown.",
 )
 topic.question(
-    "A tokenizer with a compression ratio of 4 replaces one of 2. What changes for the model?",
-    "Sequences are half as long: half the FLOPs for the same text, a quarter of the attention scores, and twice the "
-    "text in the same context. The vocabulary, and with it the softmax, is larger.",
-)
-topic.question(
     "Two people train BPE on the same file and get different merges. Is one of them wrong?",
-    "Not necessarily: equal counts are decided by a tie rule, and there are at least three. Also look at the "
-    "pre-tokenization.",
+    "Not necessarily: equal counts, ties, are decided by a rule, and theirs may differ. So may the pattern that cuts.",
 )
 topic.question(
     "Why is a pair counted more often than it is merged?",
@@ -535,10 +587,10 @@ topic.question(
     "No: it holds a part of a character's bytes. Join the bytes of all tokens first, then decode.",
 )
 topic.question(
-    "A user types <|endoftext|> into a chat. What should happen?",
-    "It is ordinary text: encode what users write with allowed_special='none'.",
+    "Why can a model hardly say how many r's are in strawberry?",
+    "It sees ids and no letters. The word is one integer or a few, and none of them tells its spelling.",
 )
 topic.question(
-    "Why are token files often uint16, and when is that wrong?",
-    "Two bytes hold ids up to 65,535, enough for GPT-2's 50,257. Ids above 65,535 wrap around without a word.",
+    "Why does the same sentence cost more in one language than in another?",
+    "A language that was rare in the tokenizer's text has few merges. Its words fall back to bytes, several a letter.",
 )

@@ -180,7 +180,7 @@ def encode(
     pattern: str = GPT2_PATTERN,
 ) -> list[int]:
     """The ids of `text`: a single byte is its own id, what merge `rank` makes is
-    256 + rank.
+    256 + rank. No two merges make the same bytes.
 
     `pattern` cuts the text. In each pre-token the pair of lowest rank is merged, the
     leftmost of equals, until no pair of neighbours is in `merges`.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from lmcourse.exercises import topic
 from lmcourse.exercises.predictions import Prediction
 
 COUNT = Prediction(24, "")
@@ -39,6 +40,7 @@ YES = Prediction(True, "")
         (WORD, "Stall"), (WORD, " 'stall' "), (ORDER, "B A D C"), (ORDER, "b, a, d, c"), (ORDER, list("BADC")),
         (STRIDES, [6, 2, 1]), (STRIDES, "(6, 2, 1)"), (STRIDES, "6 2 1"), (STRIDES, np.array([6, 2, 1])),
         (STRIDES, ("6", 2, 1.0)), (PARTS, (b"lo", b"w")), (PARTS, ["lo", "w"]), (PARTS, "[b'lo', b'w']"),
+        (PARTS, "lo|w"), (PARTS, "lo w"), (PARTS, "lo | w"),
         (SUMS, torch.tensor([0.5, 1.5])), (YES, True), (YES, "yes"), (YES, np.True_),
     ],
     ids=repr,
@@ -83,7 +85,9 @@ def test_what_is_no_number_is_asked_for_again(guess):
         (SMALL, 5.96e-8, "The smallest."),
         (SMALL, "5.96e-08", "The smallest."),
         (SMALL, 6.1e-5, "The smallest normal one."),
-        (STRIDES, [6, 1, 2], "Right up to 6"),
+        (COUNT, 0, "Too low."),
+        (STRIDES, [6, 1, 2], "The first value is right. Look at the second."),
+        (STRIDES, [6, 2, 2], "The first 2 values are right."),
         (STRIDES, [6, 2], "There are 3 values"),
         (WORD, "move", "another one"),
     ],
@@ -92,3 +96,29 @@ def test_what_is_no_number_is_asked_for_again(guess):
 def test_a_nudge_names_the_mistake_and_not_the_answer(prediction, guess, words):
     nudge = prediction.nudge(guess)
     assert words in nudge and str(prediction.answer) not in nudge
+
+
+@pytest.mark.parametrize(
+    ("topic_name", "key", "guess", "said"),
+    [
+        *(("start", "first_loss", guess, "Too low.") for guess in (5, 5.1)),
+        ("start", "first_loss", 6, "Too high."),
+        ("tokenization", "bytes", 19, "Too low."),
+        *(("tokenization", "bytes", guess, "Too high.") for guess in (21, 22)),
+        ("tokenization", "overlaps", 0, "Too low."),
+        *(
+            ("tokenization", "rank", guess, "That is from left to right.")
+            for guess in (["ab", "c"], [b"ab", b"c"], "ab|c", "ab c")
+        ),
+        ("strides", "double_add", [1, 1, 1, 1], "The first value is right. Look at the second."),
+    ],
+    ids=repr,
+)
+def test_what_a_near_miss_is_told(topic_name, key, guess, said):
+    prediction = topic(topic_name).predictions[key]
+    assert not prediction.is_right(guess) and prediction.nudge(guess) == said
+
+
+@pytest.mark.parametrize("guess", ["a|bc", "a bc", [b"a", b"bc"], ["a", "bc"]], ids=repr)
+def test_the_parts_of_a_word_may_be_written_in_many_ways(guess):
+    assert topic("tokenization").predictions["rank"].is_right(guess)

@@ -119,6 +119,29 @@ def view_never_raises(shape, steps, new_shape):
     return strides.can_view(shape, steps, new_shape)
 
 
+def view_never_counts(shape, steps, new_shape):
+    left, found = list(new_shape), ()
+    if min((*shape, *new_shape), default=0) < 1:
+        return strides.can_view(shape, steps, new_shape)
+    for _, size, stride in strides.blocks(shape, steps):
+        taken = strides.fill_block(size, stride, left)
+        if taken is None:
+            return None
+        left, found = left[: len(left) - len(taken)], taken + found
+    return found
+
+
+def view_refuses_new_sizes_only(shape, steps, new_shape):
+    if min(new_shape, default=0) < 0:
+        raise ValueError
+    return None if min(shape, default=0) < 0 else strides.can_view(shape, steps, new_shape)
+
+
+def fill_gives_a_list(size, stride, new_shape):
+    found = strides.fill_block(size, stride, new_shape)
+    return found and list(found)
+
+
 def view_splits_only(shape, steps, new_shape):
     found = strides.can_view(shape, steps, new_shape)
     return found if len(new_shape) >= len(shape) else None
@@ -154,7 +177,8 @@ WRONG = {
     "offset": [offset_absolute, offset_python_index, offset_times_the_start],
     "contiguous_strides": [fresh_of_sorted_sizes, fresh_without_scalars, fresh_mutates],
     "is_contiguous": [contiguous_by_span, contiguous_when_empty_only_at_the_end, contiguous_in_any_lengths],
-    "can_view": [view_never_raises, view_splits_only, view_as_a_bool],
+    "can_view": [view_never_raises, view_splits_only, view_as_a_bool, view_never_counts, view_refuses_new_sizes_only],
+    "fill_block": [fill_gives_a_list],
     "sliding_windows": [windows_of_clones, windows_one_step, windows_may_be_empty, windows_transposed],
 }
 
@@ -168,3 +192,26 @@ def test_right_answers_are_taken(name, answer):
 def test_wrong_answers_are_refused(name, answer):
     outcome = judge(topic("strides").exercises[name], answer)
     assert outcome.state == "wrong" and name in outcome.call and outcome.note
+
+
+def view_none(shape, steps, new_shape):
+    return None
+
+
+def test_a_none_that_may_be_right_elsewhere_is_no_missing_return():
+    outcome = judge(topic("strides").exercises["can_view"], view_none)
+    assert outcome.note == "None, where (1,) is wanted"
+
+
+def fresh_none(shape):
+    strides.contiguous_strides(shape)
+
+
+def test_a_none_that_is_never_right_is_a_missing_return():
+    outcome = judge(topic("strides").exercises["contiguous_strides"], fresh_none)
+    assert "is there a return missing?" in outcome.note
+
+
+def test_what_is_wanted_may_be_none():
+    outcome = judge(topic("strides").exercises["can_view"], view_never_counts)
+    assert outcome.note == "a tuple, where None is wanted"

@@ -112,6 +112,28 @@ def merge_lost_tail(ids, pair, new_id):
     return merged
 
 
+def merge_list_against_tuple(ids, pair, new_id):
+    out, i = [], 0
+    while i < len(ids):
+        if ids[i : i + 2] == pair:
+            out.append(new_id)
+            i += 2
+        else:
+            out.append(ids[i])
+            i += 1
+    return out
+
+
+def merge_stays_at_the_new_id(ids, pair, new_id):
+    out, i = list(ids), 0
+    while i < len(out) - 1:
+        if (out[i], out[i + 1]) == tuple(pair):
+            out[i : i + 2] = [new_id]
+        else:
+            i += 1
+    return out
+
+
 def merge_yields(ids, pair, new_id):
     yield from tk.merge_pair(ids, pair, new_id)
 
@@ -190,6 +212,20 @@ def train_on_a_text_only(source, vocab_size, special_tokens=(), *, pattern=GPT2,
     return trained(source, vocab_size, special_tokens, pattern=pattern, tie=tie, words=Counter(pieces))
 
 
+def train_specials_sorted(source, vocab_size, special_tokens=(), *, pattern=GPT2, tie="greatest"):
+    return trained(source, vocab_size, special_tokens, pattern=pattern, tie=tie, ends=sorted(special_tokens))
+
+
+def round_of_sorted_words(words, vocab, new_id, tie="greatest"):
+    pair, merged = tk.merge_round(words, vocab, new_id, tie)
+    return pair, dict(sorted(merged.items()))
+
+
+def round_of_ordered_words(words, vocab, new_id, tie="greatest"):
+    pair, merged = tk.merge_round(words, vocab, new_id, tie)
+    return [pair, Counter(merged)]
+
+
 # 1.5
 
 
@@ -246,6 +282,7 @@ RIGHT = [
     ("count_pairs", pairs_default),
     ("merge_pair", merge_generator),
     ("merge_pair", merge_where_listed),
+    ("merge_round", round_of_ordered_words),
     ("train_bpe", train_on_bytes),
     ("train_bpe", tk.train_bpe),
     ("encode", encode_recursive),
@@ -262,6 +299,10 @@ WRONG = [
     ("merge_pair", merge_yields),
     ("merge_pair", merge_by_first_only),
     ("merge_pair", merge_endless),
+    ("merge_pair", merge_list_against_tuple),
+    ("merge_pair", merge_stays_at_the_new_id),
+    ("merge_round", round_of_sorted_words),
+    ("train_bpe", train_specials_sorted),
     ("train_bpe", train_unchecked),
     ("train_bpe", train_smallest_of_bytes),
     ("train_bpe", train_specials_reversed),
@@ -282,3 +323,22 @@ def test_right_code_is_taken(exercise, right):
 @pytest.mark.parametrize(("exercise", "wrong"), WRONG, ids=lambda value: getattr(value, "__name__", value))
 def test_wrong_code_is_refused(exercise, wrong):
     assert judge(topic("tokenization").exercises[exercise], wrong).state == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("exercise", "wrong", "known"),
+    [
+        ("merge_pair", merge_list_against_tuple, "is a list"),
+        ("merge_pair", merge_stays_at_the_new_id, "step past the new id"),
+        ("merge_round", round_of_sorted_words, "sorted"),
+        ("train_bpe", train_specials_sorted, "sorted"),
+    ],
+)
+def test_a_known_mistake_is_named(exercise, wrong, known):
+    outcome = judge(topic("tokenization").exercises[exercise], wrong)
+    assert known in outcome.known
+
+
+def test_a_card_of_a_round_does_not_write_out_the_vocabulary():
+    outcome = judge(topic("tokenization").exercises["merge_round"], round_of_sorted_words)
+    assert ", vocab, 25" in outcome.call and "b'" not in outcome.call
