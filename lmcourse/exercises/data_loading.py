@@ -266,6 +266,8 @@ def _seen_cases():
         for count in (0, 1, 2, 3):
             for starts in itertools.product(range(4), repeat=count):
                 yield call(np.array(starts, dtype=np.int64), context_length, context_length + 4)
+    for starts in ([7], [5, 7], [7, 8], [0, 9]):  # windows that reach past the last token
+        yield call(np.array(starts, dtype=np.int64), 4, 10)
     dice = np.random.default_rng(0)
     for count in (10, 100, 900):
         yield call(dice.integers(0, 9000, count), 10, 9010)
@@ -286,6 +288,16 @@ def _inputs_too(starts, context_length, num_tokens):
     return len({s + j for s in starts.tolist() for j in range(context_length + 1)})
 
 
+def _inputs_instead(starts, context_length, num_tokens):
+    """Marks the inputs: as many, but where a window reaches past the end."""
+    return len({s + j for s in starts.tolist() for j in range(context_length) if s + j < num_tokens})
+
+
+def _past_the_end(starts, context_length, num_tokens):
+    """Counts targets that the file does not have."""
+    return len({s + j for s in starts.tolist() for j in range(1, context_length + 1)})
+
+
 def _one_target_short(starts, context_length, num_tokens):
     return len({s + j for s in starts.tolist() for j in range(1, context_length)})
 
@@ -303,6 +315,8 @@ topic.exercise(
         "windows that overlap count twice": _different_starts,
         "the first input counts, which is no target": _inputs_too,
         "the last target of a window is missing": _one_target_short,
+        "the inputs are marked; the targets stand one token further right": _inputs_instead,
+        "targets past the last token count too": _past_the_end,
     },
     minutes=7,
     level=1,
@@ -316,7 +330,7 @@ def _order_cases():
     yield call(0, 5, 5)
     for num_windows in (1, 2, 3, 5):
         for position in range(2 * num_windows + 1):
-            for count in (1, 2, 4, 7):
+            for count in (0, 1, 2, 4, 7):
                 yield call(position, count, num_windows, 1)
     yield call(3, 4, 5, seed=7)
     yield call(7, 12, 5)

@@ -85,6 +85,17 @@ def _transformer_cases() -> Iterator[Call]:
     for _ in range(40):
         yield call(_random_shape(dice), dice.randint(1, 9), dice.randint(1, 64), causal=dice.random() < 0.5)
     yield call(_S(50257, 1024, 1600, 48, 25, 6400), 1, 1024)
+    yield from _model_config_cases()
+
+
+def _model_config_cases() -> Iterator[Call]:
+    """A ModelConfig has no `gated`: `shape_of` knows. None where PyTorch is absent."""
+    try:
+        from lmcourse.model import ModelConfig
+    except ModuleNotFoundError:
+        return
+    for num_kv_heads, causal in itertools.product((None, 2), (False, True)):
+        yield call(ModelConfig(7, 8, 8, 2, 4, 5, num_kv_heads), 2, 5, causal=causal)
 
 
 def _changed(config, batch, seq, causal, part, change):
@@ -133,7 +144,7 @@ topic.exercise(
     flops.transformer_flops,
     cases=_transformer_cases,
     hints=(
-        "Begin with the shape and the tokens, batch · seq. Then one layer: projection_flops, attention_flops, "
+        "Begin with shape = shape_of(config) and the tokens, batch · seq. Then one layer: projection_flops, attention_flops, "
         "and the matrices of the ffn, three where shape.gated, else two.",
         "Multiply each of the three by shape.num_layers. Add the key head: one product of tokens × d_model with "
         "d_model × vocab_size.",
@@ -410,6 +421,7 @@ topic.exercise(
         "Every parameter costs bytes_per_parameter, gradients and optimizer included.",
     ),
     wrong={
+        "rounded down: the quotient is asked as it is": lambda devices, m, b=16: devices * m // b,
         "what fits on one device": _one_device,
         "80 GB read as 80 GiB": _binary,
         "4 bytes a parameter: gradients and optimizer are missing": _parameters_alone,
