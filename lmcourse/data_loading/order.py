@@ -16,7 +16,7 @@ ODD, ONE, HALF = np.uint64(0xBF58476D1CE4E5B9), np.uint64(1), np.uint64(32)  # a
 
 
 def shuffled(indices: Int[np.ndarray, "count"], size: int, seed: int | tuple[int, ...]) -> Int[np.ndarray, "count"]:
-    """Where `indices` of range(size) go in a shuffle that is never stored: the memory is that of `indices`.
+    """What stands at the places `indices` of a shuffled range(size). Nothing is stored but the result itself.
 
     A Feistel network permutes the numbers of as many bits as `size` needs: it cuts a number in two parts and, by turns,
     changes the one by a hash of the other, which can always be undone. A result beyond `size` goes through again until

@@ -855,15 +855,15 @@ topic.question(
     "Its header says dtype and length. A raw file read with the wrong dtype gives wrong ids and no error.",
 )
 topic.question(
-    "What has np.memmap read when it returns?",
-    "Nothing of the data. A page is read when something in it is first touched.",
+    "What has open_tokens read when it returns?",
+    "The header, and nothing of the data. A page is read when something in it is first touched.",
 )
 topic.question(
     "You ask for one token of two bytes. How much is read?",
-    "At least one page, and as much more as the system reads ahead, unless it is told that the access is random.",
+    "At least one page: the system reads whole pages, never less.",
 )
 topic.question(
-    "Resident memory grew by gigabytes while you read a mapped file. Is that a leak?",
+    "More: resident memory grew by gigabytes while you read a mapped file. Is that a leak?",
     "No: the pages are the page cache's, and the system takes them back. Releasing them keeps the number small.",
 )
 topic.question(
@@ -879,10 +879,10 @@ topic.question(
     "1 − 1/e, 63 %. Shuffled windows show all of it.",
 )
 topic.question(
-    "What must a checkpoint keep of the data loader?",
+    "More: what must a checkpoint keep of the data loader?",
     "How many windows were handed out. Seed and position give the epoch, the order and the place in it.",
 )
 topic.question(
-    "Two ranks stop at step 100. Can one rank go on?",
+    "More: two ranks stop at step 100. Can one rank go on?",
     "Yes, with twice the batch: the position counts all ranks' windows, so the stream is the same.",
 )

@@ -472,24 +472,24 @@ topic.question(
 )
 topic.question(
     "When does 6ND mislead you?",
-    "At long context (the scores are not in it), when embeddings are a large part of N (a lookup is no matmul), when "
-    "parts are frozen, and with mixture of experts, where only some parameters see a token.",
+    "At long context: the two products of attention are not in it. And with a mixture of experts, where a token sees "
+    "only some of the parameters. More: embeddings (a lookup is no product) and frozen parts.",
 )
 topic.question(
-    "Why is the backward pass of the first layer cheaper?",
+    "More: Why is the backward pass of the first layer cheaper?",
     "Its input is data: nobody asks for that gradient, so one of the two matmuls falls away.",
 )
 topic.question(
-    "Two teams log MFU 40 % and 55 % for the same run. How?",
+    "More: Two teams log MFU 40 % and 55 % for the same run. How?",
     "By two conventions: what counts as the model's FLOPs (embeddings, attention, causal or not), and which peak "
     "(dense or sparse, datasheet or measured).",
 )
 topic.question(
-    "An MFU of 130 %: what do you check first?",
+    "More: An MFU of 130 %: what do you check first?",
     "That the clock waited for the device (synchronize), then the peak: the wrong dtype's or the wrong card's.",
 )
 topic.question(
-    "A ReLU over a large tensor reaches a thousandth of the peak. What is wrong?",
+    "More: A ReLU over a large tensor reaches a thousandth of the peak. What is wrong?",
     "Nothing: it does a quarter of a FLOP per byte, so memory decides. Only fewer bytes make it faster (fusing it).",
 )
 topic.question(
@@ -499,6 +499,6 @@ topic.question(
 )
 topic.question(
     "What does activation checkpointing buy, and what does it cost?",
-    "Memory for activations falls to one block's input a layer; one more forward pass is computed: 8ND instead of 6ND. "
-    "MFU does not count it, HFU does.",
+    "Only what goes into each block is kept, so memory falls. The inside is computed again on the way back. More: that "
+    "is 8ND instead of 6ND; MFU does not count it, HFU does.",
 )
