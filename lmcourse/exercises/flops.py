@@ -144,8 +144,8 @@ topic.exercise(
     flops.transformer_flops,
     cases=_transformer_cases,
     hints=(
-        "Begin with shape = shape_of(config) and the tokens, batch · seq. Then one layer: projection_flops, attention_flops, "
-        "and the matrices of the ffn, three where shape.gated, else two.",
+        "Begin with shape = shape_of(config) and the tokens, batch · seq. Then one layer: projection_flops, "
+        "attention_flops, and the matrices of the ffn, three where shape.gated, else two.",
         "Multiply each of the three by shape.num_layers. Add the key head: one product of tokens × d_model with "
         "d_model × vocab_size.",
     ),
