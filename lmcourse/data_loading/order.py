@@ -16,7 +16,7 @@ ODD, ONE, HALF = np.uint64(0xBF58476D1CE4E5B9), np.uint64(1), np.uint64(32)  # a
 
 
 def shuffled(indices: Int[np.ndarray, "count"], size: int, seed: int | tuple[int, ...]) -> Int[np.ndarray, "count"]:
-    """Where `indices` of range(size) go in a shuffle that is never stored: the memory is that of `indices`.
+    """What stands at the places `indices` of a shuffled range(size). Nothing is stored but the result itself.
 
     A Feistel network permutes the numbers of as many bits as `size` needs: it cuts a number in two parts and, by turns,
     changes the one by a hash of the other, which can always be undone. A result beyond `size` goes through again until
@@ -79,7 +79,8 @@ def next_windows(
     seed: int = 0,
 ) -> Int[np.ndarray, "count"]:
     """The next `count` windows of an endless shuffle, after `position` windows have
-    been handed out: those at the places position, position + 1, ... as an int64 array.
+    been handed out: those at the places position, position + 1, ... as an int64 array,
+    which is empty where `count` is 0.
 
     One integer is the whole state. Nothing is skipped, repeated or replayed to find the
     place again, and the memory taken is that of `count` windows, not of an epoch.
@@ -112,7 +113,8 @@ def count_tokens_seen(
     """How many different tokens were a target in the windows at `starts`.
 
     The window at s has the targets s + 1 ... s + context_length; a token counts once,
-    however often it was seen. `starts` stays as it is.
+    however often it was seen. The last token is num_tokens − 1: a window that reaches
+    past it has fewer targets. `starts` stays as it is.
 
     >>> count_tokens_seen(np.array([0, 4, 6]), context_length=4, num_tokens=100)
     10

@@ -23,6 +23,7 @@ def shard(position: int, batch_size: int, rank: int, world_size: int) -> range:
 
     A step takes batch_size · world_size places, rank 0 the first batch_size of them,
     and so on: together the ranks read what one process with the whole batch would read.
+    Returns a range; a list of the same places is as good.
 
     >>> [shard(100, batch_size=4, rank=rank, world_size=2) for rank in (0, 1)]
     [range(100, 104), range(104, 108)]

@@ -266,6 +266,8 @@ def _seen_cases():
         for count in (0, 1, 2, 3):
             for starts in itertools.product(range(4), repeat=count):
                 yield call(np.array(starts, dtype=np.int64), context_length, context_length + 4)
+    for starts in ([7], [5, 7], [7, 8], [0, 9]):  # windows that reach past the last token
+        yield call(np.array(starts, dtype=np.int64), 4, 10)
     dice = np.random.default_rng(0)
     for count in (10, 100, 900):
         yield call(dice.integers(0, 9000, count), 10, 9010)
@@ -286,6 +288,16 @@ def _inputs_too(starts, context_length, num_tokens):
     return len({s + j for s in starts.tolist() for j in range(context_length + 1)})
 
 
+def _inputs_instead(starts, context_length, num_tokens):
+    """Marks the inputs: as many, but where a window reaches past the end."""
+    return len({s + j for s in starts.tolist() for j in range(context_length) if s + j < num_tokens})
+
+
+def _past_the_end(starts, context_length, num_tokens):
+    """Counts targets that the file does not have."""
+    return len({s + j for s in starts.tolist() for j in range(1, context_length + 1)})
+
+
 def _one_target_short(starts, context_length, num_tokens):
     return len({s + j for s in starts.tolist() for j in range(1, context_length)})
 
@@ -303,6 +315,8 @@ topic.exercise(
         "windows that overlap count twice": _different_starts,
         "the first input counts, which is no target": _inputs_too,
         "the last target of a window is missing": _one_target_short,
+        "the inputs are marked; the targets stand one token further right": _inputs_instead,
+        "targets past the last token count too": _past_the_end,
     },
     minutes=7,
     level=1,
@@ -316,7 +330,7 @@ def _order_cases():
     yield call(0, 5, 5)
     for num_windows in (1, 2, 3, 5):
         for position in range(2 * num_windows + 1):
-            for count in (1, 2, 4, 7):
+            for count in (0, 1, 2, 4, 7):
                 yield call(position, count, num_windows, 1)
     yield call(3, 4, 5, seed=7)
     yield call(7, 12, 5)
@@ -841,15 +855,15 @@ topic.question(
     "Its header says dtype and length. A raw file read with the wrong dtype gives wrong ids and no error.",
 )
 topic.question(
-    "What has np.memmap read when it returns?",
-    "Nothing of the data. A page is read when something in it is first touched.",
+    "What has open_tokens read when it returns?",
+    "The header, and nothing of the data. A page is read when something in it is first touched.",
 )
 topic.question(
     "You ask for one token of two bytes. How much is read?",
-    "At least one page, and as much more as the system reads ahead, unless it is told that the access is random.",
+    "At least one page: the system reads whole pages, never less.",
 )
 topic.question(
-    "Resident memory grew by gigabytes while you read a mapped file. Is that a leak?",
+    "More: resident memory grew by gigabytes while you read a mapped file. Is that a leak?",
     "No: the pages are the page cache's, and the system takes them back. Releasing them keeps the number small.",
 )
 topic.question(
@@ -865,10 +879,10 @@ topic.question(
     "1 − 1/e, 63 %. Shuffled windows show all of it.",
 )
 topic.question(
-    "What must a checkpoint keep of the data loader?",
+    "More: what must a checkpoint keep of the data loader?",
     "How many windows were handed out. Seed and position give the epoch, the order and the place in it.",
 )
 topic.question(
-    "Two ranks stop at step 100. Can one rank go on?",
+    "More: two ranks stop at step 100. Can one rank go on?",
     "Yes, with twice the batch: the position counts all ranks' windows, so the stream is the same.",
 )

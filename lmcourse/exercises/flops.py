@@ -85,6 +85,17 @@ def _transformer_cases() -> Iterator[Call]:
     for _ in range(40):
         yield call(_random_shape(dice), dice.randint(1, 9), dice.randint(1, 64), causal=dice.random() < 0.5)
     yield call(_S(50257, 1024, 1600, 48, 25, 6400), 1, 1024)
+    yield from _model_config_cases()
+
+
+def _model_config_cases() -> Iterator[Call]:
+    """A ModelConfig has no `gated`: `shape_of` knows. None where PyTorch is absent."""
+    try:
+        from lmcourse.model import ModelConfig
+    except ModuleNotFoundError:
+        return
+    for num_kv_heads, causal in itertools.product((None, 2), (False, True)):
+        yield call(ModelConfig(7, 8, 8, 2, 4, 5, num_kv_heads), 2, 5, causal=causal)
 
 
 def _changed(config, batch, seq, causal, part, change):
@@ -133,8 +144,8 @@ topic.exercise(
     flops.transformer_flops,
     cases=_transformer_cases,
     hints=(
-        "Begin with the shape and the tokens, batch · seq. Then one layer: projection_flops, attention_flops, "
-        "and the matrices of the ffn, three where shape.gated, else two.",
+        "Begin with shape = shape_of(config) and the tokens, batch · seq. Then one layer: projection_flops, "
+        "attention_flops, and the matrices of the ffn, three where shape.gated, else two.",
         "Multiply each of the three by shape.num_layers. Add the key head: one product of tokens × d_model with "
         "d_model × vocab_size.",
     ),
@@ -410,6 +421,7 @@ topic.exercise(
         "Every parameter costs bytes_per_parameter, gradients and optimizer included.",
     ),
     wrong={
+        "rounded down: the quotient is asked as it is": lambda devices, m, b=16: devices * m // b,
         "what fits on one device": _one_device,
         "80 GB read as 80 GiB": _binary,
         "4 bytes a parameter: gradients and optimizer are missing": _parameters_alone,
@@ -460,24 +472,24 @@ topic.question(
 )
 topic.question(
     "When does 6ND mislead you?",
-    "At long context (the scores are not in it), when embeddings are a large part of N (a lookup is no matmul), when "
-    "parts are frozen, and with mixture of experts, where only some parameters see a token.",
+    "At long context: the two products of attention are not in it. And with a mixture of experts, where a token sees "
+    "only some of the parameters. More: embeddings (a lookup is no product) and frozen parts.",
 )
 topic.question(
-    "Why is the backward pass of the first layer cheaper?",
+    "More: Why is the backward pass of the first layer cheaper?",
     "Its input is data: nobody asks for that gradient, so one of the two matmuls falls away.",
 )
 topic.question(
-    "Two teams log MFU 40 % and 55 % for the same run. How?",
+    "More: Two teams log MFU 40 % and 55 % for the same run. How?",
     "By two conventions: what counts as the model's FLOPs (embeddings, attention, causal or not), and which peak "
     "(dense or sparse, datasheet or measured).",
 )
 topic.question(
-    "An MFU of 130 %: what do you check first?",
+    "More: An MFU of 130 %: what do you check first?",
     "That the clock waited for the device (synchronize), then the peak: the wrong dtype's or the wrong card's.",
 )
 topic.question(
-    "A ReLU over a large tensor reaches a thousandth of the peak. What is wrong?",
+    "More: A ReLU over a large tensor reaches a thousandth of the peak. What is wrong?",
     "Nothing: it does a quarter of a FLOP per byte, so memory decides. Only fewer bytes make it faster (fusing it).",
 )
 topic.question(
@@ -487,6 +499,6 @@ topic.question(
 )
 topic.question(
     "What does activation checkpointing buy, and what does it cost?",
-    "Memory for activations falls to one block's input a layer; one more forward pass is computed: 8ND instead of 6ND. "
-    "MFU does not count it, HFU does.",
+    "Only what goes into each block is kept, so memory falls. The inside is computed again on the way back. More: that "
+    "is 8ND instead of 6ND; MFU does not count it, HFU does.",
 )

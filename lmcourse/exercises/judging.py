@@ -267,7 +267,7 @@ def _compare(got, want, same) -> str | None:
         if isinstance(got.error, NameError):
             return (
                 f"Python knows no `{got.error.name}` here. If the kernel was restarted: "
-                "run the notebook's first cell, then this one"
+                "run the notebook's first cell, then the cells of this section from its heading"
             )
         return _IT_RAISED
     try:

@@ -16,11 +16,11 @@ def advice(name: str, known: dict[str, Any]) -> str:
     >>> advice("merge_pair", {})
     'The kernel was restarted: run the first cell, then this one.'
     >>> advice("merge_pair", {"ready": print})
-    'If merge_pair is made in a cell further up, run that one first.'
+    'Where merge_pair is spelt as you mean it: run the first cell, then the cells of this section from its heading.'
     """
     if "ready" not in known:
         return "The kernel was restarted: run the first cell, then this one."
-    return f"If {name} is made in a cell further up, run that one first."
+    return f"Where {name} is spelt as you mean it: run the first cell, then the cells of this section from its heading."
 
 
 def _explain(shell, kind: type, error: NameError, trace, tb_offset: int | None = None) -> None:

@@ -41,6 +41,7 @@ def max_parameters(devices: int, memory_bytes: float, bytes_per_parameter: float
     """The most parameters whose training state fits, split over all devices.
 
     `memory_bytes` is the memory of one device. No room is left for activations.
+    The quotient is returned as it is, not rounded.
 
     >>> max_parameters(2, 24e9), max_parameters(2, 24e9, bytes_per_parameter=12)
     (3000000000.0, 4000000000.0)

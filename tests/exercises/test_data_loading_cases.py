@@ -177,9 +177,17 @@ def batch_of_a_view(tokens, batch_size, context_length, device="cpu", *, generat
 def seen_as_intervals(starts, context_length, num_tokens):
     total, reached = 0, 0
     for start in np.sort(starts):
-        total += max(0, start + 1 + context_length - max(start + 1, reached))
-        reached = max(reached, start + 1 + context_length)
+        end = min(num_tokens, start + 1 + context_length)
+        total += max(0, end - max(start + 1, reached))
+        reached = max(reached, end)
     return total
+
+
+def seen_inputs(starts, context_length, num_tokens):
+    seen = np.zeros(num_tokens, dtype=bool)
+    for start in starts:
+        seen[start : start + context_length] = True
+    return int(seen.sum())
 
 
 def seen_by_differences(starts, context_length, num_tokens):
@@ -199,7 +207,7 @@ def seen_marks_without_end(starts, context_length, num_tokens):
 
 def stream_one_by_one(position, count, num_windows, seed=0):
     places = (divmod(place, num_windows) for place in range(position, position + count))
-    return np.array([dl.shuffled(np.array([k]), num_windows, (seed, epoch))[0] for epoch, k in places])
+    return np.array([dl.shuffled(np.array([k]), num_windows, (seed, epoch))[0] for epoch, k in places], np.int64)
 
 
 def stream_of_whole_epochs(position, count, num_windows, seed=0):
@@ -215,6 +223,10 @@ def stream_replayed(position, count, num_windows, seed=0):
     for epoch in range((position + count - 1) // num_windows + 1):
         windows += dl.shuffled(np.arange(num_windows), num_windows, (seed, epoch)).tolist()
     return np.array(windows[position : position + count])
+
+
+def stream_of_nothing_is_float(position, count, num_windows, seed=0):
+    return np.array([dl.window_at(place, num_windows, seed) for place in range(position, position + count)])
 
 
 def stream_epoch_from_one(position, count, num_windows, seed=0):
@@ -316,10 +328,12 @@ WRONG = [
     ("get_batch", batch_uneven),
     ("get_batch", batch_index_error),
     ("count_tokens_seen", seen_by_differences),
+    ("count_tokens_seen", seen_inputs),
     ("count_tokens_seen", seen_marks_without_end),
     ("resume", stream_of_whole_epochs),
     ("resume", stream_replayed),
     ("resume", stream_epoch_from_one),
+    ("resume", stream_of_nothing_is_float),
     ("resume", stream_seed_lost),
     ("shard", shard_from_zero),
     ("shard", shard_one_more),

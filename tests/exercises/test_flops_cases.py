@@ -42,6 +42,11 @@ def changed(change):
     return flops
 
 
+def without_shape_of(config, batch, seq, *, causal=False):
+    """Right for a TransformerShape; a ModelConfig has no `gated`."""
+    return loops(config, batch, seq, causal=causal) if config.gated is not None else {}
+
+
 def by_kv_heads(parts, shape):
     return parts | {"attention": parts["attention"] * shape.num_kv_heads // shape.num_heads}
 
@@ -55,6 +60,7 @@ WRONG = [
     ("matmul_flops", lambda m, k, n: 2 * abs(m * k * n), "negative sizes"),
     ("matmul_flops", lambda m, k, n: 2 * m * m * n, "a square"),
     ("matmul_flops", lambda m, k, n: 2 * m * k * n or 1 / 0, "another exception"),
+    ("transformer_flops", without_shape_of, "a ModelConfig is not asked for its shape"),
     ("transformer_flops", changed(by_kv_heads), "scores by kv heads"),
     ("transformer_flops", changed(lambda parts, s: parts | {"total": sum(parts.values())}), "a fifth part"),
     ("transformer_flops", changed(lambda parts, s: sum(parts.values())), "only the total"),
