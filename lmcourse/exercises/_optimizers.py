@@ -54,6 +54,13 @@ class StopsAtNone(SGD):
             self.update(param, param.grad, self.state[param], group)
 
 
+class SkipsZeros(SGD):
+    def update_group(self, group):
+        for param in group["params"]:
+            if param.grad is not None and param.grad.any():
+                self.update(param, param.grad, self.state[param], group)
+
+
 class ForgetsTheState(SGD):
     def update_group(self, group):
         for param in group["params"]:
@@ -75,7 +82,10 @@ class Average(Momentum):
     """The study notes' slip: an average of gradients."""
 
     def update(self, param, grad, state, group):
-        super().update(param, (1 - group["momentum"]) * grad, state, group)
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(param)
+        buffer = state["momentum_buffer"].mul_(group["momentum"]).add_((1 - group["momentum"]) * grad)
+        param.sub_(group["lr"] * (grad + group["momentum"] * buffer if group["nesterov"] else buffer))
 
 
 class RateInside(Momentum):
@@ -175,6 +185,10 @@ class SquaresTheGradient(RMSProp):
 
 def average_elsewhere(average, new, beta):
     return beta * average + (1 - beta) * new
+
+
+def average_copied(average, new, beta):
+    return average.mul_(beta).add_((1 - beta) * new).clone()
 
 
 def sum_in_place(average, new, beta):

@@ -97,7 +97,7 @@ def two_groups(kind: type) -> list[float]:
     return [a.item(), b.item()]
 
 
-def without_gradients(missing: tuple[bool, ...]) -> Case:
+def only_the_loops(grads: tuple[float | None, ...]) -> Case:
     """Parameters some of which have no gradient, under a subclass that adds 1: so that only the loops are looked at."""
 
     def run(kind):
@@ -105,14 +105,13 @@ def without_gradients(missing: tuple[bool, ...]) -> Case:
             def update(self, param, grad, state, group):
                 param.add_(1)
 
-        params = [weight(0.0) for _ in missing]
-        for param, none in zip(params, missing):
-            param.grad = None if none else torch.ones_like(param)
+        params = [weight(0.0) for _ in grads]
+        for param, grad in zip(params, grads):
+            param.grad = None if grad is None else torch.full_like(param, grad)
         Adds(params, lr=0.1).step()
         return [param.item() for param in params]
 
-    grads = [None if none else 1.0 for none in missing]
-    return probe(f"gradients {grads}, under a subclass whose update adds 1", run)
+    return probe(f"gradients {list(grads)}, under a subclass whose update adds 1", run)
 
 
 def what_update_gets(kind: type) -> list:

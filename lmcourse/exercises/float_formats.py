@@ -6,6 +6,7 @@ import math
 import random
 import struct
 from collections.abc import Iterator
+from fractions import Fraction
 
 from lmcourse import float_formats, ieee
 from lmcourse.exercises.cases import (
@@ -422,6 +423,16 @@ def _sum_of_the_unrounded(weight, update, fmt):
     return "stalled" if fmt.decode(fmt.encode(weight + step)) == before else "moves"
 
 
+def _adds_the_unrounded_update(weight, update, fmt):
+    """Rounds the weight, and looks at the rounded update; and then adds the update as it was given."""
+    right = float_formats.diagnose(weight, update, fmt)
+    if right in ("underflow", "overflow"):
+        return right
+    before = fmt.decode(fmt.encode(weight))
+    after = fmt.decode(fmt.encode(Fraction(before) + Fraction(update)))
+    return "overflow" if not math.isfinite(after) else "stalled" if after == before else "moves"
+
+
 def _too_large_before_rounding(weight, update, fmt):
     right = float_formats.diagnose(weight, update, fmt)
     return right if right == "underflow" or abs(weight + update) <= fmt.max else "overflow"
@@ -449,6 +460,10 @@ def _diagnose_cases() -> Iterator[Case]:
         (258.0, 1.0, "bfloat16"),
         (1.0, -(2.0**-8), "bfloat16"),
         (1.0, 2.0**-8, "bfloat16"),
+        (256.0, 1.001, "bfloat16"),  # the update is rounded, and the sum is a tie
+        (1.0, 2.0**-8 * 1.001, "bfloat16"),
+        (1.0, -(2.0**-9) * 1.001, "bfloat16"),
+        (2048.0, 1.0003, "float16"),
         (1e-6, 1e-9, "float16"),
         (0.0, 4.5e-8, "float16"),  # more than half of the smallest number
         (0.1, -2e-4, "bfloat16"),  # the weight itself is rounded first
@@ -482,6 +497,7 @@ topic.exercise(
         "the sum in float64": _in_float64,
         "relative eps, no ties": _relative_eps,
         "adds to the weight before it is rounded": _sum_of_the_unrounded,
+        "adds the update before it is rounded": _adds_the_unrounded_update,
         "looks for overflow before the sum is rounded": _too_large_before_rounding,
         "takes only Inf for too large": _only_infinity,
     },
@@ -546,16 +562,12 @@ for _text, _answer in (
         "range.",
     ),
     (
-        "What does e4m3fn make of 1000?",
-        "That is a policy: 448 where the cast saturates (PyTorch from 2.12 on), NaN where it does not (ml_dtypes).",
-    ),
-    (
         "How much memory do 12,288 by 49,152 numbers need in bfloat16, in bytes, in GB and in GiB?",
         "Numbers times 2 bytes: 1,207,959,552 bytes, which is 1.208 GB and 1.125 GiB.",
     ),
     (
-        "In attention, what wants float32?",
-        "The accumulators of the matmuls and the softmax (its sum). The matmuls' inputs do not.",
+        "Why does hardware keep the accumulator of a sum in float32, where the numbers are bfloat16?",
+        "The sum grows, and its spacing with it. In bfloat16 what is less than half of that is rounded away.",
     ),
 ):
     topic.question(_text, _answer)

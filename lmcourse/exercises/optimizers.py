@@ -58,7 +58,8 @@ def _sgd_cases() -> Iterator[Case]:
     yield walks.IN_PLACE
     yield walks.walked([1.0, -2.0, 4.0], lr=0.5)
     yield walks.walked([2.0])
-    yield from map(walks.without_gradients, itertools.product((False, True), repeat=3))
+    yield from map(walks.only_the_loops, itertools.product((1.0, None), repeat=3))
+    yield walks.only_the_loops((0.0, 1.0))  # a gradient of zeros is one
     yield probe("two groups with lr 0.1 and 0.5, weights 1 and gradients 1", walks.two_groups)
     yield probe("what update is given in two steps: walks.weight, gradient, lr, its calls so far, gradients enabled",
                 walks.what_update_gets)  # fmt: skip
@@ -83,6 +84,7 @@ topic.exercise(
         "forgets the closure's loss": mistakes.ForgetsTheLoss,
         "trips over a missing gradient": mistakes.TripsOverNone,
         "stops at the first missing gradient": mistakes.StopsAtNone,
+        "passes over a gradient of zeros, where momentum and decay still move the weight": mistakes.SkipsZeros,
         "a new state at every step, so that nothing is remembered": mistakes.ForgetsTheState,
         "multiplies the gradient itself by the rate": mistakes.ScalesTheGradient,
         "walks uphill": mistakes.Uphill,
@@ -196,8 +198,14 @@ topic.exercise(
 )
 
 
-def _average_cases() -> Iterator[Call]:
+def _returns_it(function) -> bool:
+    average = torch.tensor([2.0])
+    return function(average, torch.tensor([4.0]), 0.75) is average
+
+
+def _average_cases() -> Iterator[Case | Call]:
     yield call(torch.tensor([2.0]), torch.tensor([4.0]), 0.75)
+    yield probe("whether what is returned is `average` itself, and no copy of it", _returns_it)
     yield call(torch.tensor([2.0]), torch.tensor([4.0]), 0.0)
     yield call(torch.tensor([0.0, 1.0]), torch.tensor([10.0, -10.0]), 0.9)
     yield call(torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [8.0]]), 0.5)
@@ -216,6 +224,7 @@ topic.exercise(
     ),
     wrong={
         "returns a new tensor, and what was kept stays old": mistakes.average_elsewhere,
+        "returns a copy of `average`": mistakes.average_copied,
         "adds all of the new value: a sum": mistakes.sum_in_place,
         "beta on the new value, and 1 − beta on the old": mistakes.average_swapped,
         "changes the new value": mistakes.average_spoils,

@@ -294,7 +294,8 @@ class OptimizerPaths(CourseWidget):
 
     def summary(self) -> str:
         s = self.settings
-        over = f"a {s['landscape']} with condition number {s['condition']:g}, turned by {s['rotation']:g}°"
+        landscape = "noisy quadratic" if s["landscape"] == "noisy" else s["landscape"]
+        over = f"a {landscape} with condition number {s['condition']:g}, turned by {s['rotation']:g}°"
         ends = [f"{n} leaves the map" if v is None else f"{n} ends at loss {v:.3g}" for n, v in self._losses().items()]
         return f"{s['steps']} steps over {over}: {', '.join(ends) or 'none is shown'}{self._learner_words()}"
 
