@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -23,6 +24,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ.setdefault("LMCOURSE_DATA", tempfile.mkdtemp(prefix="lmcourse-tests-"))
 # Two OpenMP threads beside two kernels are slower than one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def figures_are_closed():
+    """What a doctest or a test has drawn does not stay in memory."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def has_cuda() -> bool:

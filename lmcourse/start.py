@@ -22,7 +22,7 @@ NOTEBOOKS = (
     "08_optimizers",
     "09_training",
 )
-GPU_CELLS = {"02": 1, "03": 1, "05": 1, "09": 1}  # by notebook: the cells that only a GPU can run
+GPU_CELLS = {"02": 1, "03": 2, "09": 1}  # by notebook: the cells that only a GPU can run
 ENOUGH_MEMORY = 2 * 2**30  # bytes: no notebook takes more
 
 

@@ -31,7 +31,7 @@ def topic(name: str) -> Topic:
     """The exercises of one topic, by its word. Raises ValueError for a word that is none.
 
     >>> list(topic("strides").exercises)
-    ['offset', 'contiguous_strides', 'is_contiguous', 'can_view', 'sliding_windows']
+    ['offset', 'can_view', 'fill_block', 'contiguous_strides', 'is_contiguous', 'sliding_windows']
     >>> topic("stride")
     Traceback (most recent call last):
     ValueError: topic is 'stride', it must be one of start, tokenization, ...

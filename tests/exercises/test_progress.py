@@ -39,7 +39,7 @@ def test_marks_stand_where_they_belong(cards):
     progress.record("tokenization.predict.rank", "correct")
     progress.record("a topic that went.exercise", "correct")
     progress.show()
-    assert dict(cards[0].rows)["01 tokenization"] == "○ ✓ ○ ○ ✗   predictions ○ ○ ✓"
+    assert dict(cards[0].rows)["01 tokenization"] == "○ ✓ ○ ○ ○ ✗ ○   predictions ○ ○ ✓"
     named = next(text for summary, text, _ in cards[0].folds if summary.startswith("01"))
     assert "✓ count_pairs\n" in named and "✗ encode\n" in named and named.endswith("✓ prediction rank")
     assert cards[0].headline.startswith("1 of ")

@@ -416,7 +416,7 @@ def seed_everything(seed):
 
 def flat(tree):
     if isinstance(tree, dict):
-        return [leaf for key in tree for leaf in (key, *flat(tree[key]))]
+        return [leaf for key in sorted(tree, key=str) for leaf in (key, *flat(tree[key]))]
     if isinstance(tree, list | tuple):
         return [leaf for each in tree for leaf in flat(each)]
     return [tree]
