@@ -127,10 +127,10 @@ def gather_notebook(page: Page, notebooks: list[Page], names: dict[Path, str]) -
         elif cell.metadata.get("jupyter", {}).get("outputs_hidden"):
             tags.append("hide-output")
             cell.metadata["mystnb"] = {"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
-    with_meanings(notebook.cells)
     first = notebook.cells[0]
     strip = lambda match: journey(match[0], page, notebooks)  # noqa: E731
     first.source = STAGES.sub(strip, first.source, count=1)
+    with_meanings(notebook.cells)  # after the strip, whose bold words are no first uses
     download = f'<p class="take"><a href="notebooks/{page.path.name}" download>Take this notebook with you</a></p>'
     first.source += f"\n\n{download}\n"
     nbformat.write(notebook, BOOK / f"{page.name}.ipynb")
