@@ -207,7 +207,7 @@ def test_every_control_by_keyboard(name, kernel_free):
         where = page.evaluate(
             """() => { const e = document.activeElement; if (!e?.closest('.lmc')) return null;
             const all = [...e.closest('.lmc').querySelectorAll('button, input, select, textarea, [tabindex]')];
-            return { tag: e.tagName, type: e.type ?? '', at: all.indexOf(e),
+            return { html: e.outerHTML.slice(0, 160), tag: e.tagName, type: e.type ?? '', at: all.indexOf(e),
                      outline: getComputedStyle(e).outlineStyle }; }"""
         )
         if where is None or (stops and where["at"] == stops[0]):

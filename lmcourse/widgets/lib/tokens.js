@@ -335,7 +335,7 @@ export function pager(turn, ...more) {
     el,
     set(from, to, cuts) {
       const total = cuts.at(-1);
-      el.toggleAttribute("hidden", total <= to - from);
+      if (!el.contains(document.activeElement)) el.toggleAttribute("hidden", total <= to - from); // the focus stays
       back = cuts.findLast((cut) => cut <= from - (to - from)) ?? 0;
       on = to < total ? to : null;
       write(where, `bytes ${grouped(from + 1)} to ${grouped(to)} of ${grouped(total)}`);

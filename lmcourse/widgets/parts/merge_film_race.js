@@ -175,12 +175,14 @@ export function raceOf(judged) {
     asked = "";
 
   function drawTraining({ run, k, guessing }) {
+    const held = list.el.contains(document.activeElement);
     if (!guessing) {
       write(head, trainingHead(run, k));
-      return list.draw(trainingRows(run, k), Math.max(1, run.tables[k].most));
+      list.draw(trainingRows(run, k), Math.max(1, run.tables[k].most));
+      if (held) list.el.closest(".lmc").querySelector("input[type=range]")?.focus(); // its buttons are gone
+      return;
     }
-    const held = list.el.contains(document.activeElement),
-      step = `${k} ${run.tie} ${run.bytes} ${named(run, run.steps[k].pair)}`;
+    const step = `${k} ${run.tie} ${run.bytes} ${named(run, run.steps[k].pair)}`;
     if (asked !== step) wrong = new Set();
     asked = step;
     const say = (verdict, pair) => {

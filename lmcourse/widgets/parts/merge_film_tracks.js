@@ -94,7 +94,7 @@ export function tracksOf({ turned, choose, most }) {
       });
     keepStop(tracks, stops, bring, covers);
     pages.set(from, to, all.length ? shown.cuts : [0]);
-    find.toggleAttribute("hidden", !view.training);
+    if (document.activeElement !== find) find.toggleAttribute("hidden", !view.training); // the focus stays
   }
 
   function drawLadder({ training, trace, done }, room) {
