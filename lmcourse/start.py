@@ -95,7 +95,7 @@ def skipped() -> list[str]:
     >>> from unittest import mock
     >>> with mock.patch.dict(os.environ, LMCOURSE_DEVICE="cpu"):
     ...     skipped()[0]
-    'what only a GPU can show (4 cells, in 02, 03, 05, 09), for there is none'
+    'what only a GPU can show (4 cells, in 02, 03, 09), for there is none'
     """
     found = []
     if not cuda_status().startswith("yes"):

@@ -288,7 +288,8 @@ STARTED = "() => /[*0-9]/.test(document.querySelector('.jp-CodeCell .jp-InputPro
 ALL_RUN = """() => {
   if (document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status !== 'idle') return false;
   if (document.querySelector('[data-mime-type="application/vnd.jupyter.error"]')) return true;
-  return [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].every(e => /\\[\\d+\\]/.test(e.textContent));
+  const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.textContent);
+  return prompts.every(text => text === '' || /\\[\\d+\\]/.test(text));  // '': a cell whose source is folded
 }"""
 
 
