@@ -10,6 +10,7 @@ Not done here: publishing. The result is a folder of files that any static host 
 import ast
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -26,7 +27,7 @@ ROOT = SITE.parent
 sys.path.append(str(ROOT / "docs"))
 import glossary  # noqa: E402
 
-BOOK = ROOT / "build" / "book"
+BOOK = Path(os.environ.setdefault("LMCOURSE_BOOK_SOURCE", str(ROOT / "build" / "book")))  # conf.py reads it too
 TRY = "FloatBits"  # the widget on the first page
 FENCE = "`" * 8  # longer than any that a snapshot holds
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")

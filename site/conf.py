@@ -1,5 +1,6 @@
 """Sphinx configuration of the book. The pages it is given were gathered by build.py; run that, or `make site`."""
 
+import os
 import re
 from pathlib import Path
 
@@ -62,7 +63,7 @@ html_theme_options = {
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 templates_path = [str(SITE / "templates")]
-BOOK = SITE.parent / "build" / "book"
+BOOK = Path(os.environ["LMCOURSE_BOOK_SOURCE"])
 html_static_path = [str(SITE / "static"), str(BOOK / "_assets")]
 html_extra_path = [str(BOOK / "_extra")]
 exclude_patterns = ["_*"]

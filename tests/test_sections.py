@@ -7,6 +7,7 @@ marked `thorough`, and has a gate of its own.
 
 import importlib
 import random
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -15,6 +16,7 @@ kernels = importlib.import_module("kernels")
 solve = importlib.import_module("solve")
 
 every_notebook = pytest.mark.parametrize("path", kernels.NOTEBOOKS, ids=lambda path: path.stem)
+TESTS = Path(__file__).parent
 MEMORY = 2 * 10**9  # bytes: what Binder gives
 LONG = 1.0  # seconds: a cell that a reader may want to stop
 
@@ -28,24 +30,58 @@ def wrong_answers(topic) -> int:
     return max((len(exercise.wrong) for exercise in topic.exercises.values()), default=0)
 
 
-def answer_wrongly(notebook, number: int) -> int:
-    """Put the declared wrong answer `number` (counted round) in place of each stub; returns how many there are."""
+def answer(notebook, lines_for) -> int:
+    """Put `lines_for(topic, exercise)` in place of each stub; returns how many exercises there are."""
     topic, exercises = solve.topic_of(notebook), 0
     for cell in notebook.cells:
         if "exercise" not in kernels.tags(cell):
             continue
         stub = solve.definition(cell.source)
-        labels = list(topic.exercises[stub.name].wrong)
         lines = cell.source.split("\n")
         start = min([stub.lineno, *(d.lineno for d in stub.decorator_list)]) - 1
-        lines[start : stub.end_lineno] = [
-            "from lmcourse.exercises import topic as _topic",
-            f"{stub.name} = _topic({topic.name!r}).exercises[{stub.name!r}].wrong[{labels[number % len(labels)]!r}]",
-            f"{stub.name}.__name__ = {stub.name!r}",
-        ]
+        lines[start : stub.end_lineno] = lines_for(topic, stub.name)
         cell.source = "\n".join(lines)
         exercises += 1
     return exercises
+
+
+def answer_wrongly(notebook, number: int) -> int:
+    """Every exercise gets its declared wrong answer `number`, counted round."""
+
+    def lines_for(topic, exercise):
+        labels = list(topic.exercises[exercise].wrong)
+        return [
+            "from lmcourse.exercises import topic as _topic",
+            f"{exercise} = _topic({topic.name!r}).exercises[{exercise!r}].wrong[{labels[number % len(labels)]!r}]",
+            f"{exercise}.__name__ = {exercise!r}",
+        ]
+
+    return answer(notebook, lines_for)
+
+
+def right_answers(topic) -> dict[str, list]:
+    """The answers in other styles that the tests of the checks hold, by exercise."""
+    right = importlib.import_module(f"test_{topic.name}_cases").RIGHT
+    pairs = right if isinstance(right, list) else [(name, each) for name in right for each in right[name]]
+    return {name: [each for key, each in pairs if key == name] for name, _ in pairs}
+
+
+def answer_rightly(notebook, number: int) -> int:
+    """Every exercise gets right answer `number` in another style, counted round; the reference where there is none."""
+
+    def lines_for(topic, exercise):
+        count = len(right_answers(topic).get(exercise, []))
+        if count == 0:
+            return topic.solution(exercise).rstrip().split("\n")
+        return [
+            f"import sys; sys.path[:0] = {[str(TESTS), str(TESTS / 'exercises')]}",
+            "import test_sections",
+            "from lmcourse.exercises import topic as _topic",
+            f"{exercise} = test_sections.right_answers(_topic({topic.name!r}))[{exercise!r}][{number % count}]",
+            f"{exercise}.__name__ = {exercise!r}",
+        ]
+
+    return answer(notebook, lines_for)
 
 
 def run_sections(kernel, notebook, order: random.Random | None) -> tuple[list[str], str]:
@@ -89,6 +125,22 @@ def test_every_wrong_answer(path):
             failed, _ = run_sections(kernel, notebook, None)
             assert failed == [], f"wrong answers number {number}:\n" + "\n\n".join(failed)
             assert kernel.run("%reset -f").error == ""
+
+
+@pytest.mark.slow
+@pytest.mark.thorough
+@every_notebook
+def test_every_right_answer(path, monkeypatch):
+    """What a check accepts, the rest of the notebook can live with: one round for each style, strictly."""
+    monkeypatch.syspath_prepend(TESTS / "exercises")
+    topic = solve.topic_of(read(path))
+    rounds = max((len(each) for each in right_answers(topic).values()), default=0)
+    for number in range(rounds):
+        notebook = read(path)
+        answer_rightly(notebook, number)
+        with kernels.Kernel(LMCOURSE_STRICT="1") as kernel:
+            failed, _ = run_sections(kernel, notebook, None)
+        assert failed == [], f"right answers number {number}:\n" + "\n\n".join(failed)
 
 
 @pytest.mark.slow

@@ -44,7 +44,10 @@ def key_error(ids):
     return ids[:-1], ids[1:]
 
 
-@pytest.mark.parametrize("right", [by_index, unzipped])
+RIGHT = {"shift_by_one": [by_index, unzipped]}
+
+
+@pytest.mark.parametrize("right", RIGHT["shift_by_one"])
 def test_right_code_is_taken(right):
     assert judge(topic("start").exercises["shift_by_one"], right).state == "correct"
 
