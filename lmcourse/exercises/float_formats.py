@@ -1,4 +1,4 @@
-"""Exercises of notebook 02: cases, hints, typical wrong answers. The references: lmcourse.ieee, float_formats."""
+"""Exercises of notebook 02: cases and hints. References: lmcourse.ieee, float_formats; wrong answers: mistakes."""
 
 import functools
 import itertools
