@@ -1,7 +1,7 @@
 """How wide the first random numbers of a network must be, and how to find the layer that got it wrong.
 
 Stds of the usual schemes, a truncated normal whose bound is counted in standard deviations, the scaling of residual
-branches, and `signal_statistics`, which watches any module through hooks that leave nothing behind.
+branches, and `signal_statistics`, which watches a copy of any module through hooks.
 
 Not here: training, and orthogonal or data-dependent initialization.
 """
@@ -9,9 +9,8 @@ Not here: training, and orthogonal or data-dependent initialization.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from copy import copy
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -242,9 +241,8 @@ def signal_statistics(
 
     What is reported is the module's own output, also where a later one writes over it in place; of a module that
     returns several tensors (an LSTM) the first. The backward pass starts from `loss(output)`, or from a standard
-    normal gradient on the output where none is given; where nothing can be trained there is none. The model (its
-    weights, gradients, buffers, modes and other attributes), `x` and PyTorch's random state are afterwards what they
-    were before, and so they are when the model raises.
+    normal gradient on the output where none is given; where nothing can be trained there is none. A copy of the model
+    runs: the model itself, `x` and PyTorch's random state stay as they are.
 
     Raises `TypeError` where `model` is no module, or returns no tensor and no loss is given that makes one of it;
     `ValueError` for lazy layers, which have no sizes yet.
@@ -259,13 +257,16 @@ def signal_statistics(
         raise ValueError("model: layers with sizes, got lazy ones; run model(x) once")
     samples = whole("samples", samples, least=1)
     own = x.detach().requires_grad_(x.requires_grad).clone()  # an in-place first layer writes into it
-    with _undisturbed(model, own.device), _watched(model) as (outputs, gradients):
+    model = deepcopy(model)
+    model.zero_grad()
+    outputs, gradients = _watch(model)
+    devices = {tensor.device for tensor in (own, *model.parameters()) if tensor.is_cuda}
+    with torch.random.fork_rng(devices=devices), torch.enable_grad():
         output = model(own)
         if loss is None and not isinstance(output, Tensor):
             raise TypeError(f"model: one that returns a tensor, or a loss that makes one of it, got {got(output)}")
-        start = (
-            torch.randn(output.shape, generator=torch.Generator().manual_seed(0)).to(output) if loss is None else None
-        )
+        dice = torch.Generator().manual_seed(0)
+        start = torch.randn(output.shape, generator=dice).to(output) if loss is None else None
         end = output if loss is None else loss(output)
         if end.requires_grad:
             end.backward(start)
@@ -294,9 +295,8 @@ def _spread(values: Tensor, samples: int) -> tuple[float, ...]:
     return tuple(flat[:: max(1, flat.numel() // samples)][:samples].tolist())
 
 
-@contextmanager
-def _watched(model: nn.Module) -> Iterator[tuple[dict[str, tuple[str, Tensor]], dict[str, Tensor]]]:
-    """While this is open, copies of outputs and of their gradients are kept by module name."""
+def _watch(model: nn.Module) -> tuple[dict[str, tuple[str, Tensor]], dict[str, Tensor]]:
+    """What will be filled as the model runs, by module name: copies of the outputs, and of their gradients."""
     outputs: dict[str, tuple[str, Tensor]] = {}
     gradients: dict[str, Tensor] = {}
 
@@ -311,61 +311,10 @@ def _watched(model: nn.Module) -> Iterator[tuple[dict[str, tuple[str, Tensor]], 
         if values.requires_grad:
             values.register_hook(lambda grad: gradients.__setitem__(name, copied(grad)))
 
-    leaves = [(name, module) for name, module in model.named_modules() if not list(module.children())]
-    handles = [
-        module.register_forward_hook(lambda module, _, output, name=name: keep(name, module, output))
-        for name, module in leaves
-    ]
-    try:
-        yield outputs, gradients
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-@contextmanager
-def _undisturbed(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """The model and PyTorch's random state are put back, whatever happens in between."""
-    parameters = list(model.parameters())
-    tensors = [*parameters, *model.buffers(), *_loose_tensors(model)]
-    values, grads = [tensor.detach().clone() for tensor in tensors], [p.grad for p in parameters]
-    attributes = [(module, _contents(vars(module))) for module in model.modules()]
-    devices = {tensor.device for tensor in tensors if tensor.is_cuda} | ({device} if device.type == "cuda" else set())
-    with torch.random.fork_rng(devices=devices), torch.enable_grad():
-        for p in parameters:
-            p.grad = None
-        try:
-            yield
-        finally:
-            for module, contents in attributes:
-                _restore(vars(module), contents)
-            for tensor, value in zip(tensors, values):
-                if not torch.equal(tensor, value):
-                    tensor.data.copy_(value)  # behind autograd's back: a graph of the reader's stays valid
-            for p, grad in zip(parameters, grads):
-                p.grad = grad
-
-
-def _loose_tensors(model: nn.Module) -> list[Tensor]:
-    """Tensors that a module keeps as plain attributes, as the old spectral norm does."""
-    return [value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor)]
-
-
-def _contents(attributes: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Every attribute, and of lists, sets and dictionaries (a module keeps its buffers in one) what they hold."""
-    return {
-        name: (value, copy(value) if isinstance(value, list | set | dict) else None)
-        for name, value in attributes.items()
-    }
-
-
-def _restore(attributes: dict[str, Any], contents: dict[str, tuple[Any, Any]]) -> None:
-    attributes.clear()
-    for name, (value, held) in contents.items():
-        attributes[name] = value
-        if held is not None:
-            value.clear()
-            value.extend(held) if isinstance(value, list) else value.update(held)
+    for name, module in model.named_modules():
+        if not list(module.children()):
+            module.register_forward_hook(lambda module, _, output, name=name: keep(name, module, output))
+    return outputs, gradients
 
 
 def lost_in(values: Tensor | tuple[float, ...], fmt: FloatFormat | str) -> tuple[float, float]:

@@ -102,7 +102,7 @@ def run_sections(kernel, notebook, order: random.Random | None) -> tuple[list[st
 @every_notebook
 def test_any_order_with_every_answer_wrong(path):
     """The first wrong answer to each exercise, the sections shuffled: the rest still runs, and within 2 GB."""
-    notebook = read(path)
+    notebook = kernels.shortened(path)
     exercises = answer_wrongly(notebook, 0)
     with kernels.Kernel() as kernel:
         failed, shown = run_sections(kernel, notebook, random.Random(path.stem))
@@ -110,6 +110,13 @@ def test_any_order_with_every_answer_wrong(path):
         assert shown.count("✗") >= exercises, "an answer that is wrong must be told so"
         assert kernel.peak < MEMORY, f"{kernel.peak / 1e9:.2f} GB at the peak"
         print(f"{path.stem}: at most {kernel.peak / 1e6:.0f} MB")
+
+
+def test_what_trains_the_default_recipe_is_cut_to_64_steps():
+    cut = [path.stem for path in kernels.NOTEBOOKS if kernels.shortened(path) != read(path)]
+    assert cut == ["09_training"]
+    with kernels.Kernel() as kernel:
+        assert kernel.run(kernels.CUT + "print(_training.default_recipe('cpu').steps)").text == "64\n"
 
 
 @pytest.mark.slow
@@ -120,7 +127,7 @@ def test_every_wrong_answer(path):
     topic = solve.topic_of(read(path))
     with kernels.Kernel() as kernel:
         for number in range(wrong_answers(topic) if topic else 0):
-            notebook = read(path)
+            notebook = kernels.shortened(path)
             answer_wrongly(notebook, number)
             failed, _ = run_sections(kernel, notebook, None)
             assert failed == [], f"wrong answers number {number}:\n" + "\n\n".join(failed)
@@ -153,7 +160,7 @@ def test_more_orders(path):
             order = random.Random(f"{path.stem} {seed}")
             if seed == "reverse":
                 order.shuffle = list.reverse
-            failed, _ = run_sections(kernel, read(path), order)
+            failed, _ = run_sections(kernel, kernels.shortened(path), order)
             assert failed == [], f"order {seed}:\n" + "\n\n".join(failed)
             assert kernel.run("%reset -f").error == ""
 

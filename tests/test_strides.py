@@ -18,7 +18,6 @@ from lmcourse.strides import (
     blocks,
     can_view,
     contiguous_strides,
-    integers,
     is_contiguous,
     line_loads,
     offset,
@@ -268,18 +267,6 @@ def test_numpys_integers_do_not_wrap(dtype):
     numbers = np.array([100, 100], dtype)
     assert offset(numbers, (40000, 1)) == 100 * 40001
     assert contiguous_strides(np.array([2, *numbers, 100], dtype)) == (1_000_000, 10_000, 100, 1)
-
-
-def test_a_solution_that_still_has_the_old_decorator_is_checked_by_it():
-    @integers(shape=0, strides=None)
-    def same_length(shape, strides):
-        return shape, strides
-
-    assert same_length([2, np.int8(3)], strides=[3, 1]) == ((2, 3), (3, 1))
-    with pytest.raises(ValueError, match="one for each dimension"):
-        same_length((2, 3), (1,))
-    with pytest.raises(TypeError, match=r"shape\[1\]: a whole number of 0 or more, got 1.5"):
-        same_length((2, 1.5), (1, 1))
 
 
 # --- random tensors, for the notebook's last comparison ----------------------------------------------------------

@@ -1,19 +1,18 @@
 """Exercises that never block: `check`, `predict`, `quiz`, `reset` and `YourTurn`.
 
 A notebook takes them from its own topic, `from lmcourse.exercises.strides import check, predict, quiz, ready`; the
-functions here do the same for a topic given by name. One file a topic holds cases, hints and typical wrong answers,
-never an algorithm: the reference lives in `lmcourse.<topic>`.
+functions here do the same for a topic given by name. One file a topic holds cases and hints, `mistakes/` its typical
+wrong answers, neither of them an algorithm: the reference lives in `lmcourse.<topic>`.
 """
 
 import importlib
 import pkgutil
 
+import lmcourse
 from lmcourse.exercises.judging import YourTurn
 from lmcourse.exercises.topic import Topic
 
 __all__ = ["YourTurn", "check", "predict", "quiz", "reset", "topic", "topic_names"]
-
-_PLUMBING = {"cards", "cases", "comparing", "judging", "limits", "predictions", "progress", "restart", "topic"}
 
 
 def topic_names() -> list[str]:
@@ -22,9 +21,8 @@ def topic_names() -> list[str]:
     >>> topic_names()[:3]
     ['start', 'tokenization', 'float_formats']
     """
-    files = [module.name for module in pkgutil.iter_modules(__path__)]
-    names = [name for name in files if name not in _PLUMBING and not name.startswith("_")]  # _strides helps strides
-    return sorted(names, key=lambda name: topic(name).number)
+    here, above = ({module.name for module in pkgutil.iter_modules(path)} for path in (__path__, lmcourse.__path__))
+    return sorted(here & above, key=lambda name: topic(name).number)  # one topic, one word in both places
 
 
 def topic(name: str) -> Topic:

@@ -1,4 +1,4 @@
-"""Exercises of notebook 04: cases, hints, typical wrong answers. The references are in lmcourse.axes."""
+"""Exercises of notebook 04: cases and hints. References: lmcourse.axes; wrong answers: mistakes."""
 
 import itertools
 import random
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from math import prod
 
 import torch
-from einops import einsum, rearrange, reduce
 
 from lmcourse import axes
 from lmcourse.exercises.cases import Case, call, noise, probe
 from lmcourse.exercises.judging import Call
+from lmcourse.exercises.mistakes import axes as mistakes
 from lmcourse.exercises.topic import Topic
 from lmcourse.strides import shares_storage
 
@@ -23,20 +23,6 @@ def _numbers(*shape):
 
 
 # 4.1
-
-
-def _view_alone(x, heads):
-    """The shape is right and every element is in the wrong place."""
-    batch, seq, hidden = x.shape
-    return x.reshape(batch, heads, seq, hidden // heads)
-
-
-def _heads_fast(x, heads):
-    return rearrange(x, "batch seq (head_dim heads) -> batch heads seq head_dim", heads=heads)
-
-
-def _heads_last(x, heads):
-    return rearrange(x, "batch seq (heads head_dim) -> batch seq heads head_dim", heads=heads)
 
 
 def _heads_cases() -> Iterator[Case | Call]:
@@ -56,30 +42,17 @@ topic.exercise(
         "The hidden axis is a group of two axes. On the right they stand apart, with the heads before the sequence.",
         "On the left write (heads head_dim): the leftmost name in a group is the slow one. Give the size heads=heads.",
     ),
-    wrong={"view without moving": _view_alone, "heads as the fast axis": _heads_fast, "heads not moved": _heads_last},
+    wrong={
+        "view without moving": mistakes.view_alone,
+        "heads as the fast axis": mistakes.heads_fast,
+        "heads not moved": mistakes.heads_last,
+    },
     minutes=6,
     level=1,
 )
 
 
 # 4.2
-
-
-def _not_scaled(q, k):
-    return einsum(q, k, "b h q d, b h k d -> b h q k")
-
-
-def _divided_by_the_size(q, k):
-    return _not_scaled(q, k) / q.shape[-1]
-
-
-def _keys_first(q, k):
-    return einsum(q, k, "b h q d, b h k d -> b h k q") / q.shape[-1] ** 0.5
-
-
-def _across_heads(q, k):
-    """Forgets to keep the heads of the keys apart: their name is not the queries'."""
-    return einsum(q, k, "b h q d, b g k d -> b h q k") / q.shape[-1] ** 0.5
 
 
 def _score_cases() -> Iterator[Call]:
@@ -99,10 +72,10 @@ topic.exercise(
         "head_dim is the one shared name that the result lacks. Then divide by head_dim ** 0.5.",
     ),
     wrong={
-        "not scaled": _not_scaled,
-        "divided by d, not by its root": _divided_by_the_size,
-        "keys before queries": _keys_first,
-        "sums over the heads of the keys": _across_heads,
+        "not scaled": mistakes.not_scaled,
+        "divided by d, not by its root": mistakes.divided_by_the_size,
+        "keys before queries": mistakes.keys_first,
+        "sums over the heads of the keys": mistakes.across_heads,
     },
     minutes=10,
     level=2,
@@ -110,19 +83,6 @@ topic.exercise(
 
 
 # 4.3
-
-
-def _padding_counts(x, mask):
-    return reduce(x, "batch seq hidden -> batch hidden", "mean")
-
-
-def _divides_by_the_length(x, mask):
-    return reduce(x * mask.to(x.dtype)[..., None], "batch seq hidden -> batch hidden", "mean")
-
-
-def _nothing_over_nothing(x, mask):
-    weights = mask.to(x.dtype)
-    return einsum(x, weights, "b t h, b t -> b h") / reduce(weights, "b t -> b 1", "sum")
 
 
 def _pool_cases() -> Iterator[Call]:
@@ -145,9 +105,9 @@ topic.exercise(
         "einsum with the mask as floats gives the sum. Where the count is 0, divide by 1: clamp(min=1).",
     ),
     wrong={
-        "padding takes part": _padding_counts,
-        "divided by the padded length": _divides_by_the_length,
-        "0 / 0 for an empty row": _nothing_over_nothing,
+        "padding takes part": mistakes.padding_counts,
+        "divided by the padded length": mistakes.divides_by_the_length,
+        "0 / 0 for an empty row": mistakes.nothing_over_nothing,
     },
     minutes=12,
     level=2,
@@ -155,22 +115,6 @@ topic.exercise(
 
 
 # 4.4
-
-
-def _pixels_channels_last(images, size):
-    pattern = "b c (down rows) (across columns) -> b (down across) (rows columns c)"
-    return rearrange(images, pattern, rows=size, columns=size)
-
-
-def _column_by_column(images, size):
-    pattern = "b c (down rows) (across columns) -> b (across down) (c rows columns)"
-    return rearrange(images, pattern, rows=size, columns=size)
-
-
-def _patches_interleaved(images, size):
-    """Takes every n-th pixel: the group's order is swapped."""
-    pattern = "b c (rows down) (columns across) -> b (down across) (c rows columns)"
-    return rearrange(images, pattern, rows=size, columns=size)
 
 
 def _patch_cases() -> Iterator[Call]:
@@ -190,9 +134,9 @@ topic.exercise(
         "Six names on each side: batch, channels, the patch's place down and across, the pixel's row and column.",
     ),
     wrong={
-        "channels last": _pixels_channels_last,
-        "patches column by column": _column_by_column,
-        "every n-th pixel": _patches_interleaved,
+        "channels last": mistakes.pixels_channels_last,
+        "patches column by column": mistakes.column_by_column,
+        "every n-th pixel": mistakes.patches_interleaved,
     },
     minutes=15,
     level=2,
@@ -200,25 +144,6 @@ topic.exercise(
 
 
 # 4.5
-
-
-def _never_permutes(x, pattern, **sizes):
-    """Reshapes to the right shape and leaves the elements in their old order."""
-    return x.reshape(axes.rearrange_group(x, pattern, **sizes).shape)
-
-
-def _group_backwards(x, pattern, **sizes):
-    """Takes the leftmost name of a group for the fast one."""
-    left, right = (side.split() for side in pattern.split("->"))
-    if "(" in left:
-        a, b = left.index("("), left.index(")")
-        left = [*left[: a + 1], *left[b - 1 : a : -1], *left[b:]]
-    return axes.rearrange_group(x, " ".join([*left, "->", *right]), **sizes)
-
-
-def _never_merges(x, pattern, **sizes):
-    left, arrow, right = pattern.partition("->")
-    return axes.rearrange_group(x, left + arrow + right.replace("(", "").replace(")", ""), **sizes)
 
 
 def _group_cases() -> Iterator[Call]:
@@ -263,9 +188,9 @@ topic.exercise(
         "Split with the left side and the sizes, permute with both sides, merge with the right side.",
     ),
     wrong={
-        "never permutes": _never_permutes,
-        "the leftmost name is fast": _group_backwards,
-        "never merges": _never_merges,
+        "never permutes": mistakes.never_permutes,
+        "the leftmost name is fast": mistakes.group_backwards,
+        "never merges": mistakes.never_merges,
     },
     minutes=6,
     level=1,
@@ -273,34 +198,6 @@ topic.exercise(
 
 
 # 4.5a: every name gets an axis
-
-
-def _first_name_by_division(x, left, **sizes):
-    """Keeps the group whole where its first name has no size."""
-    words = left.split()
-    if "(" in words and words[words.index("(") + 1] not in sizes and words.index(")") - words.index("(") > 2:
-        return x
-    return axes.split_group(x, left, **sizes)
-
-
-def _group_at_the_end(x, left, **sizes):
-    """Takes the last axis for the group, wherever the group stands."""
-    words = left.split()
-    if "(" not in words:
-        return x
-    inside = words[words.index("(") + 1 : words.index(")")]
-    return x.reshape(*x.shape[:-1], *(sizes.get(name, -1) for name in inside))
-
-
-def _split_backwards(x, left, **sizes):
-    """Takes the rightmost name of a group for the slow one."""
-    words = left.split()
-    if "(" not in words:
-        return x
-    a, b = words.index("("), words.index(")")
-    turned = axes.split_group(x, " ".join([*words[: a + 1], *words[b - 1 : a : -1], *words[b:]]), **sizes)
-    order = [*range(a), *range(b - 2, a - 1, -1), *range(b - 1, turned.ndim)]
-    return turned.permute(order)
 
 
 def _split_cases() -> Iterator[Call]:
@@ -322,9 +219,9 @@ topic.exercise(
         "have collected.",
     ),
     wrong={
-        "gives up where the first name has no size": _first_name_by_division,
-        "the group is the last axis": _group_at_the_end,
-        "the rightmost name is slow": _split_backwards,
+        "gives up where the first name has no size": mistakes.first_name_by_division,
+        "the group is the last axis": mistakes.group_at_the_end,
+        "the rightmost name is slow": mistakes.split_backwards,
     },
     minutes=12,
     level=2,
@@ -333,22 +230,6 @@ topic.exercise(
 
 
 # 4.5b: the order of the names
-
-
-def _order_the_other_way(x, left, right):
-    """Asks where each name of the left stands on the right."""
-    wanted = [word for word in right.split() if word not in "()"]
-    return x.permute([wanted.index(word) for word in left.split() if word not in "()"])
-
-
-def _order_of_words(x, left, right):
-    """Counts the parentheses as names."""
-    names = left.split()
-    return x.permute([min(names.index(word), x.ndim - 1) for word in right.split() if word not in "()"])
-
-
-def _order_by_reshape(x, left, right):
-    return x.reshape(axes.permute_names(x, left, right).shape)
 
 
 def _order_cases() -> Iterator[Call]:
@@ -367,9 +248,9 @@ topic.exercise(
         "permute wants, for each new axis, the number of the old one: ask for each name on the right.",
     ),
     wrong={
-        "asks the other way round": _order_the_other_way,
-        "counts the parentheses": _order_of_words,
-        "reshapes and moves nothing": _order_by_reshape,
+        "asks the other way round": mistakes.order_the_other_way,
+        "counts the parentheses": mistakes.order_of_words,
+        "reshapes and moves nothing": mistakes.order_by_reshape,
     },
     minutes=8,
     level=1,
@@ -378,20 +259,6 @@ topic.exercise(
 
 
 # 4.5c: the group on the right
-
-
-def _flattens_the_end(x, right):
-    """Flattens from the group to the last axis."""
-    words = right.split()
-    return x.flatten(words.index("(")) if "(" in words else x
-
-
-def _flattens_everything(x, right):
-    return x.flatten() if "(" in right else x
-
-
-def _returns_it_unmerged(x, right):
-    return x
 
 
 def _merge_cases() -> Iterator[Call]:
@@ -410,9 +277,9 @@ topic.exercise(
         "Before `)` stand two words too many to be the last axis: the `(`, and one because counting starts at 0.",
     ),
     wrong={
-        "flattens to the end": _flattens_the_end,
-        "flattens everything": _flattens_everything,
-        "never merges": _returns_it_unmerged,
+        "flattens to the end": mistakes.flattens_the_end,
+        "flattens everything": mistakes.flattens_everything,
+        "never merges": mistakes.returns_it_unmerged,
     },
     minutes=8,
     level=1,

@@ -1,12 +1,10 @@
-"""Exercises of notebook 02: cases, hints, typical wrong answers. The references: lmcourse.ieee, float_formats."""
+"""Exercises of notebook 02: cases and hints. References: lmcourse.ieee, float_formats; wrong answers: mistakes."""
 
 import functools
 import itertools
 import math
 import random
-import struct
 from collections.abc import Iterator
-from fractions import Fraction
 
 from lmcourse import float_formats, ieee
 from lmcourse.exercises.cases import (
@@ -23,8 +21,9 @@ from lmcourse.exercises.cases import (
 )  # fmt: skip
 from lmcourse.exercises.comparing import difference, exactly
 from lmcourse.exercises.judging import Call
+from lmcourse.exercises.mistakes import float_formats as mistakes
 from lmcourse.exercises.topic import Topic
-from lmcourse.float_formats import FORMATS, FloatFormat
+from lmcourse.float_formats import FORMATS
 
 topic = Topic("float_formats", 2)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
@@ -59,27 +58,6 @@ def _memory_cases() -> Iterator[Case]:
         yield probe(f"memory_bytes({text})", lambda fn, make=make: fn(make()))
 
 
-def _checked(tensor) -> None:
-    if not hasattr(tensor, "numel"):
-        raise TypeError("tensor")
-
-
-def _packed(tensor):
-    _checked(tensor)
-    return tensor.numel() * tensor.element_size()
-
-
-def _four_bytes(tensor):
-    _checked(tensor)
-    return tensor.numel() * 4
-
-
-def _span(tensor):
-    _checked(tensor)
-    reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride())) + 1
-    return reach * tensor.element_size()
-
-
 topic.exercise(
     float_formats.memory_bytes,
     cases=_memory_cases,
@@ -88,46 +66,17 @@ topic.exercise(
         "tensor.untyped_storage() has .nbytes(). Refuse first what is no tensor, and what has another layout than "
         "torch.strided.",
     ),
-    wrong={"numel times element size": _packed, "four bytes each": _four_bytes, "from the first to the last": _span},
+    wrong={
+        "numel times element size": mistakes.packed,
+        "four bytes each": mistakes.four_bytes,
+        "from the first to the last": mistakes.span,
+    },
     minutes=5,
     level=1,
 )
 
 
 # -- 2.2 decode_bits
-
-
-def _no_hidden_one(bits, exponent_bits, mantissa_bits):
-    if (bits >> mantissa_bits) & (2**exponent_bits - 1) in (0, 2**exponent_bits - 1):
-        return float_formats.decode_bits(bits, exponent_bits, mantissa_bits)
-    bias = 2 ** (exponent_bits - 1) - 1
-    sign = -1.0 if bits >> (exponent_bits + mantissa_bits) else 1.0
-    exponent = (bits >> mantissa_bits) & (2**exponent_bits - 1)
-    return sign * math.ldexp(bits & (2**mantissa_bits - 1), exponent - bias - mantissa_bits)
-
-
-def _bias_off_by_one(bits, exponent_bits, mantissa_bits):
-    return float_formats.decode_bits(bits, exponent_bits, mantissa_bits) / 2
-
-
-def _no_subnormals(bits, exponent_bits, mantissa_bits):
-    if (bits >> mantissa_bits) & (2**exponent_bits - 1) or not bits & (2**mantissa_bits - 1):
-        return float_formats.decode_bits(bits, exponent_bits, mantissa_bits)
-    bias = 2 ** (exponent_bits - 1) - 1
-    sign = -1.0 if bits >> (exponent_bits + mantissa_bits) else 1.0
-    return sign * math.ldexp(2**mantissa_bits + (bits & (2**mantissa_bits - 1)), -bias - mantissa_bits)
-
-
-def _no_specials(bits, exponent_bits, mantissa_bits):
-    if (bits >> mantissa_bits) & (2**exponent_bits - 1) != 2**exponent_bits - 1:
-        return float_formats.decode_bits(bits, exponent_bits, mantissa_bits)
-    bias = 2 ** (exponent_bits - 1) - 1
-    sign = -1.0 if bits >> (exponent_bits + mantissa_bits) else 1.0
-    return sign * math.ldexp(2**mantissa_bits + (bits & (2**mantissa_bits - 1)), bias + 1 - mantissa_bits)
-
-
-def _sign_of_zero_lost(bits, exponent_bits, mantissa_bits):
-    return float_formats.decode_bits(bits, exponent_bits, mantissa_bits) + 0.0
 
 
 def _decode_cases() -> Iterator[Call]:
@@ -158,11 +107,11 @@ topic.exercise(
         "math.ldexp(x, k) is x * 2**k.",
     ),
     wrong={
-        "forgets the hidden one": _no_hidden_one,
-        "bias one too large": _bias_off_by_one,
-        "subnormals as normals": _no_subnormals,
-        "no Inf and NaN": _no_specials,
-        "loses the sign of zero": _sign_of_zero_lost,
+        "forgets the hidden one": mistakes.no_hidden_one,
+        "bias one too large": mistakes.bias_off_by_one,
+        "subnormals as normals": mistakes.no_subnormals,
+        "no Inf and NaN": mistakes.no_specials,
+        "loses the sign of zero": mistakes.sign_of_zero_lost,
     },
     minutes=12,
     level=2,
@@ -173,14 +122,6 @@ topic.exercise(
 # -- 2.3 format_limits
 
 
-def _wrong_limits(**changes):
-    def limits(exponent_bits, mantissa_bits):
-        right = float_formats.format_limits(exponent_bits, mantissa_bits)
-        return right | {key: change(right) for key, change in changes.items()}
-
-    return limits
-
-
 topic.exercise(
     ieee.format_limits,
     cases=[call(e, m) for e, m in itertools.product(range(2, 9), range(1, 11))] + [call(8, 23), call(11, 52)],
@@ -189,11 +130,13 @@ topic.exercise(
         "largest = 2**bias * (2 - 2**-m), smallest normal 2**(1 - bias), smallest subnormal 2**-m of that, eps 2**-m.",
     ),
     wrong={
-        "spends the reserved exponent": _wrong_limits(max=lambda r: 2 * r["max"], lowest=lambda r: -2 * r["max"]),
-        "lowest is the smallest": _wrong_limits(lowest=lambda r: r["smallest_normal"]),
-        "no subnormals": _wrong_limits(smallest_subnormal=lambda r: r["smallest_normal"]),
-        "eps is half a spacing": _wrong_limits(eps=lambda r: r["eps"] / 2),
-        "the parenthesis of the notes": _wrong_limits(max=lambda r: r["max"] / 2),
+        "spends the reserved exponent": mistakes.wrong_limits(
+            max=lambda r: 2 * r["max"], lowest=lambda r: -2 * r["max"]
+        ),
+        "lowest is the smallest": mistakes.wrong_limits(lowest=lambda r: r["smallest_normal"]),
+        "no subnormals": mistakes.wrong_limits(smallest_subnormal=lambda r: r["smallest_normal"]),
+        "eps is half a spacing": mistakes.wrong_limits(eps=lambda r: r["eps"] / 2),
+        "the parenthesis of the notes": mistakes.wrong_limits(max=lambda r: r["max"] / 2),
     },
     minutes=8,
     level=1,
@@ -202,33 +145,6 @@ topic.exercise(
 
 
 # -- 2.4 encode_nearest_even
-
-
-def _by(rounding, overflow="inf"):
-    def encode(x, exponent_bits, mantissa_bits):
-        bias = 2 ** (exponent_bits - 1) - 1
-        fmt = FloatFormat("ieee", exponent_bits, mantissa_bits, bias=bias)
-        return fmt.encode(x, rounding=rounding, overflow=overflow)
-
-    return encode
-
-
-def _flushes_subnormals(x, exponent_bits, mantissa_bits):
-    code = float_formats.encode_nearest_even(x, exponent_bits, mantissa_bits)
-    sign = code >> (exponent_bits + mantissa_bits) << (exponent_bits + mantissa_bits)
-    return code if (code >> mantissa_bits) & (2**exponent_bits - 1) else sign
-
-
-def _through_float32(x, exponent_bits, mantissa_bits):
-    try:
-        x = struct.unpack("<f", struct.pack("<f", x))[0]
-    except OverflowError:
-        x = math.copysign(math.inf, x)
-    return float_formats.encode_nearest_even(x, exponent_bits, mantissa_bits)
-
-
-def _nan_is_inf(x, exponent_bits, mantissa_bits):
-    return float_formats.encode_nearest_even(math.inf if math.isnan(x) else x, exponent_bits, mantissa_bits)
 
 
 def _encode_cases() -> Iterator[Call]:
@@ -271,12 +187,12 @@ topic.exercise(
         "exponent field by itself. What is larger than infinity's pattern becomes infinity's. Set the sign bit last.",
     ),
     wrong={
-        "cuts off": _by("toward_zero"),
-        "ties away from zero": _by("ties_away"),
-        "saturates": _by("nearest_even", "saturate"),
-        "flushes subnormals": _flushes_subnormals,
-        "rounds twice, through float32": _through_float32,
-        "NaN becomes Inf": _nan_is_inf,
+        "cuts off": mistakes.by("toward_zero"),
+        "ties away from zero": mistakes.by("ties_away"),
+        "saturates": mistakes.by("nearest_even", "saturate"),
+        "flushes subnormals": mistakes.flushes_subnormals,
+        "rounds twice, through float32": mistakes.through_float32,
+        "NaN becomes Inf": mistakes.nan_is_inf,
     },
     minutes=10,
     level=2,
@@ -300,14 +216,6 @@ def _sizes_cases(*, mantissa: bool) -> Iterator[Call]:
         yield from (call(x, *widths) for x in random_floats(30, 1e-12, 1e12))
 
 
-def _unbounded_exponent(x, exponent_bits):
-    return math.frexp(x)[1] - 1
-
-
-def _rounded_logarithm(x, exponent_bits):
-    return max(math.floor(math.log2(abs(x))), 2 - 2 ** (exponent_bits - 1))
-
-
 topic.exercise(
     ieee.exponent_of,
     of="encode_nearest_even",
@@ -318,25 +226,13 @@ topic.exercise(
     ),
     wrong={
         "frexp's exponent, one too large": lambda x, e: max(math.frexp(x)[1], 2 - 2 ** (e - 1)),
-        "no smallest exponent": _unbounded_exponent,
+        "no smallest exponent": mistakes.unbounded_exponent,
         "the smallest exponent one too low": lambda x, e: max(math.frexp(x)[1] - 1, 1 - 2 ** (e - 1)),
-        "a logarithm, which is rounded": _rounded_logarithm,
+        "a logarithm, which is rounded": mistakes.rounded_logarithm,
     },
     minutes=5,
     level=1,
 )
-
-
-def _eps_everywhere(x, exponent_bits, mantissa_bits):
-    return 2.0**-mantissa_bits
-
-
-def _relative_spacing(x, exponent_bits, mantissa_bits):
-    return abs(x) * 2.0**-mantissa_bits
-
-
-def _no_subnormal_spacing(x, exponent_bits, mantissa_bits):
-    return math.ldexp(1.0, math.frexp(x)[1] - 1 - mantissa_bits)
 
 
 topic.exercise(
@@ -348,10 +244,10 @@ topic.exercise(
         "2.0 ** (exponent_of(x, exponent_bits) - mantissa_bits). A negative x has a positive spacing.",
     ),
     wrong={
-        "eps, wherever the number is": _eps_everywhere,
-        "x times eps": _relative_spacing,
+        "eps, wherever the number is": mistakes.eps_everywhere,
+        "x times eps": mistakes.relative_spacing,
         "half a spacing": lambda x, e, m: ieee.spacing_at(x, e, m) / 2,
-        "subnormals without a smallest exponent": _no_subnormal_spacing,
+        "subnormals without a smallest exponent": mistakes.no_subnormal_spacing,
     },
     minutes=5,
     level=1,
@@ -388,59 +284,6 @@ topic.exercise(
 
 
 # -- 2.5 diagnose
-
-
-def _absolute_eps(weight, update, fmt):
-    """Compares the update with eps, wherever the weight is."""
-    right = float_formats.diagnose(weight, update, fmt)
-    return right if right in ("underflow", "overflow") else "stalled" if abs(update) < fmt.eps / 2 else "moves"
-
-
-def _no_underflow(weight, update, fmt):
-    right = float_formats.diagnose(weight, update, fmt)
-    return "stalled" if right == "underflow" else right
-
-
-def _in_float64(weight, update, fmt):
-    """Forgets that the sum too is kept in the format."""
-    right = float_formats.diagnose(weight, update, fmt)
-    return "moves" if right == "stalled" else right
-
-
-def _relative_eps(weight, update, fmt):
-    """Forgets ties, and that the spacing below a power of two is half of that above it."""
-    right = float_formats.diagnose(weight, update, fmt)
-    if right in ("underflow", "overflow"):
-        return right
-    return "stalled" if abs(update) < abs(weight) * fmt.eps / 2 else "moves"
-
-
-def _sum_of_the_unrounded(weight, update, fmt):
-    right = float_formats.diagnose(weight, update, fmt)
-    if right in ("underflow", "overflow"):
-        return right
-    step, before = fmt.decode(fmt.encode(update)), fmt.decode(fmt.encode(weight))
-    return "stalled" if fmt.decode(fmt.encode(weight + step)) == before else "moves"
-
-
-def _adds_the_unrounded_update(weight, update, fmt):
-    """Rounds the weight, and looks at the rounded update; and then adds the update as it was given."""
-    right = float_formats.diagnose(weight, update, fmt)
-    if right in ("underflow", "overflow"):
-        return right
-    before = fmt.decode(fmt.encode(weight))
-    after = fmt.decode(fmt.encode(Fraction(before) + Fraction(update)))
-    return "overflow" if not math.isfinite(after) else "stalled" if after == before else "moves"
-
-
-def _too_large_before_rounding(weight, update, fmt):
-    right = float_formats.diagnose(weight, update, fmt)
-    return right if right == "underflow" or abs(weight + update) <= fmt.max else "overflow"
-
-
-def _only_infinity(weight, update, fmt):
-    right = float_formats.diagnose(weight, update, fmt)
-    return "moves" if right == "overflow" and not fmt.has_inf else right
 
 
 def _diagnosis(weight: float, update: float, name: str) -> Case:
@@ -492,14 +335,14 @@ topic.exercise(
         "fmt.decode(fmt.encode(x)) is x kept in the format. Add exactly, as Fractions, and round the sum once.",
     ),
     wrong={
-        "eps wherever the weight is": _absolute_eps,
-        "underflow called a stall": _no_underflow,
-        "the sum in float64": _in_float64,
-        "relative eps, no ties": _relative_eps,
-        "adds to the weight before it is rounded": _sum_of_the_unrounded,
-        "adds the update before it is rounded": _adds_the_unrounded_update,
-        "looks for overflow before the sum is rounded": _too_large_before_rounding,
-        "takes only Inf for too large": _only_infinity,
+        "eps wherever the weight is": mistakes.absolute_eps,
+        "underflow called a stall": mistakes.no_underflow,
+        "the sum in float64": mistakes.in_float64,
+        "relative eps, no ties": mistakes.relative_eps,
+        "adds to the weight before it is rounded": mistakes.sum_of_the_unrounded,
+        "adds the update before it is rounded": mistakes.adds_the_unrounded_update,
+        "looks for overflow before the sum is rounded": mistakes.too_large_before_rounding,
+        "takes only Inf for too large": mistakes.only_infinity,
     },
     minutes=10,
     level=2,

@@ -1,4 +1,4 @@
-"""Exercises of notebook 05: cases, hints, typical wrong answers. The references are in lmcourse.flops."""
+"""Exercises of notebook 05: cases and hints. References: lmcourse.flops; wrong answers: mistakes."""
 
 import itertools
 import math
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from lmcourse import flops
 from lmcourse.exercises.cases import call
 from lmcourse.exercises.judging import Call
+from lmcourse.exercises.mistakes import flops as mistakes
 from lmcourse.exercises.topic import Topic
 
 topic = Topic("flops", 5)
@@ -15,20 +16,6 @@ check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.read
 
 
 # 5.1
-
-
-def _one_per_product(m, k, n):
-    """Counts multiply-adds (MACs), not FLOPs."""
-    return m * k * n
-
-
-def _output_only(m, k, n):
-    return 2 * m * n
-
-
-def _exact_adds(m, k, n):
-    """k products need k − 1 adds: true, and not what the field counts."""
-    return m * n * (2 * k - 1)
 
 
 def _matmul_cases() -> Iterator[Call]:
@@ -50,9 +37,9 @@ topic.exercise(
         "A pair costs one multiply and one add. Call require_positive(m=m, k=k, n=n) first: a size of 0 is refused.",
     ),
     wrong={
-        "multiply and add counted as one operation: these are MACs": _one_per_product,
-        "the length k of the dot products is missing": _output_only,
-        "k − 1 adds for k products: true, and not what the field counts": _exact_adds,
+        "multiply and add counted as one operation: these are MACs": mistakes.one_per_product,
+        "the length k of the dot products is missing": mistakes.output_only,
+        "k − 1 adds for k products: true, and not what the field counts": mistakes.exact_adds,
         "takes sizes of 0 and less": lambda m, k, n: 2 * m * k * n,
     },
     minutes=5,
@@ -98,48 +85,6 @@ def _model_config_cases() -> Iterator[Call]:
         yield call(ModelConfig(7, 8, 8, 2, 4, 5, num_kv_heads), 2, 5, causal=causal)
 
 
-def _changed(config, batch, seq, causal, part, change):
-    """The right answer with one part changed."""
-    right = flops.transformer_flops(config, batch, seq, causal=causal)
-    return right | {part: change(right[part])}
-
-
-def _always_two_matrices(config, batch, seq, *, causal=False):
-    return _changed(config, batch, seq, causal, "ffn", lambda part: part * 2 // 3 if config.gated else part)
-
-
-def _scores_only(config, batch, seq, *, causal=False):
-    """Counts Q Kᵀ and forgets the product with V."""
-    return _changed(config, batch, seq, causal, "attention", lambda part: part // 2)
-
-
-def _ignores_kv_heads(config, batch, seq, *, causal=False):
-    """Makes K and V as wide as Q."""
-    wide = 2 * config.num_heads / (config.num_heads + config.num_kv_heads)
-    return _changed(config, batch, seq, causal, "projections", lambda part: int(part * wide))
-
-
-def _one_sequence(config, batch, seq, *, causal=False):
-    """Lets every token of the batch look at every other."""
-    return _changed(config, batch, seq, causal, "attention", lambda part: part * batch)
-
-
-def _halves(config, batch, seq, *, causal=False):
-    """Half of seq², where the mask allows seq · (seq + 1) / 2."""
-    return _changed(config, batch, seq, False, "attention", lambda part: part // 2 if causal else part)
-
-
-def _usual_heads(config, batch, seq, *, causal=False):
-    right = flops.transformer_flops(config, batch, seq, causal=causal)
-    scale = config.d_model // config.num_heads / config.d_head
-    return right | {name: int(right[name] * scale) for name in ("projections", "attention")}
-
-
-def _one_layer(config, batch, seq, *, causal=False):
-    right = flops.transformer_flops(config, batch, seq, causal=causal)
-    return {name: part if name == "head" else part // config.num_layers for name, part in right.items()}
-
-
 topic.exercise(
     flops.transformer_flops,
     cases=_transformer_cases,
@@ -150,13 +95,13 @@ topic.exercise(
         "d_model × vocab_size.",
     ),
     wrong={
-        "two FFN matrices, also where the shape is gated": _always_two_matrices,
-        "one product of attention, without the one with V": _scores_only,
-        "K and V as wide as Q": _ignores_kv_heads,
-        "every token looks at the whole batch": _one_sequence,
-        "half of seq², where the mask allows seq · (seq + 1) / 2": _halves,
-        "one layer of many": _one_layer,
-        "heads of d_model / num_heads, whatever d_head is": _usual_heads,
+        "two FFN matrices, also where the shape is gated": mistakes.always_two_matrices,
+        "one product of attention, without the one with V": mistakes.scores_only,
+        "K and V as wide as Q": mistakes.ignores_kv_heads,
+        "every token looks at the whole batch": mistakes.one_sequence,
+        "half of seq², where the mask allows seq · (seq + 1) / 2": mistakes.halves,
+        "one layer of many": mistakes.one_layer,
+        "heads of d_model / num_heads, whatever d_head is": mistakes.usual_heads,
     },
     minutes=8,
     level=2,
@@ -164,23 +109,6 @@ topic.exercise(
 
 
 # 5.2a
-
-
-def _query_only(tokens, d_model, num_heads, num_kv_heads, d_head):
-    return 2 * 2 * tokens * d_model * num_heads * d_head
-
-
-def _all_as_wide(tokens, d_model, num_heads, num_kv_heads, d_head):
-    return 8 * tokens * d_model * num_heads * d_head
-
-
-def _three(tokens, d_model, num_heads, num_kv_heads, d_head):
-    return 2 * tokens * d_model * (num_heads + 2 * num_kv_heads) * d_head
-
-
-def _square(tokens, d_model, num_heads, num_kv_heads, d_head):
-    """Takes Q as d_model wide."""
-    return 2 * tokens * d_model * (2 * d_model + 2 * num_kv_heads * d_head)
 
 
 def _projection_cases() -> Iterator[Call]:
@@ -205,10 +133,10 @@ topic.exercise(
         "d_model. Return the sum of the four.",
     ),
     wrong={
-        "K and V as wide as Q": _all_as_wide,
-        "Q and the output only: K and V are missing": _query_only,
-        "Q, K and V only: the output projection is missing": _three,
-        "Q is taken to be d_model wide, whatever num_heads · d_head is": _square,
+        "K and V as wide as Q": mistakes.all_as_wide,
+        "Q and the output only: K and V are missing": mistakes.query_only,
+        "Q, K and V only: the output projection is missing": mistakes.three,
+        "Q is taken to be d_model wide, whatever num_heads · d_head is": mistakes.square,
     },
     minutes=6,
     level=1,
@@ -216,27 +144,6 @@ topic.exercise(
 
 
 # 5.2b
-
-
-def _one_product(batch, seq, num_heads, d_head, *, causal=False):
-    return flops.attention_flops(batch, seq, num_heads, d_head, causal=causal) // 2
-
-
-def _whole_batch(batch, seq, num_heads, d_head, *, causal=False):
-    return batch * flops.attention_flops(batch, seq, num_heads, d_head, causal=causal)
-
-
-def _never_causal(batch, seq, num_heads, d_head, *, causal=False):
-    return flops.attention_flops(batch, seq, num_heads, d_head)
-
-
-def _half_of_all(batch, seq, num_heads, d_head, *, causal=False):
-    """Half of seq², where the mask allows seq · (seq + 1) / 2."""
-    return flops.attention_flops(batch, seq, num_heads, d_head) // (2 if causal else 1)
-
-
-def _one_head(batch, seq, num_heads, d_head, *, causal=False):
-    return flops.attention_flops(batch, seq, 1, d_head, causal=causal)
 
 
 def _attention_cases() -> Iterator[Call]:
@@ -259,11 +166,11 @@ topic.exercise(
         "Multiply by batch and by num_heads.",
     ),
     wrong={
-        "one product of attention, without the one with V": _one_product,
-        "every token looks at the whole batch": _whole_batch,
-        "causal is ignored": _never_causal,
-        "half of seq², where the mask allows seq · (seq + 1) / 2": _half_of_all,
-        "one attention head of many": _one_head,
+        "one product of attention, without the one with V": mistakes.one_product,
+        "every token looks at the whole batch": mistakes.whole_batch,
+        "causal is ignored": mistakes.never_causal,
+        "half of seq², where the mask allows seq · (seq + 1) / 2": mistakes.half_of_all,
+        "one attention head of many": mistakes.one_head,
     },
     minutes=8,
     level=2,
@@ -271,32 +178,6 @@ topic.exercise(
 
 
 # 5.3
-
-
-def _peak_of_one(flops_per_token, tokens_per_s, peak_flop_per_s, devices=1):
-    return flops_per_token * tokens_per_s / peak_flop_per_s if peak_flop_per_s else None
-
-
-def _promises_one(flops_per_token, tokens_per_s, peak_flop_per_s, devices=1):
-    """What is unknown becomes 1: an 'MFU' of ten billion."""
-    return flops_per_token * tokens_per_s / (devices * (peak_flop_per_s or 1.0))
-
-
-def _inverted(flops_per_token, tokens_per_s, peak_flop_per_s, devices=1):
-    return peak_flop_per_s and devices * peak_flop_per_s / (flops_per_token * tokens_per_s)
-
-
-def _at_most_one(flops_per_token, tokens_per_s, peak_flop_per_s, devices=1):
-    return peak_flop_per_s and min(1.0, flops.mfu(flops_per_token, tokens_per_s, peak_flop_per_s, devices))
-
-
-def _rounded(flops_per_token, tokens_per_s, peak_flop_per_s, devices=1):
-    return peak_flop_per_s and round(flops.mfu(flops_per_token, tokens_per_s, peak_flop_per_s, devices), 2)
-
-
-def _seconds(flops_per_token, tokens_per_s, peak_flop_per_s, devices=1):
-    """Divides by the rate of tokens where it must multiply."""
-    return peak_flop_per_s and flops_per_token / tokens_per_s / (devices * peak_flop_per_s)
 
 
 def _mfu_cases() -> Iterator[Call]:
@@ -318,12 +199,12 @@ topic.exercise(
         "When the peak is None there is nothing to divide by, and the honest answer is None.",
     ),
     wrong={
-        "all devices held against the peak of one": _peak_of_one,
-        "an unknown peak counts as 1 FLOP/s": _promises_one,
-        "the peak divided by the rate: upside down": _inverted,
-        "divides by tokens per second, where they multiply": _seconds,
-        "never above 1, so that a wrong peak is hidden": _at_most_one,
-        "rounded to whole per cents": _rounded,
+        "all devices held against the peak of one": mistakes.peak_of_one,
+        "an unknown peak counts as 1 FLOP/s": mistakes.promises_one,
+        "the peak divided by the rate: upside down": mistakes.inverted,
+        "divides by tokens per second, where they multiply": mistakes.seconds,
+        "never above 1, so that a wrong peak is hidden": mistakes.at_most_one,
+        "rounded to whole per cents": mistakes.rounded,
     },
     minutes=5,
     level=1,
@@ -331,26 +212,6 @@ topic.exercise(
 
 
 # 5.4
-
-
-def _forward_only(params, tokens, devices, peak_flop_per_s, mfu):
-    return flops.training_days(params, tokens, devices, peak_flop_per_s, mfu) / 3
-
-
-def _in_hours(params, tokens, devices, peak_flop_per_s, mfu):
-    return flops.training_days(params, tokens, devices, peak_flop_per_s, mfu) * 24
-
-
-def _no_utilisation(params, tokens, devices, peak_flop_per_s, mfu):
-    return flops.training_days(params, tokens, devices, peak_flop_per_s, mfu) * mfu
-
-
-def _believes_anything(params, tokens, devices, peak_flop_per_s, mfu):
-    return 6 * params * tokens / (devices * peak_flop_per_s * mfu or 1.0) / 86_400
-
-
-def _of_one_device(params, tokens, devices, peak_flop_per_s, mfu):
-    return flops.training_days(params, tokens, devices, peak_flop_per_s, mfu) * devices
 
 
 def _days_cases() -> Iterator[Call]:
@@ -376,11 +237,11 @@ topic.exercise(
         "its peak: refuse an mfu above 1 with a ValueError.",
     ),
     wrong={
-        "2ND: the backward pass is missing": _forward_only,
-        "this is hours; days were asked": _in_hours,
-        "every chip at its peak: the utilisation is missing": _no_utilisation,
-        "takes an mfu above 1, and numbers of 0 and less": _believes_anything,
-        "the days of one device": _of_one_device,
+        "2ND: the backward pass is missing": mistakes.forward_only,
+        "this is hours; days were asked": mistakes.in_hours,
+        "every chip at its peak: the utilisation is missing": mistakes.no_utilisation,
+        "takes an mfu above 1, and numbers of 0 and less": mistakes.believes_anything,
+        "the days of one device": mistakes.of_one_device,
     },
     minutes=8,
     level=2,
@@ -388,20 +249,6 @@ topic.exercise(
 
 
 # 5.5
-
-
-def _one_device(devices, memory_bytes, bytes_per_parameter=16):
-    return memory_bytes / bytes_per_parameter
-
-
-def _binary(devices, memory_bytes, bytes_per_parameter=16):
-    """Reads 80 GB as 80 GiB."""
-    return devices * memory_bytes * 1.024**3 / bytes_per_parameter
-
-
-def _parameters_alone(devices, memory_bytes, bytes_per_parameter=16):
-    """Four bytes a parameter: forgets gradients and the optimizer."""
-    return devices * memory_bytes / 4
 
 
 def _largest_cases() -> Iterator[Call]:
@@ -422,9 +269,9 @@ topic.exercise(
     ),
     wrong={
         "rounded down: the quotient is asked as it is": lambda devices, m, b=16: devices * m // b,
-        "what fits on one device": _one_device,
-        "80 GB read as 80 GiB": _binary,
-        "4 bytes a parameter: gradients and optimizer are missing": _parameters_alone,
+        "what fits on one device": mistakes.one_device,
+        "80 GB read as 80 GiB": mistakes.binary,
+        "4 bytes a parameter: gradients and optimizer are missing": mistakes.parameters_alone,
     },
     minutes=5,
     level=1,

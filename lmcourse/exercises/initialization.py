@@ -1,4 +1,4 @@
-"""Exercises of notebook 06: cases, hints, typical wrong answers. The references are in lmcourse.initialization.
+"""Exercises of notebook 06: cases and hints. References: lmcourse.initialization; wrong answers: mistakes.
 
 Random fills are judged by what they are like (largest value, std, shares), so that any way of drawing passes.
 """
@@ -9,9 +9,9 @@ import random
 from collections.abc import Iterator
 
 from lmcourse import initialization as init
-from lmcourse.exercises import _initialization as mistakes
 from lmcourse.exercises.cases import Case, Within, call, noise, probe
 from lmcourse.exercises.judging import Call
+from lmcourse.exercises.mistakes import initialization as mistakes
 from lmcourse.exercises.topic import Topic
 from lmcourse.support.optional import nn, torch
 

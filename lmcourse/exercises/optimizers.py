@@ -1,19 +1,10 @@
-"""Exercises of notebook 08: cases, hints, typical wrong answers. The references are in lmcourse.optimizers."""
-
-import dataclasses
-import itertools
-import math
-import random
-from collections.abc import Iterable, Iterator
+"""Exercises of notebook 08: cases and hints. References: lmcourse.optimizers; wrong answers: mistakes."""
 
 from lmcourse import optimizers
-from lmcourse.exercises import _optimizers as mistakes
-from lmcourse.exercises import _walks as walks
-from lmcourse.exercises.cases import Case, call, probe
-from lmcourse.exercises.judging import Call
+from lmcourse.exercises.mistakes import optimizers as mistakes
+from lmcourse.exercises.probes import optimizers as probes
 from lmcourse.exercises.topic import Topic
 from lmcourse.optimizers import SGD, AdaGrad, Momentum, PlainAdamW, RMSProp
-from lmcourse.support.optional import torch
 
 topic = Topic("optimizers", 8)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
@@ -22,20 +13,9 @@ check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.read
 # 8.1
 
 
-def _downhill_cases() -> Iterator[Call]:
-    yield call(5.0, slope=8.0, lr=0.25)
-    yield call(1.0, slope=0.0, lr=0.25)
-    yield call(1.0, slope=1.0, lr=1.0)
-    yield call(-3.0, slope=-8.0, lr=0.5)
-    yield call(2.0, slope=4.0, lr=0.0)
-    dice = random.Random(0)
-    for _ in range(30):
-        yield call(dice.uniform(-9, 9), slope=dice.uniform(-9, 9), lr=dice.uniform(0, 1))
-
-
 topic.exercise(
     optimizers.step_downhill,
-    cases=_downhill_cases,
+    cases=probes.downhill_cases,
     hints=(
         "Take something away from `weight`: the slope says which way is up.",
         "The step is `lr * slope` long.",
@@ -53,24 +33,9 @@ topic.exercise(
 # 8.2
 
 
-def _sgd_cases() -> Iterator[Case]:
-    yield walks.walked([2.0], lr=0.1)
-    yield walks.IN_PLACE
-    yield walks.walked([1.0, -2.0, 4.0], lr=0.5)
-    yield walks.walked([2.0])
-    yield from map(walks.only_the_loops, itertools.product((1.0, None), repeat=3))
-    yield walks.only_the_loops((0.0, 1.0))  # a gradient of zeros is one
-    yield probe("two groups with lr 0.1 and 0.5, weights 1 and gradients 1", walks.two_groups)
-    yield probe("what update is given in two steps: walks.weight, gradient, lr, its calls so far, gradients enabled",
-                walks.what_update_gets)  # fmt: skip
-    yield probe("w = 3, step(closure) where the closure computes w² and its gradient", walks.closure)
-    yield probe("what step() returns without a closure, as text", walks.without_closure)
-    yield from walks.random_walks(20, lr=[0.0, 0.1, 1.0])
-
-
 topic.exercise(
     SGD,
-    cases=_sgd_cases,
+    cases=probes.sgd_cases,
     hints=(
         "Two loops: over `self.param_groups` in `step`, over `group['params']` in `update_group`. A parameter whose "
         "`.grad` is None is passed over; the others get `self.update(param, param.grad, self.state[param], group)`.",
@@ -97,24 +62,9 @@ topic.exercise(
 # 8.3
 
 
-def _momentum_cases() -> Iterator[Case]:
-    yield walks.walked([1.0], lr=0.1, momentum=0.9)
-    yield walks.walked([1.0, 1.0], lr=0.1, momentum=0.9)
-    yield walks.IN_PLACE
-    yield walks.state("momentum_buffer", [1.0, 2.0], lr=0.1, momentum=0.5)
-    yield walks.walked([1.0, 0.0, 0.0], lr=0.1, momentum=0.5)
-    yield walks.walked([1.0, 1.0], lr=0.1, momentum=0.9, rates=[0.1, 0.01])
-    yield walks.walked([1.0, 2.0, -1.0], lr=0.1, momentum=0.9, nesterov=True)
-    yield walks.walked([1.0, 2.0], lr=0.5)
-    yield walks.walked([1.0, 2.0])
-    yield walks.TWO_ALIKE
-    yield from walks.random_walks(20, lr=[0.1, 1.0], momentum=[0.0, 0.5, 0.9], nesterov=[False, True])
-    yield walks.walked([1.0] * 100, lr=0.01, momentum=0.9)
-
-
 topic.exercise(
     Momentum,
-    cases=_momentum_cases,
+    cases=probes.momentum_cases,
     hints=(
         "`state` is an empty dict at a parameter's first step: put `torch.zeros_like(param)` there under the name "
         "`momentum_buffer`. Later steps find it again.",
@@ -136,46 +86,10 @@ topic.exercise(
 # 8.4
 
 
-def _reached(stage: str, cases: Iterable[Case]) -> Iterator[Case]:
-    """The same cases, whose labels say which stage of the exercise an answer has reached."""
-    return (dataclasses.replace(case, label=f"{stage}: {case.label}") for case in cases)
-
-
-def _adamw_cases() -> Iterator[Case]:
-    plain = {"lr": 0.1, "weight_decay": 0.0}
-    yield from _reached("1 of 3, the averages", (
-        walks.state("exp_avg", [2.0], betas=(0.9, 0.99), **plain),
-        walks.state("exp_avg_sq", [2.0], betas=(0.9, 0.99), **plain),
-        walks.state("exp_avg", [2.0, 3.0], betas=(0.5, 0.99), **plain),
-        walks.state("exp_avg_sq", [2.0, 3.0], betas=(0.9, 0.75), **plain),
-        walks.state("step", [2.0], **plain),
-        walks.state("step", [2.0, 2.0, 2.0], **plain),
-    ))  # fmt: skip
-    yield from _reached("2 of 3, the corrected step", (
-        walks.walked([2.0], **plain),
-        walks.IN_PLACE,
-        walks.walked([1.0, -2.0, 3.0], **plain),
-        walks.walked([1e-8], **plain),
-        walks.walked([1e-3], eps=1e-3, **plain),
-        walks.TWO_ALIKE,
-        probe("two parameters at 0, of which the second gets its first gradient at step 3", walks.late_gradient),
-    ))  # fmt: skip
-    yield from _reached("3 of 3, the decay", (
-        walks.walked([0.0], start=(1.0, 100.0), lr=0.1, weight_decay=0.5),
-        walks.walked([1.0], lr=0.1, weight_decay=0.5),
-        walks.walked([1.0, -2.0, 3.0], start=(1.0, -5.0), lr=0.1, weight_decay=0.1),
-        walks.walked([1.0, 1.0], weight_decay=0.1, lr=0.1, rates=[0.1, 0.01]),
-        walks.walked([1.0, -2.0, 3.0], start=(1000.0, 5.0)),
-    ))  # fmt: skip
-    betas = [(0.9, 0.999), (0.9, 0.95), (0.5, 0.5), (0.0, 0.9)]
-    options = {"lr": [0.1, 1.0], "betas": betas, "eps": [1e-8, 1e-2], "weight_decay": [0.0, 0.1, 0.5]}
-    yield from _reached("all three", walks.random_walks(20, **options))
-
-
 topic.exercise(
     PlainAdamW,
     name="AdamW",
-    cases=_adamw_cases,
+    cases=probes.adamw_cases,
     hints=(
         "Where `state` is empty, fill it: `state['step'] = 0`, and `torch.zeros_like(param)` for each average. Then "
         "count the step, shrink the weight, call your two functions for each average, and step.",
@@ -198,26 +112,9 @@ topic.exercise(
 )
 
 
-def _returns_it(function) -> bool:
-    average = torch.tensor([2.0])
-    return function(average, torch.tensor([4.0]), 0.75) is average
-
-
-def _average_cases() -> Iterator[Case | Call]:
-    yield call(torch.tensor([2.0]), torch.tensor([4.0]), 0.75)
-    yield probe("whether what is returned is `average` itself, and no copy of it", _returns_it)
-    yield call(torch.tensor([2.0]), torch.tensor([4.0]), 0.0)
-    yield call(torch.tensor([0.0, 1.0]), torch.tensor([10.0, -10.0]), 0.9)
-    yield call(torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [8.0]]), 0.5)
-    yield call(torch.tensor(1.0), torch.tensor(1.0), 0.999)
-    dice = torch.Generator().manual_seed(0)
-    for beta in (0.1, 0.5, 0.9, 0.95, 0.99, 0.999):
-        yield call(*(torch.randn(3, generator=dice, dtype=torch.float64) for _ in range(2)), beta)
-
-
 topic.exercise(
     optimizers.average_in_place,
-    cases=_average_cases,
+    cases=probes.average_cases,
     hints=(
         "Two changes of the same tensor: make it `beta` times as large, then add a share of `new`.",
         "`average.mul_(beta)` first; then `.add_` what is left, (1 − beta) times `new`. Both return the tensor.",
@@ -235,21 +132,9 @@ topic.exercise(
 )
 
 
-def _corrected_cases() -> Iterator[Call]:
-    yield call(torch.tensor([0.5]), 0.9, 1)
-    yield call(torch.tensor([0.5]), 0.5, 2)
-    yield call(torch.tensor([0.5, -3.0]), 0.0, 1)
-    yield call(torch.tensor([[1.0]]), 0.999, 10)
-    yield call(torch.tensor(2.0), 0.95, 1000)
-    dice = torch.Generator().manual_seed(0)
-    for step in (1, 2, 3, 7, 50):
-        for beta in (0.5, 0.9, 0.999):
-            yield call(torch.randn(3, generator=dice, dtype=torch.float64), beta, step)
-
-
 topic.exercise(
     optimizers.corrected,
-    cases=_corrected_cases,
+    cases=probes.corrected_cases,
     hints=("It is one division. A power is written `beta**step`.", "Divide by `(1 - beta**step)`, with the brackets."),
     wrong={
         "changes what it was given": mistakes.corrected_in_place,
@@ -266,29 +151,9 @@ topic.exercise(
 # 8.5
 
 
-def _cosine_cases() -> Iterator[Call]:
-    plan = {"max_lr": 1.0, "min_lr": 0.1, "warmup_steps": 2, "total_steps": 6}
-    for step in (2, 1, 0, 4, 3, 5, 6, 7, 20):
-        yield call(step, **plan)
-    for changed in ({"warmup_steps": 0}, {"warmup_steps": 6}, {"min_lr": 0.0}, {"min_lr": 1.0},
-                    {"warmup_steps": 0, "total_steps": 0}, {"max_lr": 0.0, "min_lr": 0.0}):  # fmt: skip
-        yield from (call(step, **plan | changed) for step in (0, 1, 5, 6, 7))
-    for changed in ({"min_lr": 2.0}, {"min_lr": -0.1}, {"warmup_steps": 9}, {"warmup_steps": -1},
-                    {"max_lr": -1.0, "min_lr": -2.0}, {"warmup_steps": 0, "total_steps": -1}):  # fmt: skip
-        yield from (call(step, **plan | changed) for step in (0, 3, 10))  # refused
-    yield call(-1, **plan)
-    yield call(-1, **plan | {"warmup_steps": 0})
-    dice = random.Random(0)
-    for _ in range(60):
-        total = dice.randint(1, 1000)
-        warmup, top = dice.randint(0, total), dice.uniform(1e-4, 1)
-        around = {"min_lr": dice.uniform(0, top), "warmup_steps": warmup, "total_steps": total}
-        yield call(dice.randint(0, total + 10), max_lr=top, **around)
-
-
 topic.exercise(
     optimizers.cosine_lr,
-    cases=_cosine_cases,
+    cases=probes.cosine_cases,
     hints=(
         "Begin with the refusals. Then three stretches, each with its own return: step < warmup_steps, step >= "
         "total_steps, and what is left. There, a progress runs from 0 to 1.",
@@ -311,24 +176,9 @@ topic.exercise(
 # 8.6 and 8.7
 
 
-def _adagrad_cases() -> Iterator[Case]:
-    yield walks.walked([8.0], lr=0.1)
-    yield walks.walked([2.0, 2.0], lr=1.0)
-    yield walks.IN_PLACE
-    yield walks.state("sum", [1.0, 3.0], lr=0.1)
-    yield walks.walked([3.0, 4.0], lr=0.1)
-    yield walks.walked([[1.0, 1000.0]] * 3, start=(0.0, 0.0), lr=0.1)
-    yield walks.walked([1e-4], lr=0.1, eps=1e-4)
-    yield walks.walked([1e-10, 1.0])
-    yield walks.walked([1.0, 1.0], lr=0.1, rates=[0.1, 0.01])
-    yield walks.TWO_ALIKE
-    yield from walks.random_walks(20, lr=[0.1, 1.0], eps=[1e-10, 1e-2])
-    yield walks.walked([2.0] * 100, lr=1.0)
-
-
 topic.exercise(
     AdaGrad,
-    cases=_adagrad_cases,
+    cases=probes.adagrad_cases,
     hints=(
         "The state is one tensor, `sum`. It grows by the square of each gradient and is never made smaller.",
         "`state['sum'].add_(grad.square())`, then subtract lr · grad / (√sum + eps): the root first, then eps.",
@@ -345,22 +195,9 @@ topic.exercise(
 )
 
 
-def _rmsprop_cases() -> Iterator[Case]:
-    yield walks.walked([1.0], lr=0.1, alpha=0.99)
-    yield walks.walked([1.0, 3.0], lr=0.1, alpha=0.9)
-    yield walks.IN_PLACE
-    yield walks.state("square_avg", [1.0, 3.0], lr=0.1, alpha=0.75)
-    yield walks.walked([100.0] + [1.0] * 9, lr=0.1, alpha=0.5)
-    yield walks.walked([1e-4], lr=0.1, eps=1e-4)
-    yield walks.walked([1e-8, 1.0])
-    yield walks.walked([1.0, 1.0], lr=0.1, rates=[0.1, 0.01])
-    yield walks.TWO_ALIKE
-    yield from walks.random_walks(20, lr=[0.1, 1.0], alpha=[0.0, 0.5, 0.99], eps=[1e-8, 1e-2])
-
-
 topic.exercise(
     RMSProp,
-    cases=_rmsprop_cases,
+    cases=probes.rmsprop_cases,
     hints=(
         "Your AdaGrad with one line changed: the sum is replaced by an average that forgets.",
         "`state['square_avg'].mul_(group['alpha']).add_((1 - group['alpha']) * grad.square())`.",
@@ -380,31 +217,10 @@ topic.exercise(
 # 8.8
 
 
-def _clip_cases() -> Iterator[Case]:
-    yield walks.clipped([[3.0]], 1.0)
-    yield walks.clipped([[3.0], [4.0]], 1.0)
-    yield walks.clipped([[0.3, 0.4]], 1.0)
-    yield walks.clipped([[3.0, 0.0], None, [0.0, 4.0]], 2.5)
-    yield walks.clipped([[0.0]], 1.0)
-    yield walks.clipped([None], 1.0)
-    yield walks.clipped([], 1.0)
-    yield walks.clipped([[3.0], [4.0]], 1.0, iter)
-    yield walks.clipped([[3.0, 4.0]], 1.0, walks.alone)
-    yield walks.clipped([[1e-6]], 1e-6)
-    yield walks.clipped([[math.inf], [4.0]], 1.0)
-    yield walks.clipped([[math.nan, 4.0]], 1.0)
-    for max_norm in (0.0, -1.0, math.nan):
-        yield probe(f"gradients [[3.0]], max_norm={max_norm}", lambda fn, m=max_norm: walks.clipped([[3.0]], m).run(fn))
-    dice = random.Random(0)
-    for _ in range(30):
-        grads = [[round(dice.gauss(0, 3), 2) for _ in range(dice.randint(1, 3))] for _ in range(dice.randint(1, 4))]
-        yield walks.clipped(grads, dice.choice([0.5, 1.0, 5.0, 100.0]))
-
-
 topic.exercise(
     optimizers.plain_clip_grad_norm_,
     name="clip_grad_norm_",
-    cases=_clip_cases,
+    cases=probes.clip_cases,
     hints=(
         "One norm for all gradients together: the root of the sum of all squares. Then one factor for all.",
         "factor = min(1, max_norm / (norm + 1e-6)); multiply each gradient in place, `grad.mul_(factor)`, where the "

@@ -1,4 +1,4 @@
-"""Exercises of notebook 03: cases, hints, typical wrong answers. The references are in lmcourse.strides."""
+"""Exercises of notebook 03: cases and hints. References: lmcourse.strides; wrong answers: mistakes."""
 
 import itertools
 import random
@@ -10,6 +10,7 @@ from lmcourse import strides
 from lmcourse.exercises.cases import Case, call, calls, pick, probe, shapes
 from lmcourse.exercises.comparing import Note, difference
 from lmcourse.exercises.judging import Call
+from lmcourse.exercises.mistakes import strides as mistakes
 from lmcourse.exercises.topic import Topic
 
 if TYPE_CHECKING:
@@ -20,19 +21,6 @@ check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.read
 
 
 # 3.1
-
-
-def _roles_swapped(index, strides, storage_offset=0):
-    """The study notes' slip: the row times the column's stride."""
-    return storage_offset + sum(i * stride for i, stride in zip(index, reversed(strides)))
-
-
-def _forgets_the_offset(index, strides, storage_offset=0):
-    return sum(i * stride for i, stride in zip(index, strides))
-
-
-def _counts_from_one(index, strides, storage_offset=0):
-    return storage_offset + sum((i + 1) * stride for i, stride in zip(index, strides))
 
 
 def _offset_cases() -> Iterator[Call]:
@@ -62,9 +50,9 @@ topic.exercise(
         "Add them up over all dimensions (`zip` pairs an index with its stride), and start from `storage_offset`.",
     ),
     wrong={
-        "the roles swapped": _roles_swapped,
-        "forgets the storage offset": _forgets_the_offset,
-        "counts from 1": _counts_from_one,
+        "the roles swapped": mistakes.roles_swapped,
+        "forgets the storage offset": mistakes.forgets_the_offset,
+        "counts from 1": mistakes.counts_from_one,
     },
     minutes=5,
     level=1,
@@ -93,40 +81,6 @@ def _layouts(count: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
         elif change == "one":
             shape[d], steps[d] = 1, dice.randint(0, 99)
         yield tuple(shape), tuple(steps)
-
-
-def _contiguous_only(shape, steps, new_shape):
-    """Refuses every tensor that is not contiguous: the common belief."""
-    fits = prod(shape) == prod(new_shape) and strides.is_contiguous(shape, steps)
-    return strides.contiguous_strides(new_shape) if fits else None
-
-
-def _count_is_enough(shape, steps, new_shape):
-    """Checks the number of elements and reads whatever lies there."""
-    return strides.contiguous_strides(new_shape) if prod(shape) == prod(new_shape) else None
-
-
-def _never_counts(shape, steps, new_shape):
-    """Fills the blocks, and does not look whether sizes are left over."""
-    left, found = tuple(new_shape), ()
-    if min((*shape, *new_shape), default=0) < 1:
-        return strides.can_view(shape, steps, new_shape)
-    for _, size, stride in strides.blocks(shape, steps):
-        if (taken := strides.fill_block(size, stride, left)) is None:
-            return None
-        left, found = left[: len(left) - len(taken)], taken + found
-    return found
-
-
-def _strides_from_the_right(shape, steps, new_shape):
-    """Puts what each block gives behind what is there, where it belongs in front."""
-    found = strides.can_view(shape, steps, new_shape)
-    return found and found[::-1]
-
-
-def _forgets_the_stride_of_a_block(shape, steps, new_shape):
-    found = strides.can_view(shape, steps, new_shape)
-    return found and tuple(step // steps[-1] for step in found)
 
 
 def _factorizations(elements: int, most: int) -> list[tuple[int, ...]]:
@@ -177,11 +131,11 @@ topic.exercise(
         "sizes that are left, and put the new strides in front of those found so far.",
     ),
     wrong={
-        "contiguous tensors only": _contiguous_only,
-        "the number of elements is enough": _count_is_enough,
-        "the number of elements is not compared": _never_counts,
-        "the strides in the wrong order": _strides_from_the_right,
-        "forgets the stride of a block": _forgets_the_stride_of_a_block,
+        "contiguous tensors only": mistakes.contiguous_only,
+        "the number of elements is enough": mistakes.count_is_enough,
+        "the number of elements is not compared": mistakes.never_counts,
+        "the strides in the wrong order": mistakes.strides_from_the_right,
+        "forgets the stride of a block": mistakes.forgets_the_stride_of_a_block,
     },
     minutes=9,
     level=2,
@@ -189,33 +143,6 @@ topic.exercise(
 
 
 # 3.2a: one block
-
-
-def _fresh_in_the_block(size, stride, new_shape):
-    """Takes all sizes, where those that fill the block are wanted."""
-    fits = prod(new_shape) == size
-    return tuple(step * stride for step in strides.contiguous_strides(new_shape)) if fits else None
-
-
-def _ignores_the_stride(size, stride, new_shape):
-    return strides.fill_block(size, 1, new_shape)
-
-
-def _takes_too_much(size, stride, new_shape):
-    """Stops when the block is full or overfull, and does not look which."""
-    found, filled, left = (), 1, list(new_shape)
-    while left and filled < size:
-        found = (filled * stride, *found)
-        filled *= left.pop()
-    return found
-
-
-def _leaves_sizes_of_one(size, stride, new_shape):
-    found, filled, left = (), 1, list(new_shape)
-    while left and filled < size:
-        found = (filled * stride, *found)
-        filled *= left.pop()
-    return found if filled == size else None
 
 
 def _in_a_tuple(got, want):
@@ -243,10 +170,10 @@ topic.exercise(
         "At the end `filled` must be `size`.",
     ),
     wrong={
-        "takes all sizes": _fresh_in_the_block,
-        "ignores the stride of the block": _ignores_the_stride,
-        "takes too much": _takes_too_much,
-        "leaves sizes of 1": _leaves_sizes_of_one,
+        "takes all sizes": mistakes.fresh_in_the_block,
+        "ignores the stride of the block": mistakes.ignores_the_stride,
+        "takes too much": mistakes.takes_too_much,
+        "leaves sizes of 1": mistakes.leaves_sizes_of_one,
     },
     minutes=10,
     level=2,
@@ -255,20 +182,6 @@ topic.exercise(
 
 
 # 3.3
-
-
-def _column_major(shape):
-    """The first dimension is the fast one: Fortran's order, and MATLAB's."""
-    return tuple(prod(shape[:d]) for d in range(len(shape)))
-
-
-def _only_the_neighbour(shape):
-    """Takes the size to the right where the product of all sizes to the right is wanted."""
-    return (*shape[1:], 1)[: len(shape)]
-
-
-def _includes_itself(shape):
-    return tuple(prod(shape[d:]) for d in range(len(shape)))
 
 
 topic.exercise(
@@ -286,9 +199,9 @@ topic.exercise(
         "Walk from the right with a running product; let a size of 0 count as 1, `max(size, 1)`.",
     ),
     wrong={
-        "column-major": _column_major,
-        "only the neighbour's size": _only_the_neighbour,
-        "multiplies its own size in": _includes_itself,
+        "column-major": mistakes.column_major,
+        "only the neighbour's size": mistakes.only_the_neighbour,
+        "multiplies its own size in": mistakes.includes_itself,
     },
     minutes=7,
     level=1,
@@ -296,19 +209,6 @@ topic.exercise(
 
 
 # 3.4
-
-
-def _compares_strides_only(shape, steps):
-    return tuple(steps) == strides.contiguous_strides(shape)
-
-
-def _sorted_is_enough(shape, steps):
-    """Large strides first: true of every slice with gaps as well."""
-    return list(steps) == sorted(steps, reverse=True)
-
-
-def _last_stride_is_one(shape, steps):
-    return not steps or steps[-1] == 1
 
 
 def _contiguous_cases() -> Iterator[Call]:
@@ -329,9 +229,9 @@ topic.exercise(
         "Skip the dimensions of size 1, and say True at once when a size is 0: nothing is ever stepped over there.",
     ),
     wrong={
-        "compares strides only": _compares_strides_only,
-        "sorted strides are enough": _sorted_is_enough,
-        "looks at the last stride only": _last_stride_is_one,
+        "compares strides only": mistakes.compares_strides_only,
+        "sorted strides are enough": mistakes.sorted_is_enough,
+        "looks at the last stride only": mistakes.last_stride_is_one,
     },
     minutes=8,
     level=1,
@@ -339,22 +239,6 @@ topic.exercise(
 
 
 # 3.5
-
-
-def _one_window_short(x, size, step=1):
-    windows = max((len(x) - size) // step, 0)
-    return x.as_strided((windows, size), (step * x.stride(0), x.stride(0)))
-
-
-def _assumes_stride_one(x, size, step=1):
-    """Right for a fresh tensor; wrong for `x[::2]`."""
-    return x.as_strided(((len(x) - size) // step + 1, size), (step, 1))
-
-
-def _copies(x, size, step=1):
-    import torch
-
-    return torch.stack([x[i : i + size] for i in range(0, len(x) - size + 1, step)])
 
 
 def _windows(label: str, x: "torch.Tensor", *args: int) -> Case:
@@ -393,9 +277,9 @@ topic.exercise(
         "refuse a size or a step that makes no window.",
     ),
     wrong={
-        "one window short": _one_window_short,
-        "assumes that x has stride 1": _assumes_stride_one,
-        "copies": _copies,
+        "one window short": mistakes.one_window_short,
+        "assumes that x has stride 1": mistakes.assumes_stride_one,
+        "copies": mistakes.copies,
     },
     minutes=12,
     level=2,

@@ -1,14 +1,10 @@
-"""Exercises of notebook 01: cases, hints, typical wrong answers. The references are in lmcourse.tokenization."""
-
-from collections import Counter
-from itertools import islice, pairwise
+"""Exercises of notebook 01: cases and hints. References: lmcourse.tokenization; wrong answers: mistakes."""
 
 from lmcourse import tokenization
 from lmcourse.exercises.cases import call, calls, pick, random_lists, random_texts, small_lists, small_texts
 from lmcourse.exercises.comparing import difference, shorten
+from lmcourse.exercises.mistakes import tokenization as mistakes
 from lmcourse.exercises.topic import Topic
-from lmcourse.tokenization import GPT2_PATTERN
-from lmcourse.tokenization.trainer import Trainer
 
 topic = Topic("tokenization", 1)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
@@ -27,24 +23,6 @@ def _ratio_cases():
         yield call(text, ids)
 
 
-def _characters(text, ids):
-    """Characters a token: the same for English, half as much or less for everything else."""
-    return len(text) / len(ids) if ids else tokenization.compression_ratio(text, ids)
-
-
-def _upside_down(text, ids):
-    """Tokens a byte."""
-    return len(ids) / len(text.encode("utf-8"))
-
-
-def _never_refuses(text, ids):
-    return len(text.encode("utf-8")) / max(1, len(ids))
-
-
-def _whole(text, ids):
-    return tokenization.compression_ratio(text, ids) // 1
-
-
 topic.exercise(
     tokenization.compression_ratio,
     cases=_ratio_cases,
@@ -53,10 +31,10 @@ topic.exercise(
         "len(text.encode('utf-8')) / len(ids), and a ValueError where there is nothing to divide by.",
     ),
     wrong={
-        "characters are counted, not bytes": _characters,
-        "this is tokens per byte, upside down": _upside_down,
-        "no tokens are not refused": _never_refuses,
-        "whole bytes only": _whole,
+        "characters are counted, not bytes": mistakes.characters,
+        "this is tokens per byte, upside down": mistakes.upside_down,
+        "no tokens are not refused": mistakes.never_refuses,
+        "whole bytes only": mistakes.whole,
     },
     minutes=5,
     level=1,
@@ -80,32 +58,6 @@ def _in_order(got, want):
     return note
 
 
-def _not_overlapping(ids):
-    """Counts what will be merged: in [1, 1, 1] one pair, where two are there."""
-    counts, i = {}, 0
-    while i < len(ids) - 1:
-        pair = (ids[i], ids[i + 1])
-        counts[pair] = counts.get(pair, 0) + 1
-        i += 2 if ids[i] == ids[i + 1] else 1
-    return counts
-
-
-def _misses_the_last(ids):
-    return dict(Counter(pairwise(ids[:-1])))
-
-
-def _either_order(ids):
-    return dict(Counter(tuple(sorted(pair)) for pair in pairwise(ids)))
-
-
-def _sorted_pairs(ids):
-    return dict(sorted(Counter(pairwise(ids)).items()))
-
-
-def _steps_of_two(ids):
-    return dict(Counter(zip(ids[::2], ids[1::2])))
-
-
 topic.exercise(
     tokenization.count_pairs,
     cases=_pair_cases,
@@ -116,11 +68,11 @@ topic.exercise(
         "counts[pair] = counts.get(pair, 0) + 1. Pairs overlap: [1, 1, 1] holds (1, 1) twice.",
     ),
     wrong={
-        "pairs that overlap are counted once": _not_overlapping,
-        "the last pair is missing": _misses_the_last,
-        "(1, 2) and (2, 1) are counted together": _either_order,
-        "every other pair is missing": _steps_of_two,
-        "the pairs are sorted": _sorted_pairs,
+        "pairs that overlap are counted once": mistakes.not_overlapping,
+        "the last pair is missing": mistakes.misses_the_last,
+        "(1, 2) and (2, 1) are counted together": mistakes.either_order,
+        "every other pair is missing": mistakes.steps_of_two,
+        "the pairs are sorted": mistakes.sorted_pairs,
     },
     minutes=5,
     level=1,
@@ -141,59 +93,6 @@ def _merge_cases():
     yield from calls(small_lists(4), (1, 1), 1)
 
 
-def _overlapping(ids, pair, new_id):
-    """A for loop that uses an element twice: 'aaa' becomes two new tokens."""
-    merged = [new_id if tuple(ids[i : i + 2]) == pair else ids[i] for i in range(len(ids))]
-    return [token for i, token in enumerate(merged) if i == 0 or merged[i - 1] != new_id or token == new_id]
-
-
-def _list_against_tuple(ids, pair, new_id):
-    """`ids[i : i + 2] == pair` where ids is a list: never true."""
-    merged, i = [], 0
-    while i < len(ids):
-        hit = ids[i : i + 2] == pair
-        merged.append(new_id if hit else ids[i])
-        i += 2 if hit else 1
-    return merged
-
-
-def _merges_again(ids, pair, new_id):
-    """Stays where it merged: the new id may begin the next pair."""
-    ids, i = list(ids), 0
-    while i < len(ids) - 1:
-        if (ids[i], ids[i + 1]) == pair:
-            ids[i : i + 2] = [new_id]
-        else:
-            i += 1
-    return ids
-
-
-def _drops_last(ids, pair, new_id):
-    merged, i = [], 0
-    while i < len(ids) - 1:
-        hit = (ids[i], ids[i + 1]) == pair
-        merged.append(new_id if hit else ids[i])
-        i += 2 if hit else 1
-    return merged
-
-
-def _only_the_first(ids, pair, new_id):
-    for i in range(len(ids) - 1):
-        if (ids[i], ids[i + 1]) == pair:
-            return [*ids[:i], new_id, *ids[i + 2 :]]
-    return list(ids)
-
-
-def _from_the_right(ids, pair, new_id):
-    return tokenization.merge_pair(ids[::-1], pair[::-1], new_id)[::-1]
-
-
-def _in_place(ids, pair, new_id):
-    """Right, but the caller's own list has changed."""
-    ids[:] = tokenization.merge_pair(ids, pair, new_id)
-    return ids
-
-
 topic.exercise(
     tokenization.merge_pair,
     cases=_merge_cases,
@@ -203,13 +102,13 @@ topic.exercise(
         "right neighbour.",
     ),
     wrong={
-        "an element is used twice": _overlapping,
-        "`ids[i : i + 2]` is a list, `pair` is a tuple, and the two are never equal": _list_against_tuple,
-        "it does not step past the new id, and merges it again": _merges_again,
-        "the last element is dropped": _drops_last,
-        "only the first occurrence is merged": _only_the_first,
-        "merged from right to left": _from_the_right,
-        "the caller's own list is changed": _in_place,
+        "an element is used twice": mistakes.overlapping,
+        "`ids[i : i + 2]` is a list, `pair` is a tuple, and the two are never equal": mistakes.list_against_tuple,
+        "it does not step past the new id, and merges it again": mistakes.merges_again,
+        "the last element is dropped": mistakes.drops_last,
+        "only the first occurrence is merged": mistakes.only_the_first,
+        "merged from right to left": mistakes.from_the_right,
+        "the caller's own list is changed": mistakes.in_place,
     },
     minutes=8,
     level=1,
@@ -244,31 +143,6 @@ def _round_cases():
         yield _round(words, 256 + i % 3, tokenization.TIES[i % 3])
 
 
-def _round_each_word_once(words, vocab, new_id, tie="greatest"):
-    """Forgets how often a word occurs."""
-    pair, merged = tokenization.merge_round(dict.fromkeys(words, 1), vocab, new_id, tie)
-    return pair, dict(zip(merged, words.values()))
-
-
-def _round_any_tie(words, vocab, new_id, tie="greatest"):
-    return tokenization.merge_round(words, vocab, new_id, "first")
-
-
-def _round_words_unchanged(words, vocab, new_id, tie="greatest"):
-    return tokenization.merge_round(words, vocab, new_id, tie)[0], words
-
-
-def _round_fails_at_the_end(words, vocab, new_id, tie="greatest"):
-    if not any(len(ids) > 1 for ids in words):
-        return max({}, key=None), words
-    return tokenization.merge_round(words, vocab, new_id, tie)
-
-
-def _round_sorts(words, vocab, new_id, tie="greatest"):
-    pair, merged = tokenization.merge_round(words, vocab, new_id, tie)
-    return pair, dict(sorted(merged.items()))
-
-
 def _words_in_order(got, want):
     """The pair and the words, and then the order of the words."""
     note = difference(got, want)
@@ -290,11 +164,11 @@ topic.exercise(
         "return None, words.",
     ),
     wrong={
-        "each word counts once, however often it occurs": _round_each_word_once,
-        "ties are decided as they come, whatever `tie` says": _round_any_tie,
-        "the words are returned unmerged": _round_words_unchanged,
-        "it fails where no pair is left": _round_fails_at_the_end,
-        "the words are sorted": _round_sorts,
+        "each word counts once, however often it occurs": mistakes.round_each_word_once,
+        "ties are decided as they come, whatever `tie` says": mistakes.round_any_tie,
+        "the words are returned unmerged": mistakes.round_words_unchanged,
+        "it fails where no pair is left": mistakes.round_fails_at_the_end,
+        "the words are sorted": mistakes.round_sorts,
     },
     minutes=10,
     level=2,
@@ -339,41 +213,6 @@ def _training_cases():
     yield call("aa", 300)
 
 
-def _any_tie(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
-    """max(counts, key=counts.get): a tie rule that nobody stated."""
-    return tokenization.train_bpe_naive(source, vocab_size, special_tokens, pattern=pattern, tie="first")
-
-
-def _across(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
-    """No pre-tokenization: merges run across spaces."""
-    return tokenization.train_bpe_naive(source, vocab_size, special_tokens, pattern=r"(?s).+", tie=tie)
-
-
-def _each_word_once(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
-    """Forgets how often a pre-token occurs."""
-    words = dict.fromkeys(tokenization.count_pretokens(source, special_tokens, pattern=pattern), 1)
-    trainer = Trainer(words, tie)
-    merges = [step.pair for step in islice(trainer, vocab_size - 256 - len(special_tokens))]
-    tokens = [*trainer.tokens, *(token.encode("utf-8") for token in special_tokens)]
-    return dict(enumerate(tokens)), merges
-
-
-def _specials_on_top(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
-    """vocab_size merges and bytes, and then the special tokens."""
-    size = vocab_size + len(special_tokens)
-    return tokenization.train_bpe_naive(source, size, special_tokens, pattern=pattern, tie=tie)
-
-
-def _specials_in_the_text(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
-    """Learns from the letters of the special tokens."""
-    vocab, merges = tokenization.train_bpe_naive(source, vocab_size - len(special_tokens), pattern=pattern, tie=tie)
-    return vocab | {len(vocab) + i: token.encode("utf-8") for i, token in enumerate(special_tokens)}, merges
-
-
-def _specials_sorted(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
-    return tokenization.train_bpe_naive(source, vocab_size, sorted(special_tokens), pattern=pattern, tie=tie)
-
-
 topic.exercise(
     tokenization.train_bpe_naive,
     name="train_bpe",
@@ -386,12 +225,12 @@ topic.exercise(
         "to merges and vocab as above. After the loop each special token gets the id len(vocab).",
     ),
     wrong={
-        "ties are decided as they come, whatever `tie` says": _any_tie,
-        "merges run across spaces": _across,
-        "each word counts once, however often it occurs": _each_word_once,
-        "the special tokens come on top of vocab_size": _specials_on_top,
-        "the letters of the special tokens are learned from": _specials_in_the_text,
-        "the special tokens are sorted": _specials_sorted,
+        "ties are decided as they come, whatever `tie` says": mistakes.any_tie,
+        "merges run across spaces": mistakes.across,
+        "each word counts once, however often it occurs": mistakes.each_word_once,
+        "the special tokens come on top of vocab_size": mistakes.specials_on_top,
+        "the letters of the special tokens are learned from": mistakes.specials_in_the_text,
+        "the special tokens are sorted": mistakes.specials_sorted,
     },
     minutes=10,
     level=2,
@@ -418,48 +257,6 @@ def _encoding_cases():
     yield from calls(random_texts(40, longest=60, seed=1), learned)
 
 
-def _ids(merges):
-    ids = {bytes([i]): i for i in range(256)}
-    return ids | {left + right: 256 + rank for rank, (left, right) in enumerate(merges)}
-
-
-def _left_to_right(text, merges, *, pattern=GPT2_PATTERN):
-    """Merges the first pair that can merge."""
-    ids, known, encoded = _ids(merges), set(merges), []
-    for pretoken in tokenization.pretokenize(text, pattern):
-        parts = [bytes([byte]) for byte in pretoken.encode("utf-8")]
-        while hits := [i for i, pair in enumerate(pairwise(parts)) if pair in known]:
-            parts[hits[0] : hits[0] + 2] = [parts[hits[0]] + parts[hits[0] + 1]]
-        encoded += [ids[part] for part in parts]
-    return encoded
-
-
-def _longest_match(text, merges, *, pattern=GPT2_PATTERN):
-    """The longest token that fits, then the next: what a dictionary does."""
-    ids, encoded = _ids(merges), []
-    for pretoken in tokenization.pretokenize(text, pattern):
-        data = pretoken.encode("utf-8")
-        while data:
-            size = max(n for n in range(1, len(data) + 1) if data[:n] in ids)
-            encoded.append(ids[data[:size]])
-            data = data[size:]
-    return encoded
-
-
-def _no_cuts(text, merges, *, pattern=GPT2_PATTERN):
-    """Encodes the text as one piece."""
-    return tokenization.encode(text, merges, pattern=r"(?s).+")
-
-
-def _ranks_as_ids(text, merges, *, pattern=GPT2_PATTERN):
-    return [i - 256 if i >= 256 else i for i in tokenization.encode(text, merges, pattern=pattern)]
-
-
-def _one_pass(text, merges, *, pattern=GPT2_PATTERN):
-    """Merges pairs of bytes, and then stops."""
-    return tokenization.encode(text, [pair for pair in merges if len(b"".join(pair)) == 2], pattern=pattern)
-
-
 topic.exercise(
     tokenization.encode,
     cases=_encoding_cases,
@@ -470,11 +267,11 @@ topic.exercise(
         "the one of lowest rank, the leftmost of equals. The token of merge number rank has the id 256 + rank.",
     ),
     wrong={
-        "merged from left to right, whatever was learned first": _left_to_right,
-        "the longest token that fits is taken": _longest_match,
-        "the text is not cut first": _no_cuts,
-        "these are ranks, and an id is 256 + rank": _ranks_as_ids,
-        "only pairs of single bytes are merged": _one_pass,
+        "merged from left to right, whatever was learned first": mistakes.left_to_right,
+        "the longest token that fits is taken": mistakes.longest_match,
+        "the text is not cut first": mistakes.no_cuts,
+        "these are ranks, and an id is 256 + rank": mistakes.ranks_as_ids,
+        "only pairs of single bytes are merged": mistakes.one_pass,
     },
     minutes=12,
     level=2,
@@ -499,23 +296,6 @@ def _decoding_cases():
         yield call(ids, dict(learned[0])).said(f"({ids}, vocab)")
 
 
-def _one_by_one(ids, vocab):
-    """Decodes each token alone: halves of characters are lost."""
-    return "".join(vocab[i].decode("utf-8", errors="replace") for i in ids)
-
-
-def _strict(ids, vocab):
-    return b"".join(vocab[i] for i in ids).decode("utf-8")
-
-
-def _ignores(ids, vocab):
-    return b"".join(vocab[i] for i in ids).decode("utf-8", errors="ignore")
-
-
-def _latin(ids, vocab):
-    return b"".join(vocab[i] for i in ids).decode("latin-1")
-
-
 topic.exercise(
     tokenization.decode,
     cases=_decoding_cases,
@@ -524,10 +304,10 @@ topic.exercise(
         'b"".join(vocab[i] for i in ids) joins; .decode("utf-8", errors="replace") reads.',
     ),
     wrong={
-        "each token is decoded by itself, and a character cut in two is lost": _one_by_one,
-        "bytes that are not text raise an error": _strict,
-        "bytes that are not text are left out": _ignores,
-        "each byte becomes a character": _latin,
+        "each token is decoded by itself, and a character cut in two is lost": mistakes.one_by_one,
+        "bytes that are not text raise an error": mistakes.strict,
+        "bytes that are not text are left out": mistakes.ignores,
+        "each byte becomes a character": mistakes.latin,
     },
     minutes=5,
     level=1,

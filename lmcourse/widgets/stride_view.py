@@ -357,11 +357,6 @@ def _strides_in_words(view: StrideView, lane: dict) -> str:
     return f"{tuple(stride * size for stride in lane['strides'])} bytes"
 
 
-def _offset_in_words(view: StrideView, lane: dict) -> str:
-    size = view.storages[lane["storage"]]["itemsize"]
-    return str(lane["offset"]) if lane["library"] == "torch" else f"{lane['offset'] * size} bytes"
-
-
 def _span(x: torch.Tensor | np.ndarray) -> tuple:
     """What two tensors have in common exactly when they lie in one storage and read it as the same kind of number."""
     start, stop = memory_range(x)

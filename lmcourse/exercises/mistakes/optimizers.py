@@ -1,4 +1,4 @@
-"""Typical wrong answers to the optimizers of notebook 08; lmcourse.exercises.optimizers says which mistake each is."""
+"""Typical wrong answers of notebook 08; lmcourse.exercises.optimizers says which mistake each is."""
 
 import math
 from collections.abc import Callable

@@ -1,0 +1,1 @@
+"""Typical wrong answers, a file a topic: what the exercises must refuse, by names that say the mistake."""
