@@ -50,7 +50,7 @@ topic.exercise(
         "the last id is to predict the first": _wraps_around,
         "too few ids are not refused": _never_refuses,
     },
-    minutes=3,
+    minutes=6,
     level=1,
 )
 
@@ -61,21 +61,21 @@ topic.prediction(
     why="It gives each of the 280 tokens about 1/280, and −ln(1/280) = ln 280.",
     remarks={
         280: "That many tokens there are; the loss is a logarithm.",
-        math.log2(280): "That is in bits. The course counts in nats, with the natural logarithm.",
+        math.log2(280): "That is the logarithm of base 2. The loss takes the natural one, `math.log`.",
         0: "Zero would be a model that is certain, and right.",
     },
 )
 
 topic.question(
     "What does a language model see of your sentence?",
-    "Integers: one id a token. The text is gone, and comes back when ids are decoded.",
+    "Integers: one id for each token. The text is gone, and comes back when ids are decoded.",
 )
 topic.question(
     "What is a model asked to predict, and who wrote down the right answers?",
     "The next token, at every position. The text itself holds the answers, shifted by one.",
 )
 topic.question(
-    "Why is ln V a useful number to know before training?",
+    "Why is it useful to know the logarithm of the vocabulary's size before training?",
     "It is the loss of a model that knows nothing. A first loss far above it means that something is wrong.",
 )
 topic.question(
@@ -84,5 +84,5 @@ topic.question(
 )
 topic.question(
     "The model can now write your sentence. What has it not learned?",
-    "Anything that would help with another sentence. It has one text by heart; that is why real corpora are large.",
+    "Anything that would help with another sentence. It has one text by heart; so models are trained on very many.",
 )

@@ -36,7 +36,7 @@ topic.exercise(
         "no tokens are not refused": mistakes.never_refuses,
         "whole bytes only": mistakes.whole,
     },
-    minutes=5,
+    minutes=6,
     level=1,
 )
 
@@ -74,7 +74,7 @@ topic.exercise(
         "every other pair is missing": mistakes.steps_of_two,
         "the pairs are sorted": mistakes.sorted_pairs,
     },
-    minutes=5,
+    minutes=6,
     level=1,
 )
 
@@ -170,7 +170,7 @@ topic.exercise(
         "it fails where no pair is left": mistakes.round_fails_at_the_end,
         "the words are sorted": mistakes.round_sorts,
     },
-    minutes=10,
+    minutes=12,
     level=2,
 )
 
@@ -232,7 +232,7 @@ topic.exercise(
         "the letters of the special tokens are learned from": mistakes.specials_in_the_text,
         "the special tokens are sorted": mistakes.specials_sorted,
     },
-    minutes=10,
+    minutes=12,
     level=2,
 )
 
@@ -309,7 +309,7 @@ topic.exercise(
         "bytes that are not text are left out": mistakes.ignores,
         "each byte becomes a character": mistakes.latin,
     },
-    minutes=5,
+    minutes=6,
     level=1,
 )
 
@@ -355,8 +355,7 @@ topic.question(
 )
 topic.question(
     "Why cut into pre-tokens at all?",
-    "So that no token spans words ('of the') or a word and the mark after it ('dog.', 'dog!'), and so that each "
-    "distinct pre-token has to be worked on only once.",
+    "So that no token spans words ('of the') or a word and the mark after it ('dog.', 'dog!').",
 )
 topic.question(
     "Why not encode with the longest token that fits?",
@@ -372,5 +371,5 @@ topic.question(
 )
 topic.question(
     "Why does the same sentence cost more in one language than in another?",
-    "A language that was rare in the tokenizer's text has few merges. Its words fall back to bytes, several a letter.",
+    "A language that was rare in the tokenizer's text has few merges. Its words fall apart into single bytes.",
 )
