@@ -8,7 +8,7 @@ import torch
 from jaxtyping import jaxtyped
 from torch import Tensor
 
-from lmcourse.axes.loops import run
+from lmcourse.axes.loops import reason, run
 
 
 def checked(function: Callable) -> Callable:
@@ -66,13 +66,15 @@ def written_out(a: Tensor, b: Tensor) -> str:
 
 
 def refused(operation: str, pattern: str, tensor: Tensor, **sizes: int) -> str:
-    """Whether einops takes a pattern for this tensor: "refused" or "accepted"; why is in the error that it raises.
+    """What einops complains about when it is given this pattern and tensor; "accepted" where it takes them.
 
-    >>> refused("rearrange", "a b -> a", torch.zeros(2, 3)), refused("rearrange", "a b -> b a", torch.zeros(2, 3))
-    ('refused', 'accepted')
+    >>> refused("rearrange", "a b c -> a b c", torch.zeros(2, 3))
+    'refused: Wrong shape: expected 3 dims. Received 2-dim tensor.'
+    >>> refused("rearrange", "a b -> b a", torch.zeros(2, 3))
+    'accepted'
     """
     try:
         run(operation, pattern, [tensor], sizes)
-    except einops.EinopsError:
-        return "refused"
+    except einops.EinopsError as error:
+        return f"refused: {reason(error)}"
     return "accepted"

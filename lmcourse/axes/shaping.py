@@ -71,7 +71,7 @@ def patchify(
 
 
 def split_group(x: Shaped[Tensor, "..."], left: str, **sizes: int) -> Shaped[Tensor, "..."]:
-    """Reshape `x` so that every name of `left` has an axis of its own.
+    """Reshape `x` so that every name of `left` has an axis of its own, without einops.
 
     `left` is a left side with at most one group, as in `"b t ( h d )"`: spaces
     separate names and parentheses. Of the names in the group at most one has no size
@@ -95,7 +95,7 @@ def split_group(x: Shaped[Tensor, "..."], left: str, **sizes: int) -> Shaped[Ten
 
 
 def permute_names(x: Shaped[Tensor, "..."], left: str, right: str) -> Shaped[Tensor, "..."]:
-    """Put the axes of `x`, named as in `left`, into the order of `right`.
+    """Put the axes of `x`, named as in `left`, in the order of `right`; no einops.
 
     Parentheses on either side change nothing here: every name has its own axis.
 
@@ -107,7 +107,7 @@ def permute_names(x: Shaped[Tensor, "..."], left: str, right: str) -> Shaped[Ten
 
 
 def merge_group(x: Shaped[Tensor, "..."], right: str) -> Shaped[Tensor, "..."]:
-    """Flatten the axes that stand in the group of `right` into one.
+    """Flatten the axes that stand in the group of `right` into one, without einops.
 
     `x` has an axis for every name of `right`, in that order. Without a group it comes
     back as it is.
@@ -122,7 +122,7 @@ def merge_group(x: Shaped[Tensor, "..."], right: str) -> Shaped[Tensor, "..."]:
 
 
 def rearrange_group(x: Shaped[Tensor, "..."], pattern: str, **sizes: int) -> Shaped[Tensor, "..."]:
-    """`rearrange` in plain PyTorch, for patterns with at most one group on a side.
+    """`rearrange` without einops, for patterns with at most one group on a side.
 
     Spaces separate names and parentheses, as in `"b t ( h d ) -> b h t d"`. Of the
     names in the left group at most one has no size in `sizes`. The pattern is not

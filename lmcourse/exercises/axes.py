@@ -1,5 +1,6 @@
 """Exercises of notebook 04: cases and hints. References: lmcourse.axes; wrong answers: mistakes."""
 
+import inspect
 import itertools
 import random
 from collections.abc import Iterator
@@ -146,7 +147,26 @@ topic.exercise(
 # 4.5
 
 
-def _group_cases() -> Iterator[Call]:
+def _calls_einops(function) -> bool:
+    """Whether the code of a function, or of one inside it, names something of einops."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return False
+    inside = [part for part in code.co_consts if inspect.iscode(part)]
+    names = {name for part in (code, *inside) for name in part.co_names}
+    return bool(names & {"einops", "rearrange", "reduce", "repeat", "einsum"})
+
+
+def _without_einops(name: str) -> Case:
+    return probe(f"whether {name} calls einops", _calls_einops, want=False)
+
+
+def _group_cases() -> Iterator[Case | Call]:
+    yield _without_einops("rearrange_group")
+    yield from _groups()
+
+
+def _groups() -> Iterator[Call]:
     yield from (call(_numbers(2, 3), "h w -> w h"), call(_numbers(6), "( h d ) -> h d", h=2))
     yield from (call(_numbers(2, 3), "h w -> ( h w )"), call(_numbers(2, 3), "h w -> ( w h )"))
     yield from (call(_numbers(6), "( h d ) -> d h", d=3), call(_numbers(4, 2), "( h d ) t -> h d t", h=2))
@@ -191,6 +211,7 @@ topic.exercise(
         "never permutes": mistakes.never_permutes,
         "the leftmost name is fast": mistakes.group_backwards,
         "never merges": mistakes.never_merges,
+        "einops does it": mistakes.by_einops,
     },
     minutes=6,
     level=1,
@@ -200,12 +221,13 @@ topic.exercise(
 # 4.5a: every name gets an axis
 
 
-def _split_cases() -> Iterator[Call]:
+def _split_cases() -> Iterator[Case | Call]:
+    yield _without_einops("split_group")
     yield from (call(_numbers(6), "( h d )", h=2), call(_numbers(6), "( h d )", d=3), call(_numbers(2, 3), "a b"))
     yield from (call(_numbers(1, 4), "b ( h d )", h=2), call(_numbers(4, 2), "( h d ) t", h=2))
     yield from (call(_numbers(2, 4, 2), "a ( h d ) t", d=2), call(_numbers(12), "( a b c )", a=2, b=2))
     yield call(_numbers(6), "( h d )", h=2, d=3)
-    for whole in _group_cases():
+    for whole in _groups():
         yield call(whole.args[0], whole.args[1].split("->")[0].strip(), **whole.kwargs)
 
 
@@ -232,7 +254,8 @@ topic.exercise(
 # 4.5b: the order of the names
 
 
-def _order_cases() -> Iterator[Call]:
+def _order_cases() -> Iterator[Case | Call]:
+    yield _without_einops("permute_names")
     yield from (call(_numbers(2, 3), "a b", "b a"), call(_numbers(2, 3), "a b", "a b"))
     yield from (call(_numbers(1, 2, 3), "a b c", "c a b"), call(_numbers(1, 2, 3), "a ( b c )", "( c a ) b"))
     yield from (call(_numbers(2, 3), "( h d )", "d h"), call(_numbers(2, 3, 4), "( a b ) c", "b c a"))
@@ -261,7 +284,8 @@ topic.exercise(
 # 4.5c: the group on the right
 
 
-def _merge_cases() -> Iterator[Call]:
+def _merge_cases() -> Iterator[Case | Call]:
+    yield _without_einops("merge_group")
     yield from (call(_numbers(2, 3), "( a b )"), call(_numbers(2, 3), "a b"), call(_numbers(2, 1, 3), "a ( b c )"))
     yield from (call(_numbers(2, 1, 3), "( a b ) c"), call(_numbers(2, 3), "a ( b )"), call(_numbers(4), "( a )"))
     for first, last in itertools.combinations(range(5), 2):
@@ -314,29 +338,33 @@ topic.prediction(
 
 topic.question(
     "In rearrange(x, '(a b) -> a b', a=2), which of a and b is the slow axis?",
-    "a. The leftmost name in a group varies slowest, as the leftmost index of an array does.",
+    "a. The leftmost name in a group varies slowest, as the tens of a number do.",
 )
 topic.question(
     "What happens to a name that stands on the left of an einsum pattern and not on the right?",
-    "It is summed over. If two tensors have it, their products along it are added: it is contracted.",
+    "The products are added along it. A name that the right side keeps is never added over.",
 )
 topic.question(
-    "Why does reduce want the word 'mean' or 'sum', when the pattern already says which axis goes?",
+    "Why does softmax come between the two einsums of attention?",
+    "It makes shares of the scores: positive, with the sum 1. The second einsum mixes the values by these shares.",
+)
+topic.question(
+    "You split with '(h d)' and join with '(d h)'. What tells you?",
+    "Nothing. The shape is right and the numbers are shuffled. A split and its join carry the same group.",
+)
+topic.question(
+    "More: why does reduce want the word 'mean' or 'sum', when the pattern already says which axis goes?",
     "The pattern says where, not how. Sum and mean along the same axis differ by its length.",
 )
 topic.question(
-    "Splitting heads is free and joining them copies. Why?",
-    "Splitting gives one dimension two strides. Joining wants one stride for two axes that do not lie side by side.",
+    "More: splitting heads is free and joining them copies. Why?",
+    "Splitting gives one axis two strides. Joining wants one stride for two axes that do not lie side by side.",
 )
 topic.question(
-    "How many FLOPs has the einsum 'b t i, o i -> b t o'?",
+    "More: how many FLOPs has the einsum 'b t i, o i -> b t o'?",
     "2 · b · t · o · i: every name is a loop, and each pass multiplies once and adds once.",
 )
 topic.question(
-    "What does jaxtyping do at run time when you only write the annotation?",
-    "Nothing. It is documentation until a type checker, or an isinstance, looks at it.",
-)
-topic.question(
-    "Why is '...hidden -> ...' refused?",
+    "More: why is '...hidden -> ...' refused?",
     "Without a space the dots and the name are one word, and that is no name. It is '... hidden -> ...'.",
 )

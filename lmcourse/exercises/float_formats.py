@@ -71,7 +71,7 @@ topic.exercise(
         "four bytes each": mistakes.four_bytes,
         "from the first to the last": mistakes.span,
     },
-    minutes=5,
+    minutes=6,
     level=1,
 )
 
@@ -194,7 +194,7 @@ topic.exercise(
         "rounds twice, through float32": mistakes.through_float32,
         "NaN becomes Inf": mistakes.nan_is_inf,
     },
-    minutes=10,
+    minutes=12,
     level=2,
 )
 
@@ -230,7 +230,7 @@ topic.exercise(
         "the smallest exponent one too low": lambda x, e: max(math.frexp(x)[1] - 1, 1 - 2 ** (e - 1)),
         "a logarithm, which is rounded": mistakes.rounded_logarithm,
     },
-    minutes=5,
+    minutes=6,
     level=1,
 )
 
@@ -249,7 +249,7 @@ topic.exercise(
         "half a spacing": lambda x, e, m: ieee.spacing_at(x, e, m) / 2,
         "subnormals without a smallest exponent": mistakes.no_subnormal_spacing,
     },
-    minutes=5,
+    minutes=6,
     level=1,
     same=exactly,
 )
@@ -278,7 +278,7 @@ topic.exercise(
             math.floor(steps) + (steps % 1 > 0.5 or (steps % 1 == 0.5 and math.floor(steps) % 2 == 0))
         ),
     },
-    minutes=5,
+    minutes=6,
     level=1,
 )
 
@@ -383,34 +383,36 @@ for _text, _answer in (
         "It is reserved: with mantissa 0 it is infinity, with any other NaN. So float16 ends at 65504, not at 131008.",
     ),
     (
-        "What does torch.finfo(dtype).min mean?",
+        "Which of float16 and bfloat16 reaches further, and which is finer?",
+        "bfloat16 reaches further: it has three exponent bits more. float16 is finer: it has three mantissa bits more.",
+    ),
+    (
+        "A gradient of 1e-8: what becomes of it in float16, and in bfloat16?",
+        "In float16 it becomes 0: underflow. bfloat16 keeps two or three of its digits.",
+    ),
+    (
+        "A weight of 1.0 in bfloat16 gets a thousand updates of -0.001. Where is it?",
+        "At 1.0: each update is less than half the distance to the next number, and is rounded away. A float32 copy of "
+        "the weight, or stochastic rounding, moves it.",
+    ),
+    (
+        "More: what does torch.finfo(dtype).min mean?",
         "The lowest number, minus the largest. The smallest positive normal number is finfo.tiny; finfo has no name "
         "for the smallest subnormal one.",
     ),
     (
-        "bfloat16 has float32's exponent. Does it hold float32's largest number?",
-        "No: with 7 mantissa bits it rounds up, past the largest, to Inf. Same exponent width is not the same range.",
-    ),
-    (
-        "A gradient of 1e-8: what becomes of it in float16, and in bfloat16?",
-        "In float16 0, as everything up to 2**-25. In bfloat16 it survives with 8 significant bits.",
-    ),
-    (
-        "A weight of 1.0 in bfloat16 gets a thousand updates of -0.001. Where is it?",
-        "At 1.0: each update is less than half the spacing. A float32 master copy, or stochastic rounding, moves it.",
-    ),
-    (
-        "Why does loss scaling help float16 and is not needed for bfloat16?",
+        "More: why does loss scaling help float16, and is not needed for bfloat16?",
         "Multiplying the loss by 2**16 shifts the gradients up, out of the range that becomes zero. bfloat16 has that "
         "range.",
     ),
     (
-        "How much memory do 12,288 by 49,152 numbers need in bfloat16, in bytes, in GB and in GiB?",
+        "More: how much memory do 12,288 by 49,152 numbers need in bfloat16, in bytes, in GB and in GiB?",
         "Numbers times 2 bytes: 1,207,959,552 bytes, which is 1.208 GB and 1.125 GiB.",
     ),
     (
-        "Why does hardware keep the accumulator of a sum in float32, where the numbers are bfloat16?",
-        "The sum grows, and its spacing with it. In bfloat16 what is less than half of that is rounded away.",
+        "More: why does hardware keep the accumulator of a sum in float32, where the numbers are bfloat16?",
+        "The sum grows, and the distance between its neighbours with it. In bfloat16 what is less than half of that is "
+        "rounded away.",
     ),
 ):
     topic.question(_text, _answer)

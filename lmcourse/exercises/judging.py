@@ -126,7 +126,8 @@ class Raised:
     line: str = ""
 
     def __repr__(self) -> str:
-        text = str(self.error).strip().partition("\n")[0]
+        lines = str(self.error).strip().split("\n")
+        text = lines[-1 if type(self.error).__name__ == "EinopsError" else 0].strip()  # einops ends with the reason
         return type(self.error).__name__ + (f": {text}" if text else "")
 
 

@@ -51,15 +51,52 @@ def group_by_einops(x, pattern, **sizes):
     return einops.rearrange(x, pattern, **sizes)
 
 
+def group_by_einops_inside(x, pattern, **sizes):
+    def moved():
+        return einops.rearrange(x, pattern, **sizes)
+
+    return moved()
+
+
+def split_by_a_loop(x, left, **sizes):
+    shape, lengths, inside = [], list(x.shape), False
+    for word in left.split():
+        if word in "()":
+            inside = word == "("
+            lengths = lengths[1:] if inside else lengths
+        else:
+            shape.append(sizes.get(word, -1) if inside else lengths[0])
+            lengths = lengths if inside else lengths[1:]
+    return x.reshape(*shape)
+
+
+def names_by_movement(x, left, right):
+    old, new = ([word for word in side.split() if word.isidentifier()] for side in (left, right))
+    return torch.permute(x, tuple(map(old.index, new)))
+
+
+def merged_by_reshape(x, right):
+    words, shape = right.split(), list(x.shape)
+    if "(" not in words:
+        return x
+    first, last = words.index("("), words.index(")") - 1
+    return x.reshape(*shape[:first], -1, *shape[last:])
+
+
+def group_of_three(x, pattern, **sizes):
+    left, right = pattern.split("->")
+    return merged_by_reshape(names_by_movement(split_by_a_loop(x, left, **sizes), left, right), right)
+
+
 RIGHT = {
     "split_heads": [heads_unflattened, heads_by_parts],
     "patchify": [patches_by_unfold],
     "mean_pool": [pool_by_where],
     "attention_scores": [scores_scaled_before],
-    "split_group": [group_split_by_einops],
-    "permute_names": [names_by_einops],
-    "merge_group": [group_merged_by_einops],
-    "rearrange_group": [group_by_einops],
+    "split_group": [split_by_a_loop],
+    "permute_names": [names_by_movement],
+    "merge_group": [merged_by_reshape],
+    "rearrange_group": [group_of_three],
 }
 
 
@@ -148,10 +185,10 @@ WRONG = {
     "patchify": [patches_cut_off, patches_of_one_channel, patches_as_floats],
     "mean_pool": [pool_largest_count, pool_nan, pool_in_double, pool_writes],
     "attention_scores": [scores_divided_by_all_heads, scores_multiplied, scores_of_float32],
-    "split_group": [split_with_sizes_only],
-    "permute_names": [names_swapped_ends],
-    "merge_group": [merged_one_too_far],
-    "rearrange_group": [group_sizes_all_given, group_never_first],
+    "split_group": [split_with_sizes_only, group_split_by_einops],
+    "permute_names": [names_swapped_ends, names_by_einops],
+    "merge_group": [merged_one_too_far, group_merged_by_einops],
+    "rearrange_group": [group_sizes_all_given, group_never_first, group_by_einops, group_by_einops_inside],
 }
 
 

@@ -79,6 +79,10 @@ def group_backwards(x, pattern, **sizes):
     return axes.rearrange_group(x, " ".join([*left, "->", *right]), **sizes)
 
 
+def by_einops(x, pattern, **sizes):
+    return rearrange(x, pattern, **sizes)
+
+
 def never_merges(x, pattern, **sizes):
     left, arrow, right = pattern.partition("->")
     return axes.rearrange_group(x, left + arrow + right.replace("(", "").replace(")", ""), **sizes)
