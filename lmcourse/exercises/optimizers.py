@@ -310,11 +310,6 @@ topic.question(
     "large gradients are forgotten.",
 )
 topic.question(
-    "More: why is Adam not RMSProp with momentum?",
-    "It corrects both averages for their zero start, and it averages the gradient before dividing; "
-    "RMSprop(momentum=0.9) sums gradients that were already divided.",
-)
-topic.question(
     "More: what is the difference between weight decay in Adam and in AdamW?",
     "Adam adds weight_decay · w to the gradient, which the division by √v̂ then evens out. AdamW shrinks the weight by "
     "lr · weight_decay of itself, untouched by √v̂.",
