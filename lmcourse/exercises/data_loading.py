@@ -44,7 +44,7 @@ topic.exercise(
         "these are bits; bytes are asked": mistakes.in_bits,
         "no integer of NumPy has three bytes": mistakes.three,
     },
-    minutes=4,
+    minutes=6,
     level=1,
 )
 
@@ -71,7 +71,7 @@ topic.exercise(
         "the generator is not used": mistakes.own_dice,
         "the device is not used": mistakes.on_the_cpu,
     },
-    minutes=14,
+    minutes=12,
     level=2,
 )
 
@@ -95,7 +95,7 @@ topic.exercise(
         "the inputs are marked; the targets stand one token further right": mistakes.inputs_instead,
         "targets past the last token count too": mistakes.past_the_end,
     },
-    minutes=7,
+    minutes=8,
     level=1,
 )
 
@@ -166,7 +166,7 @@ topic.exercise(
         "position is taken to count one rank's windows": mistakes.own_part_of_the_file,
         "the places are dealt out one by one": mistakes.dealt,
     },
-    minutes=5,
+    minutes=7,
     level=1,
 )
 
@@ -253,16 +253,12 @@ topic.question(
     "Its header says dtype and length. A raw file read with the wrong dtype gives wrong ids and no error.",
 )
 topic.question(
-    "What has open_tokens read when it returns?",
+    "What has been read when open_tokens returns?",
     "The header, and nothing of the data. A page is read when something in it is first touched.",
 )
 topic.question(
     "You ask for one token of two bytes. How much is read?",
     "At least one page: the system reads whole pages, never less.",
-)
-topic.question(
-    "More: resident memory grew by gigabytes while you read a mapped file. Is that a leak?",
-    "No: the pages are the page cache's, and the system takes them back. Releasing them keeps the number small.",
 )
 topic.question(
     "How many windows with targets does a file of n tokens have?",
@@ -273,14 +269,18 @@ topic.question(
     "The strided view holds every window without a copy; one indexing step copies the rows that are wanted.",
 )
 topic.question(
-    "What share of the text does one 'epoch' of random windows show?",
-    "1 − 1/e, 63 %. Shuffled windows show all of it.",
-)
-topic.question(
     "More: what must a checkpoint keep of the data loader?",
     "How many windows were handed out. Seed and position give the epoch, the order and the place in it.",
 )
 topic.question(
     "More: two ranks stop at step 100. Can one rank go on?",
     "Yes, with twice the batch: the position counts all ranks' windows, so the stream is the same.",
+)
+topic.question(
+    "More: what share of the text does one 'epoch' of random windows show?",
+    "1 − 1/e, 63 %. Shuffled windows show all of it.",
+)
+topic.question(
+    "More: resident memory grew by gigabytes while you read a mapped file. Is that a leak?",
+    "No: the pages are the page cache's, and the system takes them back. Releasing them keeps the number small.",
 )

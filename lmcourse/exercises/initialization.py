@@ -48,7 +48,7 @@ topic.exercise(
         "takes a fan_out of 0": mistakes.any_fan_out,
         "a KeyError for an unknown scheme": mistakes.key_error,
     },
-    minutes=8,
+    minutes=7,
     level=1,
 )
 
@@ -132,7 +132,7 @@ topic.exercise(
         "divides by 0": mistakes.divides_by_zero,
         "infinite for two zeros": mistakes.two_zeros,
     },
-    minutes=5,
+    minutes=6,
     level=1,
 )
 
@@ -301,7 +301,7 @@ topic.exercise(
         "the logarithm of the probability, without the minus": mistakes.negative,
         "takes a vocabulary of no tokens": lambda vocab_size: math.log(max(vocab_size, 1)),
     },
-    minutes=5,
+    minutes=6,
     level=1,
 )
 
@@ -329,35 +329,43 @@ topic.prediction(
 )
 
 topic.question(
-    "Why is a weight's std 1/√fan_in and not 1/fan_in?",
-    "An output sums fan_in independent products; variances add, so the std grows by the root of fan_in.",
+    "One throw has std 2. What std has the sum of 100 independent throws?",
+    "20: the variance is 100 times 4, which is 400, and its root is 20.",
 )
 topic.question(
-    "What explodes forward, and what backward?",
-    "Activations forward, gradients backward: the same weights multiply both, once as W and once transposed.",
+    "Why is a weight's std 1/√fan_in and not 1/fan_in?",
+    "An output sums fan_in independent products; variances add, so the std grows by the root of fan_in.",
 )
 topic.question(
     "Why does Kaiming's scheme have a 2?",
     "A ReLU sets half of its inputs to zero and so halves the mean square; twice the variance pays for it.",
 )
 topic.question(
-    "What does nn.init.trunc_normal_(w, std=0.01, a=-3, b=3) cut?",
+    "Forward, an output sums over fan_in. Over what does a gradient sum backward?",
+    "Over fan_out: it comes back through the same weights, the other way. One std serves both only if they are equal.",
+)
+topic.question(
+    "The stds behind four ReLUs are 0.9, 0.8, 0.08 and 0.07. Which layer is spoiled?",
+    "The third: there the std changes ten times. The fourth only passes on what it got.",
+)
+topic.question(
+    "More: what does nn.init.trunc_normal_(w, std=0.01, a=-3, b=3) cut?",
     "Nothing: a and b are absolute, and 3 is 300 standard deviations away.",
 )
 topic.question(
-    "Why are residual outputs scaled by 1/√(2L)?",
+    "More: why are residual outputs scaled by 1/√(2L)?",
     "2L branches add to one stream; each then adds a variance of 1/(2L), so it ends with a variance of 2.",
 )
 topic.question(
-    "A model with V = 50257 starts at a loss of 60. What do you look at?",
+    "More: a model with V = 50257 starts at a loss of 60. What do you look at?",
     "The output layer: logits that wide are confident and wrong. It should start at ln V = 10.82.",
 )
 topic.question(
-    "A norm follows every layer. Does the init still matter?",
+    "More: a norm follows every layer. Does the init still matter?",
     "Yes. Forward all looks healthy, but a weight ten times too wide moves a hundred times less in a plain step, and "
     "ten times less with Adam, compared with its size.",
 )
 topic.question(
-    "Same seed, two machines, different bits. Why?",
+    "More: same seed, two machines, different bits. Why?",
     "Seeds fix the numbers drawn, not the order of a sum: another CPU, GPU or thread count adds in another order.",
 )

@@ -25,7 +25,7 @@ topic.exercise(
         "always as long as the rate": mistakes.by_sign,
         "forgets the rate": mistakes.without_rate,
     },
-    minutes=2,
+    minutes=5,
     level=1,
 )
 
@@ -54,7 +54,7 @@ topic.exercise(
         "multiplies the gradient itself by the rate": mistakes.ScalesTheGradient,
         "walks uphill": mistakes.Uphill,
     },
-    minutes=6,
+    minutes=10,
     level=2,
 )
 
@@ -78,7 +78,7 @@ topic.exercise(
         "keeps no buffer from step to step": mistakes.KeepsNoBuffer,
         "the first buffer is the gradient itself, not a copy": mistakes.GradientAsBuffer,
     },
-    minutes=5,
+    minutes=7,
     level=1,
 )
 
@@ -107,7 +107,7 @@ topic.exercise(
         "the decay without the rate": mistakes.WithoutTheRate,
         "counts its steps from 2": mistakes.FromTwo,
     },
-    minutes=5,
+    minutes=12,
     level=2,
 )
 
@@ -126,7 +126,7 @@ topic.exercise(
         "beta on the new value, and 1 − beta on the old": mistakes.average_swapped,
         "changes the new value": mistakes.average_spoils,
     },
-    minutes=2,
+    minutes=6,
     level=1,
     of="AdamW",
 )
@@ -142,7 +142,7 @@ topic.exercise(
         "multiplies, where the average is to become larger": mistakes.corrected_down,
         "begins to count at 0": mistakes.corrected_late,
     },
-    minutes=2,
+    minutes=6,
     level=1,
     of="AdamW",
 )
@@ -168,7 +168,7 @@ topic.exercise(
         "the warm-up begins at step 1": mistakes.warms_from_one,
         "takes arguments that do not fit together": mistakes.unchecked,
     },
-    minutes=8,
+    minutes=12,
     level=2,
 )
 
@@ -190,7 +190,7 @@ topic.exercise(
         "the square of the last gradient alone": mistakes.LastSquare,
         "one sum for all weights": mistakes.OneSum,
     },
-    minutes=5,
+    minutes=7,
     level=1,
 )
 
@@ -209,7 +209,7 @@ topic.exercise(
         "the rate that it was made with, not the group's": mistakes.ItsFirstRate,
         "squares the gradient itself": mistakes.SquaresTheGradient,
     },
-    minutes=5,
+    minutes=7,
     level=1,
 )
 
@@ -237,7 +237,7 @@ topic.exercise(
             lambda norm, max_norm: min(1.0, max_norm / (norm or 1.0))
         ),
     },
-    minutes=8,
+    minutes=12,
     level=2,
 )
 
@@ -279,44 +279,47 @@ topic.prediction(
 
 
 topic.question(
+    "A weight is 3, its slope is −4, and the rate is 0.5. Where does one step of SGD lead?",
+    "To 5: the step goes against the slope, 3 − 0.5 · (−4) = 5.",
+)
+topic.question(
     "You call backward() twice and clear nothing in between. What stands in .grad?",
     "The sum of both gradients. zero_grad() forgets the old one; with set_to_none, which is the default, .grad is None "
     "afterwards.",
 )
 topic.question(
-    "What does step() do with a parameter whose .grad is None, and why is that not the same as a gradient of zero?",
-    "It passes over it. With a gradient of zero, momentum and Adam would still move it by what they remember, and "
-    "weight decay would shrink it. That is why zero_grad sets gradients to None.",
+    "Why does update change param in place, and not make a new tensor?",
+    "The model holds the old tensor. A new one would be known to nobody, and the model would not change.",
 )
 topic.question(
-    "A quadratic has curvatures 1 and 50. What is the largest stable rate of gradient descent? And with momentum 0.9?",
-    "2/50 = 0.04, and (2 + 2 · 0.9)/50 = 0.076. The most curved direction alone decides.",
+    "What does your SGD do with a parameter whose .grad is None, and why is that not the same as a gradient of zero?",
+    "It passes over it. With a gradient of zero, momentum would still move it by what its buffer remembers. That is "
+    "why zero_grad sets gradients to None.",
 )
 topic.question(
     "You change momentum from 0 to 0.9 and keep lr. What happens to the length of the steps along a steady slope?",
     "They become ten times as long: PyTorch's buffer is a sum, and it settles at g / (1 − 0.9).",
 )
 topic.question(
-    "AdaGrad and RMSProp differ in one line. Which one, and what follows from it?",
+    "More: a quadratic has curvatures 1 and 50. What is the largest stable rate of gradient descent? And with momentum 0.9?",
+    "2/50 = 0.04, and (2 + 2 · 0.9)/50 = 0.076. The most curved direction alone decides.",
+)
+topic.question(
+    "More: AdaGrad and RMSProp differ in one line. Which one, and what follows from it?",
     "AdaGrad adds squares up, RMSProp averages them with a decay. AdaGrad's steps die as 1/√t, RMSProp's recover once "
     "large gradients are forgotten.",
 )
 topic.question(
-    "Why is Adam not RMSProp with momentum?",
-    "It corrects both averages for their zero start, and it averages the gradient before dividing; "
-    "RMSprop(momentum=0.9) sums gradients that were already divided.",
-)
-topic.question(
-    "What is the difference between weight decay in Adam and in AdamW?",
+    "More: what is the difference between weight decay in Adam and in AdamW?",
     "Adam adds weight_decay · w to the gradient, which the division by √v̂ then evens out. AdamW shrinks the weight by "
     "lr · weight_decay of itself, untouched by √v̂.",
 )
 topic.question(
-    "You rotate a loss by 30°. Whose path turns with it, and whose does not?",
+    "More: you rotate a loss by 30°. Whose path turns with it, and whose does not?",
     "Gradient descent's, momentum's and Muon's turn with it. AdaGrad, RMSProp and Adam divide axis by axis, and the "
     "axes stay where they are.",
 )
 topic.question(
-    "Why does an exp_avg_sq that is stored in bfloat16 stop falling?",
+    "More: why does an exp_avg_sq that is stored in bfloat16 stop falling?",
     "0.999 · v is nearer to v than to the next bfloat16 below, which is at least 0.2 % away: it is rounded back to v.",
 )
