@@ -12,7 +12,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lmcourse.model import ModelConfig, TransformerLM, cross_entropy
@@ -338,7 +338,6 @@ def test_the_fast_adamw_equals_the_plain_one():
         torch.testing.assert_close(p, q)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     name=st.sampled_from(sorted(PAIRS)),
     shapes=st.lists(st.lists(st.integers(0, 4), max_size=3), min_size=1, max_size=3),
@@ -604,7 +603,6 @@ def test_schedules_refuse_bad_arguments_by_name(changed, words):
         wsd_lr(decay_steps=3, **(good | changed))
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     shapes=st.lists(st.lists(st.integers(0, 4), max_size=3), min_size=0, max_size=4),
     max_norm=st.sampled_from([1e-7, 0.5, 1.0, 1e6]),

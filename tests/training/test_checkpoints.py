@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from runs import adamw, batches, muon, same, small_model, stop_after
 from torch import nn
@@ -74,7 +74,6 @@ def test_the_name_of_the_file_does_not_matter(tmp_path):
 
 
 @given(values)
-@settings(max_examples=100, deadline=None)
 def test_any_value_comes_back_as_it_was(tmp_path_factory, value):
     assert equal(kept(tmp_path_factory.mktemp("kept"), value=value)["value"], value)
 
