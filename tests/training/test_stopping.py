@@ -127,7 +127,7 @@ def flat(tree):
 @pytest.mark.parametrize("loader", LOADERS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @given(data=st.data())
-@settings(max_examples=4, derandomize=True)
+@settings(max_examples=2, derandomize=True)
 def test_a_run_that_was_stopped_anywhere_ends_bit_for_bit_like_one_that_was_not(
     optimizer, loader, data, tmp_path_factory
 ):
