@@ -5,6 +5,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Fifty examples find what is plainly wrong; `python tests/gates.py thorough` tries twenty times as many.
+settings.register_profile(
+    "course",
+    max_examples=1000 if os.environ.get("LMCOURSE_THOROUGH") == "1" else 50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],  # a busy machine is no failure
+)
+settings.load_profile("course")
 
 GOLDEN = Path(__file__).parent / "golden"
 

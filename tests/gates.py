@@ -101,8 +101,8 @@ def sections() -> None:
 
 
 def thorough() -> None:
-    """What is marked `thorough`: more orders, every wrong answer, long play with each widget, broken states."""
-    run(*PYTEST, "-m", "thorough", "tests", "-n", "2", LMCOURSE_THOROUGH="1")
+    """What is marked `thorough`: more orders, wrong answers, kills, play with each widget; a thousand examples each."""
+    run(*PYTEST, "-m", "thorough or hypothesis", "tests", "-n", "2", LMCOURSE_THOROUGH="1")
     mutants()
 
 

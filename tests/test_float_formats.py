@@ -15,7 +15,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lmcourse.float_formats import (
@@ -100,7 +100,6 @@ def test_a_format_outside_the_table_needs_only_its_parameters(fmt):
 
 
 @given(st.integers(0, 2**64 - 1))
-@settings(max_examples=500, deadline=None)
 def test_float64_and_float32_decode_as_the_machine_does(bits):
     assert same(FORMATS["float64"].decode(bits), struct.unpack("<d", struct.pack("<Q", bits))[0])
     bits >>= 32
@@ -108,7 +107,6 @@ def test_float64_and_float32_decode_as_the_machine_does(bits):
 
 
 @given(st.integers(0, 2**19 - 1))
-@settings(max_examples=500, deadline=None)
 def test_tf32_is_float32_with_thirteen_bits_cut_off(bits):
     assert same(FORMATS["tf32"].decode(bits), FORMATS["float32"].decode(bits << 13))
 
@@ -259,7 +257,6 @@ def test_every_mode_and_policy_rounds_as_gfloat_does(name, mode):
 
 
 @given(st.floats(width=64), st.sampled_from(IEEE[1:]))
-@settings(max_examples=500, deadline=None)
 def test_directed_rounding_brackets_the_number(x, name):
     fmt = FORMATS[name]
     if not math.isfinite(x):
@@ -272,7 +269,6 @@ def test_directed_rounding_brackets_the_number(x, name):
 
 
 @given(st.floats(width=64))
-@settings(max_examples=500, deadline=None)
 def test_float32_and_float64_encode_as_the_machine_does(x):
     if math.isnan(x):
         return
@@ -283,7 +279,6 @@ def test_float32_and_float64_encode_as_the_machine_does(x):
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**9), max_value=10**9))
-@settings(max_examples=500, deadline=None)
 def test_a_decimal_string_becomes_the_float64_that_python_reads(number):
     assert FORMATS["float64"].encode(str(number)) == FORMATS["float64"].encode(float(str(number)))
 
@@ -412,7 +407,6 @@ def test_diagnose_names_the_trouble_of_each_format():
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-@settings(max_examples=300, deadline=None)
 def test_exact_decimal_is_the_whole_expansion(x):
     assert Fraction(exact_decimal(x)) == Fraction(x)
     assert exact_decimal(x) == format(Context(prec=2000).create_decimal(Decimal(abs(x))), "f").join(["-" * (x < 0), ""])

@@ -57,7 +57,7 @@ def ids(config, batch, seq):
 # --- FLOPs and parameters ---
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(config=configs, batch=st.integers(1, 3), seq=st.integers(2, 32))  # of one position, einsum makes no matmul
 def test_flops_and_parameters_equal_pytorchs_count_on_the_real_model(config, batch, seq):
     model, x = TransformerLM(config), ids(config, batch, seq)
@@ -67,7 +67,7 @@ def test_flops_and_parameters_equal_pytorchs_count_on_the_real_model(config, bat
     assert sum(flops.transformer_params(config).values()) == sum(p.numel() for p in model.parameters())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(heads=st.integers(1, 4), half=st.integers(1, 8), ff=st.integers(1, 64), seq=st.integers(1, 24))
 def test_two_matrix_blocks_equal_pytorchs_encoder_layer(heads, half, ff, seq):
     """A GPT-2 block is nn.TransformerEncoderLayer with GELU, pre-norm and biases; its head comes on top."""
@@ -396,7 +396,7 @@ def test_products_without_a_matrix_on_either_side_count_a_multiply_and_an_add(wh
     assert flops_of(fn) == wanted, what
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     batch=st.integers(1, 3), heads=st.integers(1, 3), rows=st.integers(1, 9), columns=st.integers(1, 9),
     width=st.sampled_from([4, 8, 16]), causal=st.booleans(),

@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lmcourse.strides import (
@@ -50,7 +50,6 @@ def test_the_4_by_4_example_of_the_lecture():
     st.integers(0, 50),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=200, deadline=None)
 def test_offset_finds_the_element_that_pytorch_reads(dims, start, random):
     shape, strides = [n for n, _ in dims], [s for _, s in dims]
     index = tuple(random.randrange(n) for n in shape)
@@ -128,7 +127,6 @@ def test_can_view_for_every_way_to_reshape_small_permuted_tensors():
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 12)), max_size=4), st.data())
-@settings(max_examples=500, deadline=None)
 def test_can_view_for_any_strides(dims, data):
     shape, strides = [n for n, _ in dims], [s for _, s in dims]
     x = laid_out(shape, strides)
@@ -177,7 +175,6 @@ def test_the_conflict_names_the_pair_and_what_it_would_need(shape, strides, new_
 
 
 @given(st.integers(1, 40), st.data(), st.integers(1, 5))
-@settings(max_examples=200, deadline=None)
 def test_sliding_windows_is_unfold(length, data, step):
     size = data.draw(st.integers(1, length))
     x = torch.arange(2 * length + 3)[3::2]  # begins late in its storage, and skips
@@ -220,7 +217,6 @@ def test_windows_made_by_numpy_lie_in_the_array_that_they_look_at():
 
 
 @given(st.lists(st.integers(0, 200), max_size=60), st.sampled_from([1, 2, 4, 8]))
-@settings(max_examples=200, deadline=None)
 def test_line_loads_between_its_bounds(positions, itemsize):
     lines = [p * itemsize // 64 for p in positions]
     switches = sum(a != b for a, b in zip([None, *lines], lines))

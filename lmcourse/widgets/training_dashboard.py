@@ -373,18 +373,15 @@ class TrainingDashboard(CourseWidget):
             cells = [_short(loss), _short(smooth), *(_short(value, "unknown") for value in rest)]
             body += f"<tr><th>{int(step)}</th>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
         lines = "".join(f"<li>{html.escape(name)}: {value:.3f}</li>" for name, value in self.baselines.items())
-        texts = "".join(
+        samples = "".join(
             f"<tr><th>{step}</th><td><pre>{html.escape(text)}</pre></td></tr>" for step, text in thinned(run.samples, 3)
         )
+        texts = f"<table><thead><tr><th>step</th><th>sample</th></tr></thead><tbody>{samples}</tbody></table>"
         return (
             f"<p>{words[0].upper()}{words[1:]}.</p>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
             + (f"<p>Loss of models that only count, nats a token:</p><ul>{lines}</ul>" if lines else "")
-            + (
-                f"<table><thead><tr><th>step</th><th>sample</th></tr></thead><tbody>{texts}</tbody></table>"
-                if texts
-                else ""
-            )
+            + (texts if samples else "")
         )
 
     @classmethod
@@ -427,14 +424,12 @@ def _checked(name: str, value: Any) -> float:
 
 def _ghost(name: str, points: Iterable[tuple[int, float]]) -> dict:
     """A recorded curve, at most 200 points of it."""
-    table = np.full((0, len(COLUMNS)), np.nan, np.float32)
     try:
-        pairs = np.array([(float(step), float(loss)) for step, loss in points])
+        pairs = np.array([(float(step), float(loss)) for step, loss in points]).reshape(-1, 2)
     except (TypeError, ValueError):
         raise ValueError(f"ghosts: {name!r} is a list of (step, loss) pairs") from None
-    if len(pairs):
-        table = np.full((len(pairs), len(COLUMNS)), np.nan, np.float32)
-        table[:, :2] = pairs
+    table = np.full((len(pairs), len(COLUMNS)), np.nan, np.float32)
+    table[:, :2] = pairs
     rows = worth_drawing(table, 200)
     return {"name": str(name), "points": [[int(table[k, 0]), finite(float(table[k, 1]))] for k in rows]}
 

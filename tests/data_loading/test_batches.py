@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lmcourse.data_loading import (
@@ -21,7 +21,6 @@ from lmcourse.data_loading import (
 
 
 @given(st.lists(st.lists(st.integers(0, 3), min_size=6, max_size=6), min_size=1, max_size=3))
-@settings(max_examples=100, deadline=None)
 def test_the_mask_lets_a_query_see_back_to_the_start_of_its_document(rows):
     mask = document_mask(torch.tensor(rows), end_of_text=0)
     for row, seen in zip(rows, mask):
@@ -31,7 +30,6 @@ def test_the_mask_lets_a_query_see_back_to_the_start_of_its_document(rows):
 
 
 @given(st.integers(2, 40), st.integers(1, 12), st.integers(1, 6), st.integers(0, 100))
-@settings(max_examples=200, deadline=None)
 def test_a_batch_is_what_a_plain_loop_over_a_list_gives(length, context_length, batch_size, seed):
     ids = list(range(100, 100 + length))
     tokens = np.array(ids, dtype=np.uint16)
@@ -94,7 +92,6 @@ def test_windows_that_do_not_fit_and_tokens_that_are_none_are_refused():
 
 
 @given(st.integers(1, 30), st.integers(1, 4), st.booleans(), st.sampled_from([np.uint8, np.uint16, np.int64]))
-@settings(max_examples=60, deadline=None)
 def test_the_fast_view_is_the_plain_one(size, step, backwards, dtype):
     tokens = np.arange(200).astype(dtype)[:: -step if backwards else step]
     plain = np.lib.stride_tricks.sliding_window_view(tokens, size)

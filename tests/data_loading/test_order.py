@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lmcourse.data_loading import BatchSampler, count_tokens_seen, next_windows, shard, shuffled, window_at
@@ -17,7 +17,6 @@ def test_shuffled_is_a_permutation(size):
 
 
 @given(st.integers(1, 2**40), st.integers(0, 2**62), st.data())
-@settings(max_examples=100, deadline=None)
 def test_shuffled_of_a_part_is_that_part_of_the_whole(size, seed, data):
     indices = np.array(data.draw(st.lists(st.integers(0, size - 1), min_size=1, max_size=8, unique=True)))
     together = shuffled(indices, size, seed)
@@ -54,7 +53,6 @@ def test_shuffled_refuses_what_is_out_of_range():
     order=st.sampled_from(["shuffled", "sequential"]),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=80, deadline=None)
 def test_the_ranks_together_see_every_window_exactly_once_an_epoch(
     num_tokens, context_length, batch_size, world_size, order, seed
 ):
@@ -79,7 +77,6 @@ def test_the_ranks_together_see_every_window_exactly_once_an_epoch(
 
 
 @given(st.integers(0, 60), st.integers(0, 2**31), st.sampled_from(BatchSampler.ORDERS))
-@settings(max_examples=60, deadline=None)
 def test_a_sampler_goes_on_from_any_place_as_if_it_had_not_stopped(steps, seed, order):
     whole = BatchSampler(501, 3, 7, order=order, seed=seed)
     for _ in range(steps):

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -108,7 +108,6 @@ def test_releasing_pages_never_loses_what_a_private_mapping_was_given(tmp_path):
 
 
 @given(st.integers(0, 60_000), st.integers(1, 5000), st.sampled_from([np.uint16, np.int32, np.int64, np.uint64]))
-@settings(max_examples=100, deadline=None)
 def test_pages_are_those_of_every_single_byte_in_every_dtype_of_starts(start, size, kind):
     tokens = np.zeros(70_000, dtype=np.uint16)
     want = {(2 * (start + i) + byte) // mmap.PAGESIZE for i in range(size) for byte in (0, 1)}

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lmcourse.data_loading import (
@@ -25,7 +25,6 @@ MB = 1 << 20
 
 
 @given(st.integers(1, 2**32), st.data())
-@settings(max_examples=60, deadline=None)
 def test_numpy_reads_what_was_written(tmp_path_factory, vocab_size, data):
     ids = data.draw(st.lists(st.integers(0, vocab_size - 1), min_size=1, max_size=50))
     path = tmp_path_factory.mktemp("tokens") / "tokens.npy"

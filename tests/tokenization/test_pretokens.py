@@ -4,7 +4,7 @@ import re
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from texts import END, PATTERNS, WORDS, corners, texts
 
@@ -19,14 +19,12 @@ def test_patterns_are_tiktokens(name):
     assert encoding._pat_str == PATTERNS[name]
 
 
-@settings(max_examples=400, deadline=None)
 @given(text=texts)
 @pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS)
 def test_pretokens_join_to_the_text(pattern, text):
     assert "".join(pretokenize(text, pattern)) == text
 
 
-@settings(max_examples=400, deadline=None)
 @given(text=st.one_of(st.text(alphabet=st.characters(max_codepoint=0xFFFF)), texts))
 @pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS)
 def test_re_and_regex_make_the_same_cuts(pattern, text):
@@ -65,7 +63,6 @@ def test_a_pattern_of_ones_own_may_drop_text_and_may_have_groups():
     assert pretokenize("ab", r"(a)|(b)|x*") == ["a", "b"]
 
 
-@settings(max_examples=100, deadline=None)
 @given(text=corners, data=st.data())
 @pytest.mark.parametrize("pattern", [*PATTERNS.values(), WORDS], ids=[*PATTERNS, "words"])
 def test_text_file_and_pieces_are_one_source(tmp_path_factory, pattern, text, data):

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from texts import END, PATTERNS, TRICKY, WORDS, texts, trained
 
@@ -27,7 +27,6 @@ def test_gpt2_ids_of_the_lectures_sentence():
     assert BPETokenizer.from_tiktoken(gpt2).vocab_size == 50257 == 256 + 50000 + 1
 
 
-@settings(max_examples=700, deadline=None)
 @given(text=texts)
 @example(text="\n".join(TRICKY))
 def test_ids_equal_tiktokens(published, text):
@@ -52,7 +51,6 @@ def test_published_merges_are_recovered(published):
     assert by_merges.encode(text) == theirs.encode_ordinary(text)
 
 
-@settings(max_examples=200, deadline=None)
 @given(text=texts)
 @pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS)
 def test_every_text_comes_back(pattern, text):
@@ -67,7 +65,6 @@ def test_every_text_comes_back(pattern, text):
     assert tokenizer.to_tiktoken().encode(text, allowed_special="all") == ids
 
 
-@settings(max_examples=700, deadline=None)
 @given(text=texts, data=st.data())
 @pytest.mark.parametrize("pattern", [*PATTERNS.values(), WORDS, r"abc|.|\n"], ids=[*PATTERNS, "words", "other"])
 def test_every_cut_into_pieces_gives_the_ids_of_the_whole(pattern, text, data):
@@ -108,7 +105,6 @@ def test_a_long_text_without_a_space_ends():
     assert tokenizer.decode(list(tokenizer.encode_iterable(iter(text)))) == text
 
 
-@settings(max_examples=300, deadline=None)
 @given(data=st.binary(max_size=80), seed=st.integers(0, 5))
 def test_the_heap_and_the_scan_merge_alike(data, seed):
     pairs = sorted({bytes([left, right]) for left in data for right in data})

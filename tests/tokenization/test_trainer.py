@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from texts import END, HANDOUT, WORDS, small_texts
 
@@ -50,7 +50,6 @@ def test_first_seen_rule_on_one_sentence():
 
 
 @pytest.mark.parametrize("tie", TIES)
-@settings(max_examples=150, deadline=None)
 @given(text=small_texts, pattern=st.sampled_from([GPT2_PATTERN, WORDS, r"(?s).+"]), merges=st.integers(0, 40))
 @example(text="aaaa aaa aa aaaaa", pattern=GPT2_PATTERN, merges=10)
 @example(text="abababab babab", pattern=GPT2_PATTERN, merges=10)
@@ -100,14 +99,12 @@ def recount_everything(pretokens, num_merges, tie):
 
 
 @pytest.mark.parametrize("tie", TIES)
-@settings(max_examples=150, deadline=None)
 @given(text=small_texts)
 def test_both_trainers_equal_an_independent_one(tie, text):
     expected = recount_everything(pretokenize(text), 20, tie)
     assert train_bpe(text, 276, tie=tie)[1] == train_bpe_naive(text, 276, tie=tie)[1] == expected
 
 
-@settings(max_examples=150, deadline=None)
 @given(documents=st.lists(st.text(alphabet="aab c\té!€0", max_size=40), max_size=5))
 def test_merges_equal_hugging_faces_on_random_text(documents):
     ours = train_bpe(END.join(documents), 300, [END], tie="smallest")[1]
@@ -186,7 +183,6 @@ def test_a_long_pretoken_is_visited_once_a_merge_and_learned_alike(text, tie):
 
 
 @pytest.mark.parametrize("tie", TIES)
-@settings(max_examples=60, deadline=None)
 @given(texts=st.lists(st.text(alphabet="ab", max_size=30), max_size=4))
 def test_pairs_are_indexed_in_long_pretokens_as_they_are_found_in_short_ones(tie, texts):
     with pytest.MonkeyPatch.context() as patch:

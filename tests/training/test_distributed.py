@@ -102,6 +102,7 @@ def test_one_that_stopped_goes_on_as_two(together):
     assert_close(model, parameters(together / "resumed.pt"), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_shell_under_torchrun_is_interrupted_and_goes_on_as_one(tmp_path):
     text, path = tmp_path / "text.txt", tmp_path / "run.pt"
     text.write_text("All work and no play makes Jack a dull boy. " * 200, encoding="utf-8")

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lmcourse.training.history import COLUMNS, MAX_POINTS, Smoothed, worth_drawing
@@ -27,7 +27,6 @@ def test_the_average_is_the_debiased_one():
 table_values = st.one_of(st.floats(-10, 10, width=32), st.sampled_from([math.nan, math.inf]))
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(table_values, table_values), min_size=1, max_size=400), st.integers(12, 120))
 def test_the_rows_worth_drawing_hold_every_extreme(pairs, most):
     table = np.full((len(pairs), len(COLUMNS)), np.nan, np.float32)

@@ -1,6 +1,6 @@
 """AxesExplorer's Python side. Run: pytest tests/widgets/test_axes_explorer.py
 
-What a pattern means is tested in tests/test_axes.py, which also writes the golden vectors for axes_explorer.test.mjs.
+What a pattern means is tested in tests/axes; test_loops.py there writes the golden vectors for axes_explorer.test.mjs.
 """
 
 import json

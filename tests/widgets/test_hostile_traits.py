@@ -25,24 +25,10 @@ HOSTILE = [  # what a link or a page may put in place of any value
 ]  # fmt: skip
 
 every_widget = pytest.mark.parametrize("name", lmcourse.widgets.widget_names())
+some_values = pytest.mark.parametrize("tried", [12, pytest.param(1000, marks=pytest.mark.thorough)])  # of each trait
 JSON = [
-    None,
-    True,
-    -1,
-    10**30,
-    0.5,
-    1e308,
-    "",
-    "x" * 300,
-    "a\ud800",
-    "<b>",
-    [],
-    {},
-    [[]],
-    [None],
-    {"a": None},
-    {"0": []},
-]
+    None, True, -1, 10**30, 0.5, 1e308, "", "x" * 300, "a\ud800", "<b>", [], {}, [[]], [None], {"a": None}, {"0": []},
+]  # fmt: skip
 PLACES = 8  # leaves of one trait that are replaced
 
 
@@ -71,15 +57,15 @@ def replaced(value, path: tuple, by):
     return value
 
 
-def broken_states(value, seed: str) -> list:
-    """Copies of a trait's value with one place each broken: the outermost always, deeper ones by chance."""
+def broken(value, seed: str, instead: list, tried: int) -> list:
+    """What to set a trait to: values of `instead`, and copies of its own value with one place each broken."""
     chance = random.Random(seed)
     paths = places(value)
     deeper = chance.sample(paths[1:], min(PLACES, len(paths) - 1))
-    states = [*JSON]
+    states = [*instead]
     for path in deeper:
         states += [replaced(value, path, by) for by in (..., *chance.sample(JSON, 2))]
-    return states
+    return chance.sample(states, min(len(states), tried))
 
 
 def shows(widget) -> None:
@@ -90,12 +76,13 @@ def shows(widget) -> None:
     bundle["text/html"].encode()
 
 
+@some_values
 @every_widget
-def test_every_trait_from_python(name):
+def test_every_trait_from_python(name, tried):
     """`widget.trait = value` takes the value or says in a TraitError why not; the widget can be shown all the same."""
     widget = example(name)
     for trait, good in widget.state().items():
-        for value in [*HOSTILE, *broken_states(good, f"{name}.{trait}")]:
+        for value in broken(good, f"{name}.{trait}", HOSTILE, tried):
             try:
                 setattr(widget, trait, value)
             except traitlets.TraitError as refused:
@@ -123,12 +110,13 @@ def from_the_page(widget, data) -> None:
     widget._handle_msg({"content": {"data": data}, "buffers": []})
 
 
+@some_values
 @every_widget
-def test_every_trait_from_the_page(name, tracebacks):
+def test_every_trait_from_the_page(name, tried, tracebacks):
     """A page may send anything: no traceback in the kernel, and the widget can be shown after it."""
     widget = example(name)
     for trait, good in widget.state().items():
-        for value in broken_states(good, f"page {name}.{trait}"):
+        for value in broken(good, f"page {name}.{trait}", JSON, tried):
             from_the_page(widget, {"method": "update", "state": {trait: value}})
             if getattr(widget, trait) is not good:
                 shows(widget)
@@ -141,21 +129,14 @@ def test_every_trait_from_the_page(name, tracebacks):
 
 QUESTIONS = [
     None, True, 0, -1, 1e308, "", "x" * 10_000, "a\ud800", [], [None], {}, {"question": {}}, {"text": None},
-    {"text": "{"},
-    {"text": "[]"}, {"text": "{}"}, {"text": "a\ud800"}, {"text": "x" * 200_000}, {"pattern": None}, {"step": -1},
-    {"step": 10**30},
+    {"text": "{"}, {"text": "[]"},
+    {"text": "{}"}, {"text": "a\ud800"}, {"text": "x" * 200_000}, {"pattern": None}, {"step": -1}, {"step": 10**30},
     {"step": None}, {"format": "no"}, {"format": "float16", "scale": None}, {"format": "float16", "scale": 10**9},
     {"value": "9**9**9**9"}, {"value": "(" * 5000}, {"kind": "no"}, {"a": {"a": {"a": {}}}},
 ]  # fmt: skip
 INSIDE = (
-    "KeyError",
-    "AttributeError",
-    "IndexError",
-    "AssertionError",
-    "RecursionError",
-    "UnboundLocalError",
-    "NameError",
-)
+    "KeyError", "AttributeError", "IndexError", "AssertionError", "RecursionError", "UnboundLocalError", "NameError",
+)  # fmt: skip
 
 
 @every_widget
