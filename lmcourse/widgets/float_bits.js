@@ -3,6 +3,7 @@
 import { frame, put, redraw } from "./lib/base.js";
 import { choice, field } from "./lib/controls.js";
 import { h } from "./lib/elements.js";
+import { roving } from "./lib/roving.js";
 import { movedTo } from "./lib/share.js";
 import { watchWidth } from "./lib/width.js";
 import { digitRows, factsOf, yoursOf } from "./parts/float_bits_facts.js";
@@ -67,7 +68,7 @@ function pythonOf(model) {
   return predict ? line + movedTo(model, { picture: "rounding" }) : line;
 }
 
-/** fp16, bf16 and fp32 as buttons, the others in a list. */
+/** fp16, bf16 and fp32 as buttons with one tab stop, the others in a list. */
 function formatPicker(formats, pick) {
   const first = FIRST.filter((name) => formats.some((f) => f.name === name));
   const buttons = first.map((name) =>
@@ -75,13 +76,16 @@ function formatPicker(formats, pick) {
   );
   const others = formats.filter((f) => !first.includes(f.name)).map((f) => [f.name, f.name]);
   const list = choice({
-    label: "Format",
-    options: [["", "another"], ...others],
+    label: "or",
+    options: [["", "another format"], ...others],
     value: "",
     onchange: (name) => name && pick(name),
   });
+  const row = h("div", { class: "lmc-fb-formats", role: "group", "aria-label": "format" }, buttons);
+  roving(row, "button").refresh();
+  list.select.setAttribute("aria-label", "another format");
   return {
-    els: [...buttons, list.el],
+    els: [row, list.el],
     set(name) {
       for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.format === name));
       list.set(first.includes(name) ? "" : name);
@@ -101,8 +105,7 @@ function stageOf(view, model, formats, on) {
     three = digitRows(formats),
     panel = tabPanel(model, formats, on),
     yours = yoursOf(model, on.changed);
-  view.root.insertBefore(view.controls, view.stage);
-  view.stage.append(bits.el, line.el, facts.el, three.el);
+  view.stage.append(view.controls, bits.el, line.el, facts.el, three.el);
   view.below.append(...panel.els);
   const revealing = [line.el, facts.el, three.el];
   return {

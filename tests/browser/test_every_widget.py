@@ -16,8 +16,12 @@ def example(name):
 
 
 def click(page, control, **options) -> None:
-    """Click, unless the last click's redraw took the control away or disabled it, as ⏭ does to itself."""
+    """Click, unless the last click's redraw took the control away or disabled it, as ⏭ does to itself.
+
+    A word of help that is open lies over what is below it: it is closed first, as a reader does.
+    """
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate("document.querySelectorAll(':popover-open').forEach((note) => note.hidePopover())")
     if control.count() and control.is_visible() and control.is_enabled():
         control.click(timeout=3000, **options)
 
@@ -60,10 +64,10 @@ def test_nothing_is_cut_in_a_book_page(name, kernel_free):
 
 # One question, one screen: the widgets that do not keep a rule yet, by rule. Nothing is added here.
 NOT_YET = {
-    "six controls": {"FloatBits", "MergeFilm"},
-    "first screen": {"FloatBits"},
-    "one height": {"FloatBits"},
-    "a phone": {"MergeFilm"},
+    "six controls": set(),
+    "first screen": set(),
+    "one height": set(),
+    "a phone": set(),
 }
 
 
