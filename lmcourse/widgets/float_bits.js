@@ -8,7 +8,7 @@ import { movedTo } from "./lib/share.js";
 import { watchWidth } from "./lib/width.js";
 import { digitRows, factsOf, yoursOf } from "./parts/float_bits_facts.js";
 import { numberLine } from "./parts/float_bits_line.js";
-import { judge } from "./parts/float_bits_rounding.js";
+import { judge, questionOf } from "./parts/float_bits_rounding.js";
 import { bitsRow } from "./parts/float_bits_row.js";
 import { tabPanel } from "./parts/float_bits_tabs.js";
 import { sayNumber, spacingWords, weightOf } from "./parts/float_bits_words.js";
@@ -103,19 +103,24 @@ function stageOf(view, model, formats, on) {
     line = numberLine(on.step),
     facts = factsOf(model.get("has_encode")),
     three = digitRows(formats),
+    question = questionOf(on.guessed),
     panel = tabPanel(model, formats, on),
     yours = yoursOf(model, on.changed);
-  view.stage.append(view.controls, bits.el, line.el, facts.el, three.el);
+  const answer = h("div", { class: "lmc-fb-answer" }, question.el, line.el, facts.el, three.el);
+  view.stage.append(view.controls, bits.el, answer);
   view.below.append(...panel.els);
   const revealing = [line.el, facts.el, three.el];
   return {
     stop: yours.stop,
+    /** Where the focus goes when the question, which had it, is answered: to the tab that says why. */
+    focus: () => panel.focus(),
     draw(now, about) {
       const shown = (nodes, yes) => {
         for (const node of nodes) node.classList.toggle("lmc-fb-blank", !yes);
       };
       shown([bits.el, panel.panel], !now.error);
       shown(revealing, !now.error && !now.masked);
+      question.draw(now.masked ? now : null, about.policy.rounding);
       shownNow = null;
       if (now.error) return;
       bits.draw(now.f, now.bits, now.masked);
@@ -167,6 +172,7 @@ function actsOf(model, session, read) {
     guessed(guess) {
       Object.assign(session, { guess, message: judge(read(), model.get("rounding"), guess) });
       session.changed();
+      session.answered();
     },
     again() {
       session.seed += 1;
@@ -191,7 +197,7 @@ function titleOf(model, { f, bits, error }) {
 function render({ model, el }) {
   const formats = model.get("formats"),
     first = Object.fromEntries(MOVED.map((name) => [name, model.get(name)])),
-    session = { seed: 1, guess: null, message: null, changed: () => draw() };
+    session = { seed: 1, guess: null, message: null, changed: () => draw(), answered: () => stage.focus() };
   const read = () => readNumber(model, formats, session);
   const reset = () => {
     Object.assign(session, { guess: null, message: null });

@@ -145,7 +145,7 @@ export function memoryView({ press }) {
       write(picture.needName, needText(room, now, state, need));
       for (const [k, { key, name }] of PARTS.entries()) {
         const size = bytes(now.heaviest[key], state.binary);
-        write(parts.rows[k].size, size);
+        write(parts.rows[k].size, now.heaviest[key] ? size : "none then");
         write(picture.groups[k].title, `${name}: ${size}`);
       }
       for (const [k, cure] of cures.entries()) showSwitch(switches[k], cure, state);
