@@ -62,19 +62,30 @@ def test_nothing_is_cut_in_a_book_page(name, kernel_free):
     assert [what for what in cut if not what.startswith("td-film")] == []  # one picture a step, as many as there were
 
 
-# One question, one screen: the widgets that do not keep a rule yet, by rule. Nothing is added here.
-NOT_YET = {
-    "six controls": set(),
-    "first screen": set(),
-    "one height": set(),
-    "a phone": set(),
-}
+OVERPRINTED = """() => {
+  const seen = [...document.querySelectorAll('.lmc svg text')]
+      .filter((e) => e.textContent.trim() && e.checkVisibility({ visibilityProperty: true }))
+      .map((e) => ({ words: e.textContent, svg: e.closest('svg'), box: e.getBoundingClientRect() }))
+      .filter(({ box }) => box.width && box.height);
+  const common = (a, b, from, to) => Math.min(a[to], b[to]) - Math.max(a[from], b[from]);
+  return seen.flatMap((one, i) => seen.slice(i + 1).filter((other) => one.svg === other.svg
+      && common(one.box, other.box, 'left', 'right') > 2 && common(one.box, other.box, 'top', 'bottom') > 5)
+      .map((other) => `${one.words} | ${other.words}`));
+}"""
 
 
-def widgets_that_keep(rule: str):
-    return pytest.mark.parametrize("name", [name for name in NAMES if name not in NOT_YET[rule]])
+@every_widget
+@pytest.mark.parametrize("width", [1100, 390])
+def test_no_words_of_a_picture_lie_on_others(name, width, kernel_free):
+    page = kernel_free(example(name), width=width, still=True).page
+    assert page.evaluate(OVERPRINTED) == []
+    for tab in page.locator(".lmc [role=tab]:visible").all():
+        tab.click()
+        page.wait_for_timeout(100)
+        assert page.evaluate(OVERPRINTED) == [], tab.inner_text()
 
 
+# One question, one screen.
 # What a reader can operate, as the keyboard meets it: a tab stop each. A player is one, tabs are one, a sentence whose
 # values move is one, and a row of choices with one tab stop is. Cells of the picture, words of help, Share and Reset
 # are not counted.
@@ -84,7 +95,8 @@ CONTROLS = """() => {
       '.lmc button, .lmc input, .lmc select, .lmc textarea, .lmc [role=slider]')].filter((e) => e.tabIndex >= 0
       && e.checkVisibility({ visibilityProperty: true }) && !e.closest(apart));
   const roves = (e) => e.matches('button[tabindex]');
-  const controls = stops.filter((e) => !(roves(e) && e.closest('.lmc-stage') && !e.closest('[role=tablist]')))
+  const ofThePicture = (e) => e.closest('.lmc-stage') && !e.closest('[role=tablist], .lmc-controls, .lmc-pager');
+  const controls = stops.filter((e) => !(roves(e) && ofThePicture(e)))
       .map((e) => e.closest('.lmc-stepper, .tb-sentence, [role=tablist]')
           ?? (roves(e) ? e.closest('[role=group]') : e));
   return [...new Set(controls)]
@@ -92,13 +104,13 @@ CONTROLS = """() => {
 }"""
 
 
-@widgets_that_keep("six controls")
+@every_widget
 def test_at_most_six_controls_are_in_view(name, kernel_free):
     controls = kernel_free(example(name), still=True).page.evaluate(CONTROLS)
     assert 1 <= len(controls) <= 6, controls
 
 
-@widgets_that_keep("first screen")
+@every_widget
 def test_the_first_screen_has_picture_main_control_and_reading_line(name, kernel_free):
     """At 1280 × 720 with text of 16 px, as *Show alone* and the presentation mode have it."""
     page = kernel_free(example(name), width=1280, still=True).page
@@ -113,7 +125,7 @@ def test_the_first_screen_has_picture_main_control_and_reading_line(name, kernel
     assert order == sorted(order)
 
 
-@widgets_that_keep("one height")
+@every_widget
 @pytest.mark.parametrize("width", [1100, 390])
 def test_its_height_does_not_change_while_it_is_used(name, width, kernel_free):
     """Pointing, stepping, choosing and garbage in a field move nothing. More and Share unfold, and are left alone."""
@@ -150,7 +162,7 @@ def test_its_height_does_not_change_while_it_is_used(name, width, kernel_free):
     assert watched.wrong == []
 
 
-@widgets_that_keep("a phone")
+@every_widget
 def test_a_phone_swipes_over_it_and_nothing_is_wider_than_390(name, kernel_free):
     watched = kernel_free(example(name), width=390, still=True)
     page = watched.page
@@ -166,10 +178,6 @@ def test_a_phone_swipes_over_it_and_nothing_is_wider_than_390(name, kernel_free)
     )
     assert stuck == [], "only a handle may keep a finger from scrolling the page"
     assert watched.wrong == []
-
-
-def test_what_does_not_keep_the_rules_yet_is_there():
-    assert set(NAMES) >= set().union(*NOT_YET.values())
 
 
 @every_widget
