@@ -298,15 +298,40 @@ def test_in_jupyterlab(name, in_lab):
     assert watched.wrong == []
 
 
+def present(page) -> None:
+    """JupyterLab's presentation mode, which makes text larger for a room."""
+    page.click("#jp-MainMenu .lm-MenuBar-itemLabel:text-is('View')")
+    page.locator(".lm-Menu-item", has_text="Appearance").hover()
+    page.locator(".lm-Menu-item", has_text="Presentation Mode").click()
+    page.wait_for_selector(".jp-mod-presentationMode")
+
+
+def test_the_first_screen_in_presentation_mode(in_lab):
+    """At 1280 × 720, scrolled to a widget: title, picture, main control and reading line are on the screen."""
+    shown = ", ".join(f"{name}.example()" for name in NAMES)
+    code = f"from lmcourse.widgets import *\nfrom IPython.display import display\ndisplay({shown})"
+    watched = in_lab(code=code.replace("*", ", ".join(NAMES)), width=1280)
+    page = watched.page
+    page.wait_for_function(f"document.querySelectorAll('.jp-OutputArea .lmc').length === {len(NAMES)}")
+    page.set_viewport_size({"width": 1280, "height": 720})
+    present(page)
+    page.wait_for_timeout(500)
+    room = page.evaluate("document.querySelector('.jp-WindowedPanel-outer').clientHeight")
+    tall = page.evaluate("""() => [...document.querySelectorAll('.jp-OutputArea .lmc')].map((e) =>
+        e.querySelector('.lmc-reading').getBoundingClientRect().bottom
+        - e.querySelector('.lmc-title').getBoundingClientRect().top)""")
+    assert room > 500
+    assert [(name, high) for name, high in zip(NAMES, tall, strict=True) if high > room] == [], room
+    assert watched.wrong == []
+
+
 def test_grows_with_the_text_in_presentation_mode(in_lab):
-    """A fifth larger, as JupyterLab makes the text; the mouse still meets what it points at."""
+    """Larger, as JupyterLab makes the text; the mouse still meets what it points at."""
     watched = in_lab(code="from lmcourse.widgets import FloatBits\nFloatBits.example()", width=1280)
     page = watched.page
     bit = page.locator(".jp-OutputArea .lmc .lmc-fb-bit").first
     before = bit.bounding_box()["width"]
-    page.click("#jp-MainMenu .lm-MenuBar-itemLabel:text-is('View')")
-    page.locator(".lm-Menu-item", has_text="Appearance").hover()
-    page.locator(".lm-Menu-item", has_text="Presentation Mode").click()
+    present(page)
     page.wait_for_function(
         "before => document.querySelector('.lmc .lmc-fb-bit').getBoundingClientRect().width > 1.1 * before", arg=before
     )

@@ -8,7 +8,7 @@ import { PARTS } from "./training_budget_words.js";
 
 // One step
 
-const STEP_TALL = 108;
+const STEP_TALL = 98;
 
 /** One part of the memory through all moments, upon the parts below it, as one path. */
 function layerPath(moments, k, x, y) {
@@ -120,7 +120,7 @@ export function conventionPicture(now, state) {
 
 const PARAMS = [1e7, 10 ** 12.5];
 const TOKENS = [1e8, 10 ** 14.5];
-const BUDGET_TALL = 156;
+const BUDGET_TALL = 134;
 
 /**
  * A dot with its name. The line falls to the right: above it on the right and below it on the left there is room.
