@@ -3,10 +3,14 @@
 The same checks for all, on a page without a kernel and in JupyterLab; pictures go to build/pictures, to be looked at.
 """
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 import lmcourse.widgets
 
+ROOT = Path(__file__).parents[2]
 NAMES = lmcourse.widgets.widget_names()
 every_widget = pytest.mark.parametrize("name", NAMES)
 
@@ -123,6 +127,40 @@ def test_the_first_screen_has_picture_main_control_and_reading_line(name, kernel
     order = page.evaluate("""() => ['.lmc-title', '.lmc-stage', '.lmc-controls', '.lmc-reading']
         .map((each) => document.querySelector(each).getBoundingClientRect().top)""")
     assert order == sorted(order)
+
+
+def test_show_alone_holds_the_first_screen(static_site, watch):
+    """On the teacher's page, at 1280 × 720, every widget is seen down to its reading line, in text of 16 px or more."""
+    folder, address = static_site
+    for name in ("present.js", "book.css"):
+        shutil.copy(ROOT / "site" / "static" / name, folder / name)
+    solos = "".join(
+        f'<section class="solo" id="{name}" data-from="here"><a class="present" href="#">{name}</a>'
+        f'<div class="solo-stage">{example(name).static_html()}</div></section>'
+        for name in NAMES
+    )
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>alone</title><link rel="icon" href="data:,">'
+        '<link rel="stylesheet" href="book.css"><script type="module" src="widgets/lib/hydrate.js"></script>'
+        f'<script type="module" src="present.js"></script></head><body><main>{solos}</main></body></html>'
+    )
+    (folder / "alone.html").write_text(page, encoding="utf-8")
+    watched = watch(width=1280, still=True)
+    page = watched.page
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{address}/alone.html")
+    page.wait_for_function(f"document.querySelectorAll('[data-lm-live] .lmc').length === {len(NAMES)}")
+    seen = {}
+    for name in NAMES:
+        page.locator(f"#{name} a.present").click()
+        page.wait_for_timeout(150)
+        bottom = page.locator(".stage-body .lmc-reading").evaluate("e => e.getBoundingClientRect().bottom")
+        zoom = page.locator(".stage-body").evaluate("e => Number(getComputedStyle(e).getPropertyValue('--stage-zoom'))")
+        seen[name] = [bottom, 14 * zoom]
+        page.get_by_role("button", name="Close").click()
+    assert [name for name, (bottom, _) in seen.items() if bottom > 720] == [], seen
+    assert min(size for _, size in seen.values()) >= 16 - 0.01, seen
+    assert watched.wrong == []
 
 
 @every_widget
