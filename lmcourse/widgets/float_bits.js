@@ -3,11 +3,12 @@
 import { frame, put, redraw } from "./lib/base.js";
 import { choice, field } from "./lib/controls.js";
 import { h } from "./lib/elements.js";
+import { roving } from "./lib/roving.js";
 import { movedTo } from "./lib/share.js";
 import { watchWidth } from "./lib/width.js";
 import { digitRows, factsOf, yoursOf } from "./parts/float_bits_facts.js";
 import { numberLine } from "./parts/float_bits_line.js";
-import { judge } from "./parts/float_bits_rounding.js";
+import { judge, questionOf } from "./parts/float_bits_rounding.js";
 import { bitsRow } from "./parts/float_bits_row.js";
 import { tabPanel } from "./parts/float_bits_tabs.js";
 import { sayNumber, spacingWords, weightOf } from "./parts/float_bits_words.js";
@@ -67,7 +68,7 @@ function pythonOf(model) {
   return predict ? line + movedTo(model, { picture: "rounding" }) : line;
 }
 
-/** fp16, bf16 and fp32 as buttons, the others in a list. */
+/** fp16, bf16 and fp32 as buttons with one tab stop, the others in a list. */
 function formatPicker(formats, pick) {
   const first = FIRST.filter((name) => formats.some((f) => f.name === name));
   const buttons = first.map((name) =>
@@ -75,13 +76,16 @@ function formatPicker(formats, pick) {
   );
   const others = formats.filter((f) => !first.includes(f.name)).map((f) => [f.name, f.name]);
   const list = choice({
-    label: "Format",
-    options: [["", "another"], ...others],
+    label: "or",
+    options: [["", "another format"], ...others],
     value: "",
     onchange: (name) => name && pick(name),
   });
+  const row = h("div", { class: "lmc-fb-formats", role: "group", "aria-label": "format" }, buttons);
+  roving(row, "button").refresh();
+  list.select.setAttribute("aria-label", "another format");
   return {
-    els: [...buttons, list.el],
+    els: [row, list.el],
     set(name) {
       for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.format === name));
       list.set(first.includes(name) ? "" : name);
@@ -99,20 +103,24 @@ function stageOf(view, model, formats, on) {
     line = numberLine(on.step),
     facts = factsOf(model.get("has_encode")),
     three = digitRows(formats),
+    question = questionOf(on.guessed),
     panel = tabPanel(model, formats, on),
     yours = yoursOf(model, on.changed);
-  view.root.insertBefore(view.controls, view.stage);
-  view.stage.append(bits.el, line.el, facts.el, three.el);
+  const answer = h("div", { class: "lmc-fb-answer" }, question.el, line.el, facts.el, three.el);
+  view.stage.append(view.controls, bits.el, answer);
   view.below.append(...panel.els);
   const revealing = [line.el, facts.el, three.el];
   return {
     stop: yours.stop,
+    /** Where the focus goes when the question, which had it, is answered: to the tab that says why. */
+    focus: () => panel.focus(),
     draw(now, about) {
       const shown = (nodes, yes) => {
         for (const node of nodes) node.classList.toggle("lmc-fb-blank", !yes);
       };
       shown([bits.el, panel.panel], !now.error);
       shown(revealing, !now.error && !now.masked);
+      question.draw(now.masked ? now : null, about.policy.rounding);
       shownNow = null;
       if (now.error) return;
       bits.draw(now.f, now.bits, now.masked);
@@ -164,6 +172,7 @@ function actsOf(model, session, read) {
     guessed(guess) {
       Object.assign(session, { guess, message: judge(read(), model.get("rounding"), guess) });
       session.changed();
+      session.answered();
     },
     again() {
       session.seed += 1;
@@ -188,7 +197,7 @@ function titleOf(model, { f, bits, error }) {
 function render({ model, el }) {
   const formats = model.get("formats"),
     first = Object.fromEntries(MOVED.map((name) => [name, model.get(name)])),
-    session = { seed: 1, guess: null, message: null, changed: () => draw() };
+    session = { seed: 1, guess: null, message: null, changed: () => draw(), answered: () => stage.focus() };
   const read = () => readNumber(model, formats, session);
   const reset = () => {
     Object.assign(session, { guess: null, message: null });

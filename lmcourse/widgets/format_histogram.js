@@ -151,7 +151,7 @@ function tableOf(rows, sample) {
   const foot = [
     h("td"),
     h("td", { class: "lmc-fh-plot" }, drawAxis(sample)),
-    h("td", { colspan: SAID.length, class: "lmc-muted" }, "magnitude after scaling"),
+    h("td", { colspan: SAID.length, class: "lmc-muted lmc-fh-axis" }, "← magnitude after scaling"),
   ];
   const body = rows.map(({ row }) => row);
   return h(

@@ -19,6 +19,11 @@ import { headEncoding, headTraining, sayEncoding, sayTraining } from "./parts/me
 import { once } from "./rules/film.js";
 
 const TIE = "Two pairs that are counted equally often: a rule, not the text, says which of them is merged first.";
+const WORDS = {
+  "a pre-token": "A piece that the text is cut into before any merge, about a word: no token reaches beyond it.",
+  "a rank": "Which merge it was: rank 0 was learned first. Encoding always fires the lowest rank that fits.",
+  "an id": "The number of a token: 0 to 255 are the bytes, and each merge gets the next one.",
+};
 const MOVED = ["text", "new_text", "vocab_size", "tie", "step", "whose", "guess"]; // what a reader may change
 
 function pythonOf(model) {
@@ -89,9 +94,9 @@ function controlsOf(f, model, noted, rules) {
     settings = settingsOf(model),
     texts = textsOf(model, noted);
   const { tie, vocab_size, guess, whose } = settings;
-  f.controls.append(tie.el, help("tie?", TIE), vocab_size.el, ...(model.get("has_train") ? [whose.el] : []));
-  f.more(guess.el, rules.el);
-  f.below.append(texts.el);
+  const own = model.get("has_train");
+  f.controls.append(tie.el, help("tie?", TIE), own ? whose.el : vocab_size.el);
+  f.more(texts.el, ...(own ? [vocab_size.el] : []), guess.el, rules.el).textContent = "More: your text";
   const move = once((position, length) => player.set(position, length)),
     each = Object.entries(settings).map(([name, control]) => ({ name, set: once(control.set) }));
   return {
@@ -127,7 +132,8 @@ function stageOf(f, model, on) {
     controls = controlsOf(f, model, on.noted, rules);
   const columns = h("div", { class: "mf-columns" }, h("div", {}, time.el, f.controls), h("div", {}, race.els));
   f.stage.append(headline, controls.player.el, verdict.el, columns, ...tracks.els);
-  f.below.append(vocabulary.el, biography.el);
+  f.below.append(h("div", { class: "mf-columns" }, vocabulary.el, biography.el));
+  f.words(WORDS);
   const [trainingHead, encodingHead] = [once(headTraining), once(headEncoding)];
   return {
     controls,

@@ -14,6 +14,7 @@ import {
   modulePicture,
   streamPicture,
   truncationPicture,
+  worstOf,
 } from "./parts/signal_scope_pictures.js";
 import { ACTIVATIONS, erf, expectedStds, schemeGain, truncatedStd, verdict } from "./rules/signals.js";
 
@@ -87,11 +88,9 @@ function lossWords({ local, zero, first }) {
 function moduleWords({ mine }) {
   if (!mine.length) return ["No module was given.", ""];
   if (mine.some((row) => row.std === null)) return ["A layer's output is not finite.", ""];
-  const ratios = mine.map((row, k) => (k && row.std > 0 && mine[k - 1].std > 0 ? row.std / mine[k - 1].std : 1));
-  const jumps = ratios.map((ratio) => Math.abs(Math.log(ratio)));
-  const worst = jumps.indexOf(Math.max(...jumps));
-  const name = mine[worst].name || "the first module";
-  return [`The largest change is at ${name}: × ${short(ratios[worst])}. Bars: log10 of the std, the middle is 1.`, ""];
+  const { at, ratio } = worstOf(mine);
+  const name = mine[at].name || "the first module";
+  return [`The largest change is at ${name}: × ${short(ratio)}. Bars: log10 of the std, the middle is 1.`, ""];
 }
 
 const NETWORK = ["gain", "scheme", "activation"];

@@ -158,7 +158,7 @@ function curvesPanel(root, choose) {
   const drawAll = (scene, layout) => {
     made = curvesOf(scene, layout);
     root.classList.toggle("td-big", layout.big);
-    svg.setAttribute("viewBox", `0 0 ${layout.wide} ${layout.bottom + 42}`);
+    svg.setAttribute("viewBox", `0 0 ${layout.wide} ${layout.bottom + (layout.roomy ? 26 : 42)}`);
     const names = scene.all.map((run) => run.facts.name).join(", ") || "No run yet";
     const what = "loss, learning rate, gradient norm, tokens/s and MFU";
     svg.setAttribute("aria-label", `Curves over ${grouped(made.last)} steps: ${what}. ${names}.`);
@@ -262,6 +262,14 @@ function panelsOf(model, { move, choose, askForBatch }) {
   };
 }
 
+const WORDS = {
+  "a nat": "The unit of the loss: 1 nat less means that the model gave the right token e ≈ 2.72 times the probability.",
+  "the gradient norm": "The length of all gradients taken as one long vector: how steep the loss is here.",
+  clipping:
+    "A gradient that is longer than the limit is shortened to it, so that one bad batch cannot throw the model far.",
+  MFU: "The share of the machine's peak arithmetic that goes into the model.",
+};
+
 function render({ model, el }) {
   const get = (/** @type {string} */ name) => model.get(name);
   const look = { step: null, run: null, log: false }; // null: the newest
@@ -295,6 +303,7 @@ function render({ model, el }) {
   view.more(...chooser.rest, ...controls.rest);
   if (!kernel.hasKernel) chooser.el.append(view.root.querySelector(".lmc-more-button"));
   view.below.append(panels.el);
+  view.words(WORDS);
   view.root.addEventListener("keydown", keysOf(scene, choose, controls.pause));
 
   const measure = () => Math.max(280, Math.round(view.stage.clientWidth) || 640);

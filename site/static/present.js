@@ -68,11 +68,21 @@ function putBack() {
   solos[at].append(body.firstElementChild, solos[at].querySelector(":scope > .solo-stage") ?? "");
 }
 
-/** As large as a projector asks for, and a little less where the whole widget then fits. */
+const LARGE = 1.25,
+  LEAST = 16 / 14; // text of 16 px
+
+/**
+ * As large as a projector asks for, and a little less where the whole widget then fits, or else all down to its reading
+ * line: but never with text of less than 16 px.
+ */
 function fit() {
-  resize(1.25 - zoom);
-  const least = (1.25 * body.clientHeight) / body.scrollHeight;
-  if (least < 1.25 && least >= 1) resize(Math.floor(least * 32) / 32 - zoom);
+  resize(LARGE - zoom);
+  const reading = body.querySelector(".lmc-reading"),
+    top = body.getBoundingClientRect().top - body.scrollTop;
+  const first = reading ? reading.getBoundingClientRect().bottom - top : body.scrollHeight;
+  const fitting = [body.scrollHeight, first].map((high) => Math.floor((32 * LARGE * body.clientHeight) / high) / 32);
+  const [whole, start] = fitting.map((least) => Math.min(LARGE, least));
+  resize((whole >= LEAST ? whole : Math.max(LEAST, start)) - zoom);
 }
 
 function show(k) {

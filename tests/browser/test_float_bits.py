@@ -68,6 +68,33 @@ def test_a_prediction_hides_the_bits_and_then_shows_them(kernel_free):
     assert watched.wrong == []
 
 
+@pytest.mark.parametrize("width", [1024, 390])
+def test_the_question_stands_where_the_answer_will_be(width, kernel_free):
+    """On the first screen, and the answer moves nothing; the focus goes to the tab that says why."""
+    page = kernel_free(FloatBits("257", format="bfloat16", predict=True), width=width, still=True).page
+    reading_at = page.locator(".lmc-reading").bounding_box()["y"]
+    top = page.locator(".lmc").bounding_box()["y"]
+    buttons = page.locator("[data-guess]")
+    assert buttons.last.bounding_box()["y"] - top < 540
+    buttons.first.focus()
+    page.keyboard.press("Enter")
+    assert reading(page).startswith("Right")
+    assert page.locator("[data-guess]:visible").count() == 0
+    assert page.locator(".lmc-reading").bounding_box()["y"] == reading_at
+    assert page.evaluate("document.activeElement.textContent") == "Rounding"
+
+
+def test_float64_takes_the_room_of_the_others(kernel_free):
+    """Its 64 bits are two rows of 32, each bit 24 pixels or more, and nothing below moves."""
+    page = kernel_free(FloatBits("0.1", format="float64"), width=1024, still=True).page
+    boxes = [bit.bounding_box() for bit in page.locator(".lmc-fb-bit").all()]
+    assert len(boxes) == 64 and len({box["y"] for box in boxes}) == 2
+    assert min(min(box["width"], box["height"]) for box in boxes) >= 24
+    before = height(page)
+    page.get_by_role("button", name="fp16", exact=True).click()
+    assert height(page) == before
+
+
 def test_every_code_of_a_small_format_is_a_cell(kernel_free):
     watched = kernel_free(FloatBits("1", format="float8_e4m3fn", picture="plane"))
     page = watched.page

@@ -38,6 +38,14 @@ def follows(page) -> None:
     page.wait_for_selector(".lmc.mf[aria-busy=false]")
 
 
+def type_text(page, text: str) -> None:
+    """Train on another text: the fields are behind More."""
+    if page.get_by_label("Train on").is_hidden():
+        page.get_by_role("button", name="More: your text").click()
+    page.get_by_label("Train on").fill(text)
+    follows(page)
+
+
 def shown(kernel_free, widget):
     """The page of a widget that is trained to the end."""
     page = kernel_free(widget, still=True).page
@@ -119,8 +127,7 @@ def test_any_text_can_be_typed(kernel_free):
     watched = kernel_free(MergeFilm(HANDOUT), still=True)
     page = watched.page
     page.evaluate("window.hacked = false")
-    page.get_by_label("Train on").fill('<img src=x onerror="window.hacked=true"> שלום e\u0301 👨‍👩‍👧\x00\u202e\r\n')
-    follows(page)
+    type_text(page, '<img src=x onerror="window.hacked=true"> שלום e\u0301 👨‍👩‍👧\x00\u202e\r\n')
     shown = page.locator(".mf-tracks").inner_text()
     assert "שׁ" in shown or "ש" in shown
     assert page.evaluate("window.hacked") is False and page.locator(".lmc img").count() == 0
@@ -130,8 +137,7 @@ def test_any_text_can_be_typed(kernel_free):
     page.wait_for_function("document.querySelector('.lmc-reading').textContent.includes('surrogate')")
     follows(page)
     assert "surrogate" in reading(page)
-    page.get_by_label("Train on").fill("")
-    follows(page)
+    type_text(page, "")
     assert "Type a text to train on" in reading(page)
     assert watched.wrong == []
 
@@ -217,8 +223,7 @@ def test_a_finger_swipes_over_the_timeline_and_drags_its_hand(kernel_free):
 def test_an_empty_text_has_no_dot(kernel_free):
     page = shown(kernel_free, MergeFilm("", vocab_size=260))
     assert page.locator(".mf-dot").is_hidden() and page.locator(".mf-value").is_hidden()
-    page.get_by_label("Train on").fill("low low")
-    follows(page)
+    type_text(page, "low low")
     assert page.locator(".mf-dot").is_visible()
 
 
@@ -235,8 +240,7 @@ def test_your_trainer_is_compared(kernel_free):
     other = MergeFilm(HANDOUT, vocab_size=266, train=lambda text, n: train_bpe(text, n, tie="first"))
     page = shown(kernel_free, other)
     page.wait_for_function("document.querySelector('.mf-verdict').textContent.includes('a tie, broken by “first”')")
-    page.get_by_label("Train on").fill("another text, another text")
-    follows(page)
+    type_text(page, "another text, another text")
     assert "runs in Python" in page.locator(".mf-verdict").inner_text()
 
     def broken(text, n):
@@ -338,8 +342,7 @@ def test_what_is_typed_answers_at_once_and_the_film_follows(kernel_free):
 def test_more_than_it_takes_is_said(kernel_free):
     watched = kernel_free(MergeFilm("low"), still=True)
     page = watched.page
-    page.get_by_label("Train on").fill("日本語 " * 8000)
-    follows(page)
+    type_text(page, "日本語 " * 8000)
     assert "first 20 000 of 32 000 characters" in reading(page).replace("\u2009", " ")
     page.get_by_label("Then encode").fill("low " * 200)
     assert "first 300 of 800 characters are encoded" in reading(page)
@@ -357,8 +360,8 @@ def test_the_kernel_runs_your_trainer_on_what_you_type(in_lab):
     watched = in_lab(code=code)
     page = watched.page
     page.wait_for_selector(".jp-OutputArea .lmc .mf-verdict", timeout=15_000)
-    page.get_by_label("Train on").fill("aaab ab aaab")
+    type_text(page, "aaab ab aaab")
     page.wait_for_function("document.querySelector('.jp-OutputArea .mf-verdict').textContent.includes('make the same')")
-    page.get_by_label("Train on").fill("st es st es")
+    type_text(page, "st es st es")
     page.wait_for_function("document.querySelector('.jp-OutputArea .mf-verdict').textContent.includes('differs')")
     assert watched.wrong == []

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { choosing, panelOf } from "../../lmcourse/widgets/optimizer_paths.js";
-import { windowOf } from "../../lmcourse/widgets/parts/optimizer_paths_map.js";
+import { placedNames, windowOf } from "../../lmcourse/widgets/parts/optimizer_paths_map.js";
 import { decadesOf, insideOf, stepSizes } from "../../lmcourse/widgets/parts/optimizer_paths_panels.js";
 import { caught, scaleOf } from "../../lmcourse/widgets/parts/optimizer_paths_scale.js";
 import { reading } from "../../lmcourse/widgets/parts/optimizer_paths_words.js";
@@ -231,6 +231,9 @@ test("the reading line says what the stage shows", () => {
   assert.match(told({})[0], /^Step 3: SGD is at loss .*; it nears the valley's floor from one side\.$/);
   assert.match(told({ options: { SGD: { lr: 0.1 } } })[0], /right at the limit it bounces for ever/);
   assert.match(told({ shown: [] })[0], /Choose an optimizer/);
+  const noisy = { settings: { ...plain, landscape: "noisy" } };
+  assert.match(told(noisy)[0], /; the noise in its gradients keeps it jumping about\.$/);
+  assert.match(told({ ...noisy, options: { SGD: { lr: 0.3 } } })[0], /each bounce is wider than the last/);
   const turned = { ...plain, rotation: 30 };
   const given = { SGD: { lr: 0.05 }, Adam: { lr: 0.15, betas: [0.9, 0.999], weight_decay: 0 } };
   const shown = Object.keys(given);
@@ -252,4 +255,20 @@ test("the reading line says what the stage shows", () => {
   const far = run("SGD", plain, { lr: 3 });
   assert.match(told({ records: { SGD: far }, step: 60 })[0], /left the map at step/);
   assert.deepEqual(stepSizes("SGD", { lr: 0.1 }, {}), [0.1, 0.1]);
+});
+
+test("names of paths that end close together stand below one another", () => {
+  const ends = [
+    { name: "SGD", at: [100, 50] },
+    { name: "Momentum", at: [104, 52] },
+    { name: "yours", at: [104, 52] },
+    { name: "far", at: [300, 51] },
+  ];
+  const placed = placedNames(ends);
+  const near = placed.filter(({ name }) => name !== "far").map(({ y }) => y);
+  assert.ok(
+    near.slice(1).every((y, k) => y - near[k] >= 14),
+    near.join(" "),
+  );
+  assert.equal(placed.find(({ name }) => name === "far").y, 44);
 });

@@ -76,6 +76,13 @@ test("cuts that some lanes have alone are not said to be of all", () => {
   assert.match(say(lane([1, 1, 4]), lane([1, 1, 1, 3])), /2 cuts are common to all\./);
 });
 
+test("one byte is said in the singular", () => {
+  const spans = [spansOf({ ids: [1], sizes: [1], cuts: [], special: [] }, "a")];
+  const lanes = [{ ids: [1], special: [] }];
+  const said = sentence({ lanes, names: [{ name: "x", special: [] }], spans, layout: layOut("a"), special: "all" });
+  assert.equal(said, "1 byte; “x” needs the fewest tokens, 1.");
+});
+
 test("the page answers for tokenizers of the same name and size alone", () => {
   const names = [{ name: "bytes", size: 256 }];
   const local = [{ kind: "bytes", name: "bytes", size: 256 }];

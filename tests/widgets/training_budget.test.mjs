@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { barPlaces } from "../../lmcourse/widgets/parts/training_budget_memory.js";
+import { barPlaces, letterPlace } from "../../lmcourse/widgets/parts/training_budget_memory.js";
 import {
   cureWords,
   memoryWords,
@@ -221,6 +221,8 @@ test("the bar has the parts side by side, and marks what does not fit on the car
     ],
   );
   assert.deepEqual([Math.round(room), Math.round(need)], [500, 1000]);
+  assert.deepEqual(letterPlace(0, 40, 100), { x: 20, wide: 40 });
+  assert.deepEqual(letterPlace(0, 44, 25), { x: 12.5, wide: 21 }, "the card's edge does not cross it");
   assert.ok(barPlaces(1020, parts, 1e6).far, "a card that dwarfs the bar is named");
 });
 

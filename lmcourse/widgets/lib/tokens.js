@@ -2,6 +2,7 @@
 // of byte columns that carry graphemes, bytes and tokens one above the other.
 import { change, h, keyed, write } from "./elements.js";
 import { grouped } from "./numbers.js";
+import { roving } from "./roving.js";
 
 // Bytes are kept as strings with one character a byte, so that they compare, join and serve as keys as bytes do.
 
@@ -313,7 +314,10 @@ export function byteRows({ text, bytes, starts }, from, to) {
   ];
 }
 
-/** Pages through a text that is longer than the stage: ◀ bytes 1 to 128 of 3 412 ▶. `turn(from)` draws from there. */
+/**
+ * Pages through a text that is longer than the stage: ◀ bytes 1 to 128 of 3 412 ▶, one tab stop. `turn(from)` draws
+ * from there.
+ */
 export function pager(turn, ...more) {
   let back = 0,
     on = null;
@@ -330,7 +334,9 @@ export function pager(turn, ...more) {
     },
     "▶",
   );
-  const el = h("div", { class: "lmc-pager" }, earlier, where, later, more);
+  const look = { class: "lmc-pager", role: "group", "aria-label": "pages of the text" };
+  const el = h("div", look, earlier, where, later, more);
+  roving(el, "button").refresh();
   return {
     el,
     set(from, to, cuts) {

@@ -93,7 +93,8 @@ function tensorGrid(now, tensor) {
     plan = out ? now.layouts.at(-1) : now.layouts[tensor];
   const cells = cellFacts(now, tensor, dims, shape, plan);
   const wide = Math.max(34, 10 + 8 * Math.max(0, ...cells.map(({ value }) => value.length))),
-    high = cells.some(({ part }) => part) ? 34 : 28;
+    tight = product(plan.down.map((d) => plan.drawn[d])) > 5, // rows enough that the box would cut them
+    high = cells.some(({ part }) => part) ? (tight ? 26 : 34) : tight ? 24 : 28;
   const left = (index) => edge(plan.across, plan.drawn, index, wide + 2, 10),
     top = (index) => edge(plan.down, plan.drawn, index, high + 2, 10);
   const buttons = cells.map(({ index, flat, value, part, level }) => {
@@ -106,7 +107,12 @@ function tensorGrid(now, tensor) {
   const ends = plan.drawn.map((length) => length - 1),
     some = buttons.length > 0;
   const style = some ? `width:${left(ends) + wide}px;height:${top(ends) + high}px` : "";
-  const props = { class: "lmc-ax-cells", role: "group", "aria-label": `elements of ${name}`, style };
+  const props = {
+    class: `lmc-ax-cells${tight ? " lmc-ax-tight" : ""}`,
+    role: "group",
+    "aria-label": `elements of ${name}`,
+    style,
+  };
   return h(
     "div",
     { class: "lmc-ax-tensor" },

@@ -24,6 +24,7 @@ export function factsOf(hasEncode) {
   const rows = { value: "as a sum", stored: "stored", error: "error", ...(hasEncode ? { yours: "yours" } : {}) };
   const cells = Object.fromEntries(Object.keys(rows).map((name) => [name, h("span", { class: "lmc-fb-fact" })]));
   cells.value.classList.add("lmc-mono", "lmc-fb-equation");
+  cells.stored.classList.add("lmc-fb-one");
   cells.error.classList.add("lmc-mono");
   cells.yours?.classList.add("lmc-mono");
   const list = Object.entries(rows).map(([name, text]) => [h("span", { class: "lmc-fb-key" }, text), cells[name]]);

@@ -22,7 +22,7 @@ function rangeNodes(f, size) {
     top = decode(f, maxCode(f)),
     at = (x) => placeOf(size, lineAt(f, x));
   const ends = [
-    { x: top, text: short(top, size.narrow ? 2 : 5), anchor: "end" },
+    { x: top, text: short(top, size.narrow && most > 17 ? 2 : 5), anchor: "end" },
     { x: ONE, text: size.narrow ? "" : "1", anchor: "middle" },
     { x: finite(0n, 1n), text: f.signed ? "0" : `2${raised(least)}`, anchor: f.signed ? "middle" : "start" },
   ];
@@ -106,7 +106,7 @@ export function numberLine(step) {
     lens = s("g", {}),
     words = s("text", { y: LENS + 4, "text-anchor": "middle" });
   const axis = s("line", { y1: LENS, y2: LENS, class: "lmc-fb-axis" });
-  const svg = s("svg", { class: "lmc-fb-line", role: "img", height: HEIGHT }, range, beam, marker, axis, lens, words);
+  const svg = s("svg", { class: "lmc-fb-line", role: "img", height: HEIGHT }, beam, range, marker, axis, lens, words);
   const arrow = (direction, sign, name) =>
     h(
       "button",
@@ -137,7 +137,8 @@ export function numberLine(step) {
   function drawLens(f, bits, entered, typed) {
     const around = neighbourhood(f, bits, entered);
     axis.toggleAttribute("hidden", !around);
-    write(words, around ? "" : "NaN has no place on the line, and no neighbours");
+    const nothing = size.narrow ? "NaN has no place on the line" : "NaN has no place on the line, and no neighbours";
+    write(words, around ? "" : nothing);
     const moved = slideOf(f, before, bits) * size.gap;
     if (!around) return lens.replaceChildren();
     const label = typed === null ? [] : enteredNodes(around.entered, `entered ${typed}`, size);

@@ -88,16 +88,36 @@ export function judge({ f, entered, bits }, mode, guess) {
   return { text: words, tone: right ? "good" : "bad" };
 }
 
-function question(f, between, mode, guessed) {
-  const choices = [
-    [between.low, between.code.low],
-    [between.high, between.code.high],
-  ];
-  const buttons = choices.map(([number, code], i) => {
-    const over = code > maxCode(f) ? " (too large)" : "";
-    return h("button", { type: "button", "data-guess": i, onclick: () => guessed(i) }, short(number, 10) + over);
-  });
-  return [h("p", {}, `Predict: rounded ${MODES[mode]}, which is stored?`), h("p", { class: "lmc-fb-steps" }, buttons)];
+/**
+ * The question, which stands where the answer will be: which neighbour is stored?
+ * @param {(guess: number) => void} guessed  what the choice of the lower (0) or upper (1) neighbour does
+ */
+export function questionOf(guessed) {
+  const el = h("div", { class: "lmc-fb-question" });
+  let asked = "";
+  return {
+    el,
+    /** Ask about a number; with null there is nothing to ask. */
+    draw(now, mode) {
+      el.hidden = now === null;
+      if (now === null) return;
+      const { f, entered } = now,
+        between = bracket(f, entered),
+        key = `${f.name} ${mode} ${between.code.low} ${short(entered, 10)}`;
+      if (key === asked) return;
+      asked = key;
+      const choices = [
+        [between.low, between.code.low],
+        [between.high, between.code.high],
+      ];
+      const buttons = choices.map(([number, code], i) => {
+        const over = code > maxCode(f) ? " (too large)" : "";
+        return h("button", { type: "button", "data-guess": i, onclick: () => guessed(i) }, short(number, 10) + over);
+      });
+      const words = `Predict: ${short(entered, 14)}, rounded ${MODES[mode]}. Which neighbour is stored?`;
+      el.replaceChildren(h("p", {}, words), h("p", { class: "lmc-fb-steps" }, buttons));
+    },
+  };
 }
 
 function modeTable({ f, entered }, between, { rounding, overflow }) {
@@ -166,7 +186,7 @@ function coins({ entered }, { rest }, seed, again, w) {
 /**
  * What the tab shows of a number.
  * @param {{ policy: { rounding: string, overflow: string }, masked: boolean, seed: number, width: number,
- *   guessed: (guess: number) => void, again: () => void }} how
+ *   again: () => void }} how
  */
 export function rounding(now, how) {
   const { f, entered } = now;
@@ -180,7 +200,7 @@ export function rounding(now, how) {
   const words = h("p", { class: "lmc-muted" }, "In units of the spacing: the kept digits, then what is cut off.");
   const line = betweenLine(now, between, how.masked, how.width);
   const first = [words, trace(between), scrolling("the two neighbours", "", line)];
-  if (how.masked) return [...first, ...question(f, between, how.policy.rounding, how.guessed)];
+  if (how.masked) return first;
   const most = short(decode(f, maxCode(f)), 10),
     here = `What rounds past it is a matter of policy: here ${short(now.value, 8)}.`,
     policy = `The largest number of ${nick(f.name)} is ${most}. ${here}`;

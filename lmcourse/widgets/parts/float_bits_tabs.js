@@ -36,18 +36,16 @@ function keepFocus(el, draw) {
   const held = el.contains(document.activeElement) ? document.activeElement : null,
     scrollers = () => [...el.querySelectorAll(".lmc-scroll")],
     at = held?.classList.contains("lmc-scroll") ? scrollers().indexOf(held) : -1,
-    again = held?.hasAttribute("data-again"),
-    guessed = held?.hasAttribute("data-guess");
+    again = held?.hasAttribute("data-again");
   draw();
   if (el.contains(document.activeElement)) return;
-  const next = again ? "[data-again]" : guessed ? ".lmc-fb-scrolltable" : null;
-  const node = next ? el.querySelector(next) : scrollers()[at];
+  const node = again ? el.querySelector("[data-again]") : scrollers()[at];
   if (node instanceof HTMLElement) node.focus({ preventScroll: true });
 }
 
 /**
- * @param {{ choose: (code: bigint) => void, format: (name: string) => void, guessed: (guess: number) => void,
- *   again: () => void }} on  a code, a format, a neighbour chosen; coins tossed again
+ * @param {{ choose: (code: bigint) => void, format: (name: string) => void, again: () => void }} on
+ *   a code or a format chosen; coins tossed again
  */
 export function tabPanel(model, formats, on) {
   const open = (name) => put(model, { picture: model.get("picture") === name ? "none" : name });
@@ -64,11 +62,15 @@ export function tabPanel(model, formats, on) {
   const draws = {
     formats: (now, about) => allFormats(now, formats, about.policy),
     ranges: (now, about) => ranges(now, formats, about.width),
-    rounding: (now, about) => rounding(now, { ...about, guessed: on.guessed, again: on.again }),
+    rounding: (now, about) => rounding(now, { ...about, again: on.again }),
   };
   return {
     els: [bar.el, el],
     panel: el,
+    focus() {
+      const open = bar.el.querySelector("[aria-selected=true]");
+      if (open instanceof HTMLElement) open.focus({ preventScroll: true });
+    },
     /** @param {{ policy: any, masked: boolean, seed: number, width: number }} about */
     draw(now, about) {
       const name = model.get("picture"),

@@ -40,7 +40,8 @@ export function fieldWords(f, bits) {
     scale = scaleOf(f, bits);
   const tiny = kind === "zero" || kind === "subnormal";
   const reserved = `${exponent}: reserved for ${kind === "inf" ? "Inf" : "NaN"}`;
-  const count = f.mantissa_bits ? `${mantissa}/${two(f.mantissa_bits)}` : "";
+  const whole = f.mantissa_bits > 23 ? `2${raised(f.mantissa_bits)}` : two(f.mantissa_bits);
+  const count = f.mantissa_bits ? `${mantissa}/${whole}` : "";
   return {
     S: negative ? "−" : "+",
     E: tiny

@@ -72,7 +72,7 @@ export function tracksOf({ turned, choose, most }) {
     page = to;
     turned();
   };
-  const go = { type: "button", onclick: () => turn(nextPlace(now, page) ?? page) },
+  const go = { type: "button", onclick: () => now.training && turn(nextPlace(now, page) ?? page) },
     find = h("button", go, "Go to the next place it merged");
   const pages = pager(turn, find);
   const aboveTokens = once(byteRows);
@@ -94,7 +94,7 @@ export function tracksOf({ turned, choose, most }) {
       });
     keepStop(tracks, stops, bring, covers);
     pages.set(from, to, all.length ? shown.cuts : [0]);
-    if (document.activeElement !== find) find.toggleAttribute("hidden", !view.training); // the focus stays
+    change(find, { "aria-disabled": !view.training });
   }
 
   function drawLadder({ training, trace, done }, room) {

@@ -36,7 +36,7 @@ const REACH = { quadratic: [2.7, 1.05], noisy: [2.7, 1.05], ravine: [2.6, 1.7], 
 const TURNER = 2.45;
 const SQUEEZER = 1.6;
 
-export const mapHeight = 220;
+export const mapHeight = 192;
 
 /**
  * From weights to places on a map that is `W` wide, and back. The map holds the landscape's own window, turned with it.
@@ -68,8 +68,7 @@ function ringsOf(name, condition) {
 }
 
 /** A path up to a step, with a dot at each; pale are what is still to come and the path of the landscape at 0°. */
-function pathNodes({ look, dashes, marker }, points, step, onMap, ghost, name) {
-  if (!points.length) return [];
+function pathNodes({ look, dashes, marker }, points, step, onMap, ghost) {
   const places = points.map(onMap);
   const here = Math.min(step, places.length - 1);
   const now = places.slice(0, here + 1);
@@ -80,8 +79,24 @@ function pathNodes({ look, dashes, marker }, points, step, onMap, ghost, name) {
     s("path", { class: `lmc-op-line ${look}`, "stroke-dasharray": dashes, d: line(now) }),
     s("path", { class: `lmc-op-dots ${look}`, d: now.map((p) => `${line([p])}h0`).join("") }),
     s("path", { class: `lmc-op-marker ${look}`, d: MARKERS[marker], transform: `translate(${x} ${y})` }),
-    name ? s("text", { class: `lmc-op-name ${look}`, x: x + 9, y: y - 7 }, name) : null,
   ].filter(Boolean);
+}
+
+const LINE = 14; // height of a name, in pixels
+const NAME = 70; // and its width, at most
+
+/**
+ * Where the names of the paths stand: beside their ends, one below the other where ends are close together.
+ * @param {{ at: number[], name: string, look: string }[]} ends
+ */
+export function placedNames(ends) {
+  const placed = [];
+  for (const { at, ...rest } of [...ends].sort((a, b) => a.at[1] - b.at[1])) {
+    const x = at[0] + 9;
+    const near = placed.filter((other) => Math.abs(other.x - x) < NAME);
+    placed.push({ ...rest, x, y: Math.max(at[1] - 7, ...near.map((other) => other.y + LINE)) });
+  }
+  return placed;
 }
 
 /** Where the reader's class leaves the reference. */
@@ -136,14 +151,25 @@ export function mapOf({ settings, change: set }) {
   };
 }
 
-/** The paths of all that are shown, and of the reader's class. */
+/** The paths of all that are shown, and of the reader's class; names where there are several. */
 function allPaths({ shown, records, ghosts, step, reader }, { onMap }) {
-  const pathOf = (name) => records[name].map((record) => record.w);
-  const several = shown.length > 1;
-  const built = shown.flatMap((name) =>
-    pathNodes(LOOKS[name], pathOf(name), step, onMap, ghosts[name], several ? name : ""),
+  const all = shown.map((name) => {
+    const points = records[name].map((record) => record.w);
+    return { name, points, look: LOOKS[name], ghost: ghosts[name] };
+  });
+  if (reader) all.push({ name: "yours", points: reader.path, look: MINE, ghost: null });
+  const walked = all.filter(({ points }) => points.length);
+  const built = walked.flatMap(({ look, points, ghost }) => pathNodes(look, points, step, onMap, ghost));
+  if (walked.length < 2) return built;
+  const ends = walked.map(({ name, points, look }) => ({
+    name,
+    look: look.look,
+    at: onMap(points[Math.min(step, points.length - 1)]),
+  }));
+  const names = placedNames(ends).map(({ name, look, x, y }) =>
+    s("text", { class: `lmc-op-name ${look}`, x, y }, name),
   );
-  return [...built, ...(reader ? pathNodes(MINE, reader.path, step, onMap, null, "") : [])];
+  return [...built, ...names];
 }
 
 /** The minima, and where the reader's class differs. */

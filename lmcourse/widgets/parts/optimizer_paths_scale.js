@@ -93,8 +93,9 @@ export function rateScale({ set }) {
   const marks = h("div", { class: "lmc-op-marks", "aria-hidden": "true" }, mark);
   control.input.before(strip);
   control.input.after(marks);
+  const lambda = help("λ?", LAMBDA_HELP);
   return {
-    el: h("div", { class: "lmc-op-rate" }, control.el, help("λ", LAMBDA_HELP)),
+    el: h("div", { class: "lmc-op-rate" }, control.el, lambda),
     draw({ settings, options, selected, steepest }) {
       scale = scaleOf(selected, options[selected], steepest);
       lr = options[selected].lr;
@@ -104,6 +105,7 @@ export function rateScale({ set }) {
       const words = selected === "SGD" ? "2/λ" : "(2 + 2β)/λ";
       const where = ["quadratic", "noisy"].includes(settings.landscape) ? "" : " at the minimum";
       write(mark, scale.regions ? `▲ ${words}${where} = ${short(limit)}` : "");
+      lambda.hidden = !scale.regions;
       mark.style.left = scale.regions ? `${100 * scale.regions.limit}%` : "0";
     },
   };

@@ -9,6 +9,7 @@ const REGIMES = {
   edge: "right at the limit it bounces for ever",
   explodes: "each bounce is wider than the last",
 };
+const JUMPS = "the noise in its gradients keeps it jumping about";
 
 /** The reader's class beside the reference, and the tone of it. @returns {[string, string]} */
 function readersWords(reader, learner) {
@@ -49,7 +50,8 @@ function lossWords({ settings, records, options, step, shown }, names) {
   const [name] = names;
   const [, steepest] = LANDSCAPES[settings.landscape].curvatures(settings.condition);
   const kind = settings.schedule === "constant" ? regime(name, options[name], steepest) : "";
-  return `Step ${step}: ${name} is at loss ${lossOf(name)}${kind ? `; ${REGIMES[kind]}` : ""}.`;
+  const does = settings.landscape === "noisy" && kind && kind !== "explodes" ? JUMPS : REGIMES[kind];
+  return `Step ${step}: ${name} is at loss ${lossOf(name)}${does ? `; ${does}` : ""}.`;
 }
 
 /** One sentence or two, and their tone. @returns {[string, string]} */

@@ -92,9 +92,11 @@ export function namesBetween(left, right) {
     !taken.some((other) => box.from < other.to + 4 && other.from < box.to + 4 && Math.abs(box.y - other.y) < 13);
   return {
     take: (from, to, y) => taken.push({ from, to, y }),
-    put(x, y, name, flat) {
+    /** `must`: it is named even where there is no room; any other dot has its name in the table. */
+    put(x, y, name, flat, must = true) {
       const boxes = [...(flat ? [] : ON_THE_SLOPE), ...ANYWHERE].map((side) => boxOf(x, y, 6.8 * name.length, side));
-      const box = boxes.find(isFree) ?? boxes[0];
+      const box = boxes.find(isFree) ?? (must ? boxes[0] : null);
+      if (!box) return null;
       taken.push(box);
       return s("text", { x: box.from, y: box.y, class: "rl-name" }, name);
     },
@@ -150,11 +152,18 @@ function measured(scales, names, { here, costs, words }) {
 
 /** Each operation on the roof: a square where memory limits it, a circle where arithmetic does. */
 function dots({ x, y, right }, names, { costs, peak, bandwidth, bend, at }, choose) {
-  return Object.entries(costs).map(([name, cost]) => {
-    const each = intensity(cost);
-    const rate = attainable(each, peak, bandwidth);
+  const placed = Object.entries(costs).map(([name, cost]) => {
+    const each = intensity(cost),
+      rate = attainable(each, peak, bandwidth);
+    return { name, each, rate, cx: clamp(x(each), LEFT, right), cy: y(rate) };
+  });
+  for (const { cx, cy } of placed) names.take(cx - 5, cx + 5, cy); // no name lies on a dot
+  const chosenFirst = [...placed].sort((a, b) => Number(b.name === at) - Number(a.name === at));
+  const texts = new Map(
+    chosenFirst.map(({ name, each, cx, cy }) => [name, names.put(cx, cy, name, each >= bend, name === at)]),
+  );
+  return placed.map(({ name, each, rate, cx, cy }) => {
     const memory = each < bend;
-    const [cx, cy] = [clamp(x(each), LEFT, right), y(rate)];
     const limit = memory ? "memory" : "arithmetic";
     return s(
       "g",
@@ -170,7 +179,7 @@ function dots({ x, y, right }, names, { costs, peak, bandwidth, bend, at }, choo
       memory
         ? s("rect", { x: cx - 5, y: cy - 5, width: 10, height: 10, class: "rl-mark" })
         : s("circle", { cx, cy, r: 6, class: "rl-mark" }),
-      names.put(cx, cy, name, !memory),
+      texts.get(name),
     );
   });
 }

@@ -282,20 +282,37 @@ const MODULE_COLUMNS = [
   { head: "grad / weight", cell: (row) => (row.ratio === null ? "" : short(row.ratio)) },
 ];
 
-/** What hooks saw in the reader's module. */
+/** The part of a module at which the std changes most: its place, and the factor. */
+export function worstOf(mine) {
+  const ratios = mine.map((row, k) => (k && row.std > 0 && mine[k - 1].std > 0 ? row.std / mine[k - 1].std : 1));
+  const jumps = ratios.map((ratio) => Math.abs(Math.log(ratio)));
+  const at = jumps.indexOf(Math.max(...jumps));
+  return { at, ratio: ratios[at] };
+}
+
+/** What hooks saw in the reader's module; a long table scrolls in its box, to where the largest change is. */
 export function modulePicture({ mine }) {
   if (!mine.length)
     return [
       h("p", {}, "Give your own network: SignalScope(model, x). It is watched through hooks, and left as it was."),
     ];
-  const rows = mine.map((row) =>
+  const { at } = worstOf(mine);
+  const rows = mine.map((row, k) =>
     h(
       "tr",
-      {},
+      k === at ? { class: "sig-worst" } : {},
       h("th", { class: "sig-head" }, `${row.name || "(itself)"} ${row.kind}`),
       MODULE_COLUMNS.map(({ cell }) => h("td", {}, cell(row))),
     ),
   );
   const table = tableOf(["module", ...MODULE_COLUMNS.map((column) => column.head)], rows);
-  return [h("div", { class: "lmc-scroll", tabindex: "0", role: "group", "aria-label": "your module" }, table)];
+  const box = h(
+    "div",
+    { class: "lmc-scroll sig-module", tabindex: "0", role: "group", "aria-label": "your module" },
+    table,
+  );
+  requestAnimationFrame(() => {
+    box.scrollTop = rows[at].offsetTop - box.clientHeight / 2;
+  });
+  return [box];
 }

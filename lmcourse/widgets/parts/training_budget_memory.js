@@ -36,6 +36,14 @@ export function barPlaces(W, parts, room) {
   return { spans, room: far ? W : x(room), need: x(need), far };
 }
 
+/** Where the letter of a part stands: in its middle, or in the wider side of the card's edge where that crosses it. */
+export function letterPlace(from, to, edge) {
+  const middle = (from + to) / 2;
+  if (Math.abs(middle - edge) > 12) return { x: middle, wide: to - from };
+  const [low, high] = edge > middle ? [from, edge] : [edge, to];
+  return { x: (low + high) / 2, wide: high - low - 4 };
+}
+
 /** The bar. Its nodes stay; `show` sets where they are. */
 function bar(lightUp) {
   const groups = PARTS.map(({ letter, name }) => {
@@ -68,9 +76,10 @@ function bar(lightUp) {
   const show = ({ W, parts, room }) => {
     const places = barPlaces(W, parts, room);
     for (const [k, { rect, label }] of groups.entries()) {
-      const [from, to] = places.spans[k];
+      const [from, to] = places.spans[k],
+        { x, wide } = letterPlace(from, to, places.room);
       change(rect, { x: from, width: Math.max(0, to - from) });
-      change(label, { x: (from + to) / 2, visibility: to - from > 16 ? "visible" : "hidden" });
+      change(label, { x, visibility: wide > 16 ? "visible" : "hidden" });
     }
     change(excess, { x: Math.min(places.room, places.need), width: Math.max(0, places.need - places.room) });
     change(card, { width: Math.max(1, places.room), visibility: places.far ? "hidden" : "visible" });
@@ -145,7 +154,7 @@ export function memoryView({ press }) {
       write(picture.needName, needText(room, now, state, need));
       for (const [k, { key, name }] of PARTS.entries()) {
         const size = bytes(now.heaviest[key], state.binary);
-        write(parts.rows[k].size, size);
+        write(parts.rows[k].size, now.heaviest[key] ? size : "none then");
         write(picture.groups[k].title, `${name}: ${size}`);
       }
       for (const [k, cure] of cures.entries()) showSwitch(switches[k], cure, state);

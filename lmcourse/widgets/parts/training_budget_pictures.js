@@ -8,7 +8,7 @@ import { PARTS } from "./training_budget_words.js";
 
 // One step
 
-const STEP_TALL = 108;
+const STEP_TALL = 98;
 
 /** One part of the memory through all moments, upon the parts below it, as one path. */
 function layerPath(moments, k, x, y) {
@@ -120,13 +120,20 @@ export function conventionPicture(now, state) {
 
 const PARAMS = [1e7, 10 ** 12.5];
 const TOKENS = [1e8, 10 ** 14.5];
-const BUDGET_TALL = 156;
+const BUDGET_TALL = 134;
 
-/** A dot with its name. The line falls to the right: above it on the right and below it on the left there is room. */
-function namedDot(W, left, [x, y], name, kind) {
+/**
+ * A dot with its name. The line falls to the right: above it on the right and below it on the left there is room.
+ * `taken` are the names before; one that would lie on them goes a line further away.
+ */
+function namedDot(W, left, [x, y], name, kind, taken) {
   const wide = 7 * name.length + 10;
   const right = kind === "tb-best" ? x + wide < W : x - wide < left;
   const at = right ? { x: x + 8, y: y - 10, "text-anchor": "start" } : { x: x - 10, y: y + 20, "text-anchor": "end" };
+  const from = right ? at.x : at.x - wide;
+  const meets = (other) => Math.abs(other.y - at.y) < 14 && from < other.from + other.wide && other.from < from + wide;
+  while (taken.some(meets)) at.y += right ? -15 : 15;
+  taken.push({ from, wide, y: at.y });
   return [s("circle", { cx: x, cy: y, r: 6, class: kind }), s("text", { ...at, class: "tb-over" }, name)];
 }
 
@@ -146,6 +153,7 @@ export function budgetPicture(W, now, state) {
     { at: placeOf(best), name: `${three(state.tokens_per_parameter)} tokens a parameter`, kind: "tb-best" },
     { at: placeOf(mine), name: state.preset, kind: "tb-mine" },
   ].filter(({ at }) => inside(at));
+  const taken = [];
   return s(
     "svg",
     {
@@ -164,6 +172,6 @@ export function budgetPicture(W, now, state) {
     leftAxis(py, [1e9, 1e10, 1e11, 1e12, 1e13, 1e14], { left, right: W, text: tenPower }),
     s("text", { x: left - 56, y: -4, "text-anchor": "start" }, "tokens D ↑"),
     s("path", { d: line(places), class: "tb-iso" }),
-    dots.map(({ at, name, kind }) => namedDot(W, left, at, name, kind)),
+    dots.map(({ at, name, kind }) => namedDot(W, left, at, name, kind, taken)),
   );
 }

@@ -20,8 +20,8 @@ export const lookOf = (index) => `td-run td-run-${Math.min(index, 3)}`;
 export function layoutOf(wide) {
   const roomy = wide >= 620;
   const big = wide >= 820;
-  const high = 156;
-  const strip = big ? 34 : 32;
+  const high = 150;
+  const strip = big ? 28 : 32;
   return {
     wide,
     roomy,
@@ -154,7 +154,7 @@ function stripOf(scene, layout, x, { key, name }, row) {
     ),
     key === "lr" ? scene.all.map((run) => handMarks(run, x, from)) : null,
     s("text", { class: "td-axis-name", x: left + 4, y: from + (big ? 12 : 10) }, title),
-    known ? [tick(high, above + 4), tick(low, base + 2)] : null,
+    known ? [tick(high, above + 4), big ? null : tick(low, base + 2)] : null, // large words: the upper end alone
   ];
   return { key, y, nodes };
 }
@@ -175,20 +175,20 @@ function stepAxis({ look }, { roomy, right, bottom }, last, x) {
       s("line", { class: "lmc-grid", x1: x(v), x2: x(v), y1: TOP, y2: bottom }),
       s("text", { x: x(v), y: bottom + 20, "text-anchor": "middle" }, grouped(v)),
     ]),
-    s(
-      "text",
-      { x: right, y: bottom + 37, "text-anchor": "end" },
-      look.log ? "optimizer steps (log) →" : "optimizer steps →",
-    ),
+    roomy
+      ? s("text", { x: right + 20, y: bottom + 20 }, look.log ? "steps (log)" : "steps →")
+      : s("text", { x: right, y: bottom + 37, "text-anchor": "end" }, `optimizer steps${look.log ? " (log)" : ""} →`),
   ];
 }
 
 /** ▲ below the axis where a copy of the run is kept. */
-function keptMarks({ facts, look, hasKernel }, { left, bottom, roomy }, x) {
+function keptMarks({ facts, look }, { left, right, bottom, roomy }, x) {
   if (!facts.copies.length) return [];
-  const words = roomy && hasKernel ? "▲ kept: a fork can start here" : "▲ kept for forks";
+  const explained = s("title", {}, "a copy of the run is kept: a fork can start here");
   return [
-    s("text", { x: left - 4, y: bottom + 37 }, words),
+    roomy
+      ? s("text", { x: right + 112, y: bottom + 20 }, "▲ kept", explained)
+      : s("text", { x: left - 4, y: bottom + 37 }, "▲ kept for forks"),
     facts.copies
       .filter((step) => !look.log || step > 0)
       .map((step) => {
