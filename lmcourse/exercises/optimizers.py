@@ -301,7 +301,8 @@ topic.question(
     "They become ten times as long: PyTorch's buffer is a sum, and it settles at g / (1 − 0.9).",
 )
 topic.question(
-    "More: a quadratic has curvatures 1 and 50. What is the largest stable rate of gradient descent? And with momentum 0.9?",
+    "More: a quadratic has curvatures 1 and 50. "
+    "What is the largest stable rate of gradient descent? And with momentum 0.9?",
     "2/50 = 0.04, and (2 + 2 · 0.9)/50 = 0.076. The most curved direction alone decides.",
 )
 topic.question(
