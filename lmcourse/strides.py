@@ -405,3 +405,33 @@ def compare_with_pytorch(can_view: Callable, is_contiguous: Callable, chains: in
         contiguous += t.is_contiguous()
         viewed += theirs is not None and not t.is_contiguous()
     return Comparison(chains, equal_view, equal_contiguous, contiguous, viewed)
+
+
+class Positions(NamedTuple):
+    """How two rules of position compare with PyTorch on random tensors."""
+
+    tensors: int
+    positions: int
+    equal_positions: int  # the rule and the element's address agree
+    equal_strides: int  # the rule gives the strides of a fresh tensor of that shape
+
+
+def compare_positions(offset: Callable, contiguous_strides: Callable, tensors: int = 1000) -> Positions:
+    """Make random tensors, and count how often the two rules say what PyTorch does.
+
+    >>> compare_positions(offset, contiguous_strides, tensors=100).equal_strides
+    100
+    """
+    import torch
+
+    rng, positions, equal_positions, equal_strides = random.Random(0), 0, 0, 0
+    for _ in range(tensors):
+        t = random_view(rng)
+        t = t[1:] if len(t) > 1 else t  # random views begin at 0; with this they have a storage offset
+        start = t.untyped_storage().data_ptr()
+        for index in product(*map(range, t.shape)):
+            position = (t[index].data_ptr() - start) // t.element_size()
+            equal_positions += offset(index, t.stride(), t.storage_offset()) == position
+            positions += 1
+        equal_strides += tuple(contiguous_strides(t.shape)) == torch.empty(t.shape).stride()
+    return Positions(tensors, positions, equal_positions, equal_strides)

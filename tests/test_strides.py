@@ -17,6 +17,7 @@ from lmcourse.strides import (
     addresses,
     blocks,
     can_view,
+    compare_positions,
     contiguous_strides,
     is_contiguous,
     line_loads,
@@ -277,3 +278,14 @@ def test_random_views_and_shapes_try_every_answer():
         answers.add((t.is_contiguous(), viewed(t, shape) is not None))
         layouts.add((t.shape, t.stride()))
     assert answers == {(True, True), (False, True), (False, False)} and len(layouts) > 500
+
+
+def test_the_rules_of_position_are_compared_element_by_element():
+    found = compare_positions(offset, contiguous_strides, tensors=200)
+    assert found.equal_positions == found.positions > 2000 and found.equal_strides == found.tensors == 200
+
+    def without_offset(index, strides, storage_offset=0):
+        return offset(index, strides)
+
+    wrong = compare_positions(without_offset, lambda shape: (1,) * len(shape), tensors=200)
+    assert 0 < wrong.equal_positions < wrong.positions and 0 < wrong.equal_strides < wrong.tensors

@@ -54,12 +54,39 @@ topic.exercise(
         "forgets the storage offset": mistakes.forgets_the_offset,
         "counts from 1": mistakes.counts_from_one,
     },
-    minutes=5,
+    minutes=6,
     level=1,
 )
 
 
 # 3.2
+
+
+topic.exercise(
+    strides.contiguous_strides,
+    cases=[
+        *calls(shapes(2, 3)),
+        call((-1,)),
+        call((2, -3)),
+        call((-1, 0, 2)),
+        *calls(shapes(4, 3)),
+        call((5, 2, 7, 4, 3)),
+    ],
+    hints=(
+        "The last dimension steps by 1. A step along the one before it skips a whole row.",
+        "Walk from the right with a running product; let a size of 0 count as 1, `max(size, 1)`.",
+    ),
+    wrong={
+        "column-major": mistakes.column_major,
+        "only the neighbour's size": mistakes.only_the_neighbour,
+        "multiplies its own size in": mistakes.includes_itself,
+    },
+    minutes=7,
+    level=1,
+)
+
+
+# 3.3
 
 
 def _layouts(count: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -137,12 +164,12 @@ topic.exercise(
         "the strides in the wrong order": mistakes.strides_from_the_right,
         "forgets the stride of a block": mistakes.forgets_the_stride_of_a_block,
     },
-    minutes=9,
+    minutes=12,
     level=2,
 )
 
 
-# 3.2a: one block
+# 3.3a: one block
 
 
 def _in_a_tuple(got, want):
@@ -178,33 +205,6 @@ topic.exercise(
     minutes=10,
     level=2,
     of="can_view",
-)
-
-
-# 3.3
-
-
-topic.exercise(
-    strides.contiguous_strides,
-    cases=[
-        *calls(shapes(2, 3)),
-        call((-1,)),
-        call((2, -3)),
-        call((-1, 0, 2)),
-        *calls(shapes(4, 3)),
-        call((5, 2, 7, 4, 3)),
-    ],
-    hints=(
-        "The last dimension steps by 1. A step along the one before it skips a whole row.",
-        "Walk from the right with a running product; let a size of 0 count as 1, `max(size, 1)`.",
-    ),
-    wrong={
-        "column-major": mistakes.column_major,
-        "only the neighbour's size": mistakes.only_the_neighbour,
-        "multiplies its own size in": mistakes.includes_itself,
-    },
-    minutes=7,
-    level=1,
 )
 
 
@@ -316,39 +316,42 @@ topic.prediction(
 # Quiz
 
 topic.question(
-    "What are the six things that make a tensor?",
-    "Storage, storage offset, shape (sizes), strides, dtype and device. A view changes offset, shape and strides only, "
-    "and keeps the storage.",
+    "What makes a tensor, besides its storage?",
+    "A record: shape, strides and storage offset, and its dtype and device. A view changes offset, shape and strides "
+    "only, and keeps the storage.",
 )
 topic.question(
     "Where is x[i, j]?",
-    "At storage_offset + i · stride(0) + j · stride(1), counted from 0 and in elements. NumPy's strides count bytes.",
-)
-topic.question("Why does .T cost nothing?", "It swaps the two sizes and the two strides. No element moves.")
-topic.question(
-    "Does .contiguous() copy?",
-    "Only when it must: a contiguous tensor is returned itself. Likewise .reshape copies only where no view exists.",
+    "At storage_offset + i · stride(0) + j · stride(1), counted from 0 and in elements.",
 )
 topic.question(
-    "When does .view(shape) work?",
-    "When the new dimensions fill the blocks of old dimensions exactly. Two neighbours merge when stride[i] = "
-    "size[i+1] · stride[i+1]. Being contiguous is enough, and not necessary.",
-)
-topic.question(
-    "Why does merging attention heads copy, when splitting them does not?",
-    "The result of attention lies head by head: a step along the heads skips a whole sequence, and to merge it would "
-    "have to skip one head's width. Splitting takes one dimension apart, and that is always a view.",
-)
-topic.question(
-    "What goes wrong when you write into an expanded tensor?",
-    "Its rows are one row (stride 0). PyTorch refuses to write the whole, but a write to one element changes all rows.",
+    "Why does .T cost nothing?",
+    "It exchanges the two sizes and the two strides. No element moves.",
 )
 topic.question(
     "x has a million rows and you keep x[:10]. How much memory do you keep?",
     "All of it: the slice keeps the storage alive. x[:10].clone() keeps ten rows.",
 )
 topic.question(
-    "After y = x.to(device), where is x?",
+    "When can .view() merge two neighbouring dimensions?",
+    "When stride[i] = size[i+1] · stride[i+1]: one step along the left one skips the whole right one. To split is "
+    "always possible.",
+)
+topic.question(
+    "What goes wrong when you write into an expanded tensor?",
+    "Its rows are one row (stride 0): a write to one element changes all rows.",
+)
+topic.question(
+    "More: does .contiguous() copy?",
+    "Only when it must: a contiguous tensor is returned itself. Likewise .reshape copies only where no view exists.",
+)
+topic.question(
+    "More: why does merging attention heads copy, when splitting them does not?",
+    "The result of attention lies head by head: a step along the heads skips a whole sequence, and to merge it would "
+    "have to skip one head's width. Splitting takes one dimension apart, and that is always a view.",
+)
+topic.question(
+    "More: after y = x.to(device), where is x?",
     "Where it was. A tensor's .to returns a new tensor (or x itself when nothing changes); a module's .to changes "
     "the module.",
 )

@@ -62,4 +62,4 @@ def test_plain_exercises_are_judged_in_a_page(pyodide, tmp_path):
     command = ["node", str(page), str(pyodide), str(ROOT), str(program), *PLAIN]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stdout[-1500:] + ran.stderr[-1500:]
-    assert ran.stdout.splitlines()[-1] == "emscripten False False" and "✗ Exercise 3.2 can_view" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "emscripten False False" and "✗ Exercise 3.3 can_view" in ran.stdout
