@@ -42,7 +42,7 @@ topic.exercise(
         "k − 1 adds for k products: true, and not what the field counts": mistakes.exact_adds,
         "takes sizes of 0 and less": lambda m, k, n: 2 * m * k * n,
     },
-    minutes=5,
+    minutes=6,
     level=1,
 )
 
@@ -103,7 +103,7 @@ topic.exercise(
         "one layer of many": mistakes.one_layer,
         "heads of d_model / num_heads, whatever d_head is": mistakes.usual_heads,
     },
-    minutes=8,
+    minutes=12,
     level=2,
 )
 
@@ -138,7 +138,7 @@ topic.exercise(
         "Q, K and V only: the output projection is missing": mistakes.three,
         "Q is taken to be d_model wide, whatever num_heads · d_head is": mistakes.square,
     },
-    minutes=6,
+    minutes=8,
     level=1,
 )
 
@@ -172,7 +172,7 @@ topic.exercise(
         "half of seq², where the mask allows seq · (seq + 1) / 2": mistakes.half_of_all,
         "one attention head of many": mistakes.one_head,
     },
-    minutes=8,
+    minutes=10,
     level=2,
 )
 
@@ -206,7 +206,7 @@ topic.exercise(
         "never above 1, so that a wrong peak is hidden": mistakes.at_most_one,
         "rounded to whole per cents": mistakes.rounded,
     },
-    minutes=5,
+    minutes=6,
     level=1,
 )
 
@@ -233,8 +233,8 @@ topic.exercise(
     cases=_days_cases,
     hints=(
         "Days are FLOPs divided by FLOP/s, divided by the seconds of a day.",
-        "training_flops(params, tokens) is the amount; devices · peak_flop_per_s · mfu is the rate. No chip runs above "
-        "its peak: refuse an mfu above 1 with a ValueError.",
+        "training_flops(params, tokens) is the amount; devices · peak_flop_per_s · mfu is the rate. Keep the lines "
+        "that were given: they refuse what cannot be.",
     ),
     wrong={
         "2ND: the backward pass is missing": mistakes.forward_only,
@@ -244,7 +244,7 @@ topic.exercise(
         "the days of one device": mistakes.of_one_device,
     },
     minutes=8,
-    level=2,
+    level=1,
 )
 
 
@@ -273,7 +273,7 @@ topic.exercise(
         "80 GB read as 80 GiB": mistakes.binary,
         "4 bytes a parameter: gradients and optimizer are missing": mistakes.parameters_alone,
     },
-    minutes=5,
+    minutes=6,
     level=1,
 )
 
@@ -320,7 +320,17 @@ topic.question(
 topic.question(
     "When does 6ND mislead you?",
     "At long context: the two products of attention are not in it. And with a mixture of experts, where a token sees "
-    "only some of the parameters. More: embeddings (a lookup is no product) and frozen parts.",
+    "only some of the parameters.",
+)
+topic.question(
+    "Where do 16 bytes per parameter go in mixed precision, and which 4 can be saved?",
+    "2 for the weight, 2 for its gradient, 4 for the master copy, 8 for two moments. Without the master copy it "
+    "is 12, and small updates are lost to rounding.",
+)
+topic.question(
+    "What does activation checkpointing buy, and what does it cost?",
+    "Only what goes into each block is kept, so memory falls. The inside is computed again on the way back, "
+    "which is one more forward pass.",
 )
 topic.question(
     "More: Why is the backward pass of the first layer cheaper?",
@@ -329,7 +339,7 @@ topic.question(
 topic.question(
     "More: Two teams log MFU 40 % and 55 % for the same run. How?",
     "By two conventions: what counts as the model's FLOPs (embeddings, attention, causal or not), and which peak "
-    "(dense or sparse, datasheet or measured).",
+    "(dense or sparse, promised or measured).",
 )
 topic.question(
     "More: An MFU of 130 %: what do you check first?",
@@ -338,14 +348,4 @@ topic.question(
 topic.question(
     "More: A ReLU over a large tensor reaches a thousandth of the peak. What is wrong?",
     "Nothing: it does a quarter of a FLOP per byte, so memory decides. Only fewer bytes make it faster (fusing it).",
-)
-topic.question(
-    "Where do 16 bytes per parameter go in mixed precision, and which 4 can be saved?",
-    "2 for the weight, 2 for its gradient, 4 for the fp32 master copy, 8 for two moments. Without the master copy it "
-    "is 12, and small updates are lost to rounding.",
-)
-topic.question(
-    "What does activation checkpointing buy, and what does it cost?",
-    "Only what goes into each block is kept, so memory falls. The inside is computed again on the way back. More: that "
-    "is 8ND instead of 6ND; MFU does not count it, HFU does.",
 )
