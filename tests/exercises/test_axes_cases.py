@@ -201,3 +201,11 @@ def test_right_answers_are_taken(name, answer):
 def test_wrong_answers_are_refused(name, answer):
     outcome = judge(topic("axes").exercises[name], answer)
     assert outcome.state == "wrong" and name in outcome.call and outcome.note
+
+
+def test_the_reason_is_what_is_shown_of_einops_error():
+    def heads_of_four_axes(x, heads):
+        return einops.rearrange(x, "b t h d -> b h t d")
+
+    got = judge(topic("axes").exercises["split_heads"], heads_of_four_axes).got
+    assert got == "EinopsError: Wrong shape: expected 4 dims. Received 3-dim tensor."
