@@ -99,11 +99,14 @@ export function questionOf(guessed) {
     el,
     /** Ask about a number; with null there is nothing to ask. */
     draw(now, mode) {
-      el.hidden = now === null;
-      if (now === null) return;
+      if (now === null) {
+        asked = "";
+        return el.replaceChildren();
+      }
       const { f, entered } = now,
         between = bracket(f, entered),
-        key = `${f.name} ${mode} ${between.code.low} ${short(entered, 10)}`;
+        words = `Predict: ${short(entered, 14)}, rounded ${MODES[mode]}. Which neighbour is stored?`,
+        key = `${f.name} ${between.code.low} ${words}`;
       if (key === asked) return;
       asked = key;
       const choices = [
@@ -114,7 +117,6 @@ export function questionOf(guessed) {
         const over = code > maxCode(f) ? " (too large)" : "";
         return h("button", { type: "button", "data-guess": i, onclick: () => guessed(i) }, short(number, 10) + over);
       });
-      const words = `Predict: ${short(entered, 14)}, rounded ${MODES[mode]}. Which neighbour is stored?`;
       el.replaceChildren(h("p", {}, words), h("p", { class: "lmc-fb-steps" }, buttons));
     },
   };

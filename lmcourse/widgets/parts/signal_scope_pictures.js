@@ -51,7 +51,7 @@ function stripOf(W, depth, names, title, look) {
     "svg",
     { viewBox: `0 0 ${W} ${high + 18}`, role: "img", "aria-label": title },
     names.map((name, r) => s("text", { x: LEFT - 6, y: r * TALL + 14, "text-anchor": "end" }, name)),
-    cells,
+    s("g", { class: "sig-cells" }, cells),
     here,
     [0, Math.floor(depth / 2), depth - 1].map((k) => {
       const anchor = k === depth - 1 ? "end" : "middle";

@@ -182,9 +182,10 @@ function stepAxis({ look }, { roomy, right, bottom }, last, x) {
 }
 
 /** ▲ below the axis where a copy of the run is kept. */
-function keptMarks({ facts, look }, { left, right, bottom, roomy }, x) {
+function keptMarks({ facts, look, hasKernel }, { left, right, bottom, roomy }, x) {
   if (!facts.copies.length) return [];
-  const explained = s("title", {}, "a copy of the run is kept: a fork can start here");
+  const use = hasKernel ? "a fork can start here" : "for forks, in a notebook";
+  const explained = s("title", {}, `a copy of the run is kept: ${use}`);
   return [
     roomy
       ? s("text", { x: right + 112, y: bottom + 20 }, "▲ kept", explained)
