@@ -248,8 +248,7 @@ def test_activations_are_what_autograd_keeps_within_a_tenth(config, fused, batch
 
 
 @pytest.mark.parametrize("config", MEMORY_CASES, ids=MEMORY_NAMES)
-@pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
-@pytest.mark.parametrize("checkpoint", [False, True], ids=["keep all", "checkpoint"])
+@pytest.mark.parametrize("fused, checkpoint", [(False, False), (True, True)], ids=["plain", "fused, checkpoint"])
 def test_the_peak_of_a_step_is_predicted_within_a_tenth(config, fused, checkpoint):
     batch, seq = 2, 256
     options = {"fused_attention": fused, "checkpoint": checkpoint}
