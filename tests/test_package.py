@@ -1,6 +1,5 @@
 """What holds for the package as a whole. Run: pytest tests/test_package.py"""
 
-import ast
 import shutil
 import subprocess
 import sys
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted((ROOT / "lmcourse").rglob("*.py"))
 
 
 def test_import_loads_no_library():
@@ -43,12 +41,3 @@ print(sys.modules["lmcourse"].__file__)
 """
     done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
     assert "Ready: python" in done.stdout and str(tmp_path) in done.stdout
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_nothing_unix_only(path):
-    """No module that Windows does not have, but inside a `try`."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names = {alias.name.split(".")[0] for alias in node.names} | {getattr(node, "module", None)}
-            assert not names & {"resource", "fcntl", "termios", "pwd"}, path.name

@@ -212,11 +212,27 @@ class Topic:
         hints = tuple((f"Hint {k}", text, False) for k, text in enumerate(exercise.hints, 1))
         folds = () if outcome.state == "correct" else hints
         title = "The reference, to compare with yours" if outcome.state == "correct" else "Solution"
-        folds += ((title, self.solution(name), True),)
+        folds += ((title, without_docstrings(self.solution(name)), True),)
         if outcome.state == "correct":
             folds += (("Once more", f'from lmcourse.exercises import reset\n\nreset("{name}")', True),)
         tail = "" if outcome.state == "correct" else f'Hints: topic("{self.name}").hint("{name}")'
         return Card(outcome.state, headline, lines, rows, folds, tail)
+
+
+def without_docstrings(solution: str) -> str:
+    """A solution as it unfolds: its docstrings stand in the stub above.
+
+    >>> print(without_docstrings('def half(x):\\n    \"\"\"Half of x.\"\"\"\\n    return x / 2'))
+    def half(x):
+        return x / 2
+    """
+    lines = solution.split("\n")
+    kinds = ast.FunctionDef | ast.ClassDef
+    nodes = [node for node in ast.walk(ast.parse(solution)) if isinstance(node, kinds) and ast.get_docstring(node)]
+    for node in sorted(nodes, key=lambda node: -node.lineno):
+        start, end = node.body[0].lineno - 1, node.body[0].end_lineno
+        del lines[start : end + (lines[end] == "")]
+    return "\n".join(lines)
 
 
 def stub_of(solution: str, name: str) -> str:

@@ -23,6 +23,7 @@ import nbformat
 import pytest
 
 from lmcourse.exercises import judging, topic, topic_names
+from lmcourse.exercises.topic import without_docstrings
 
 mutants = importlib.import_module("mutants")
 solve = importlib.import_module("solve")
@@ -55,7 +56,9 @@ def test_it_is_declared_in_full(name, exercise):
     declared = topic(name).exercises[exercise]
     assert len(declared.wrong) >= 2 and len(declared.hints) >= 2
     assert declared.level in (1, 2, 3) and 1 <= declared.minutes <= 45
-    assert f"def {exercise}(" in topic(name).solution(exercise) or f"class {exercise}" in topic(name).solution(exercise)
+    solution = without_docstrings(topic(name).solution(exercise))
+    assert f"def {exercise}(" in solution or f"class {exercise}" in solution
+    assert sum(map(bool, solution.split("\n"))) <= 25 and '"""' not in solution
 
 
 @pytest.mark.parametrize("name", topic_names())

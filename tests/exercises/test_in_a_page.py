@@ -19,8 +19,6 @@ def check_all(name, exercises):
     asked = topic(name)
     for exercise in (asked.exercises[each] for each in exercises):
         assert judging.judge(exercise, exercise.reference).state == "correct", exercise.name
-        for wrong in exercise.wrong.values():
-            assert judging.judge(exercise, wrong).state == "wrong", exercise.name
         attempt = next(iter(exercise.wrong.values()))
         attempt.__name__ = exercise.name
         asked.check(attempt)
