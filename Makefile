@@ -18,10 +18,7 @@ WORKSPACE := $(BIN)/python -m lmcourse.workspace
 
 lab:
 	$(ENVIRONMENT) lab
-ifeq ($(NOTEBOOKS),)
-	$(WORKSPACE)
-endif
-	$(BIN)/jupyter lab $(LAB_FLAGS) "$(or $(NOTEBOOKS),$(LMCOURSE_WORKSPACE),my)"
+	folder="$(NOTEBOOKS)"; : "$${folder:=$$($(WORKSPACE))}" && $(BIN)/jupyter lab $(LAB_FLAGS) "$${folder:?}"
 
 update:
 	$(ENVIRONMENT) lab

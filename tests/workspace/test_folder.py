@@ -209,7 +209,7 @@ IN_THE_SUITE = (2, 6, 10, 14, 18)
     "last", [pytest.param(n, marks=[pytest.mark.thorough] * (n not in IN_THE_SUITE)) for n in range(1, 28)]
 )
 def test_killed_before_a_step_nothing_is_lost_and_the_next_update_ends_it(course, monkeypatch, last):
-    """Three notebooks in nine steps each: copy, notebook, what it began with, each synced, renamed, its folder synced."""
+    """Three notebooks in nine steps each: copy, notebook, what it began with, each synced and renamed."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     begun(course)
     killed = update_in(course, last)
