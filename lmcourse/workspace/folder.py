@@ -17,7 +17,7 @@ from lmcourse.support.files import replacing
 from lmcourse.workspace.merging import Cell, content, exercise, keyed, merge
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXTS = ("AGENTS.md", "CLAUDE.md")  # what assistants read
+TEXTS = ("AGENTS.md", "CLAUDE.md", "GEMINI.md")  # what assistants read
 
 
 def folder() -> Path:
