@@ -37,7 +37,7 @@ def with_link(notebook: nbformat.NotebookNode, name: str, repository: str, branc
     text = re.sub(r"\n\n\[Open in Colab\]\([^)]*\)", "", first.source)
     title, _, rest = text.partition("\n\n")
     first.source = f"{title}\n\n{link}\n\n{rest}"
-    cell = nbformat.v4.new_code_cell(CELL.format(repository=repository, branch=branch), id=NAME, execution_count=1)
+    cell = nbformat.v4.new_code_cell(CELL.format(repository=repository, branch=branch), id=NAME)
     cell.metadata.tags = [NAME]
     cell.metadata.jupyter = {"source_hidden": True}
     notebook.cells[1:] = [cell, *(each for each in notebook.cells[1:] if each.id != NAME)]
