@@ -1,5 +1,6 @@
-# Two commands: `make lab` opens the course, `make test` runs every gate (`make quick` the first five). On Windows use the
-# lines that README gives; each target prints what it runs, and runs nothing else.
+# Two commands: `make lab` opens the course, `make test` runs every gate (`make quick` the first five). `make update` takes
+# a newer course into your own notebooks. On Windows use the lines that README gives; each target prints what it runs, and
+# runs nothing else.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,11 +10,19 @@ ENVIRONMENT := $(PYTHON) lmcourse/support/environment.py
 LAB_FLAGS := --ServerApp.ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
 	$(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 
-.PHONY: lab test quick site clean-notebooks bench test-cuda pictures
+# What JupyterLab opens: your own copy, or with NOTEBOOKS=notebooks the originals, for whoever works on the course.
+NOTEBOOKS ?=
+WORKSPACE := $(BIN)/python -m lmcourse.workspace
+
+.PHONY: lab update test quick site clean-notebooks bench test-cuda pictures
 
 lab:
 	$(ENVIRONMENT) lab
-	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks
+	folder="$(NOTEBOOKS)"; : "$${folder:=$$($(WORKSPACE))}" && $(BIN)/jupyter lab $(LAB_FLAGS) "$${folder:?}"
+
+update:
+	$(ENVIRONMENT) lab
+	$(WORKSPACE) update
 
 test:
 	$(ENVIRONMENT) test

@@ -9,6 +9,7 @@ begin at each heading; reveal.js comes from npm, into the folder of the result:
 """
 
 import html
+from pathlib import Path
 
 from nbconvert.preprocessors import Preprocessor
 from nbformat.v4 import new_output
@@ -41,6 +42,7 @@ class ReadOffline(Preprocessor):
         folded = cell.metadata.get("jupyter", {})
         if folded.get("source_hidden"):
             cell.metadata["transient"] = {"remove_source": True}
+            cell.outputs = [each for each in cell.outputs if each.output_type != "stream"]  # what the proof prints
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET_VIEW, None)
         if folded.get("outputs_hidden") and cell.get("outputs"):
@@ -68,6 +70,8 @@ for exporter in (c.HTMLExporter, c.SlidesExporter, c.WebPDFExporter):
     exporter.preprocessors = [ReadOffline]
     exporter.require_js_url = ""
     exporter.mathjax_url = "node_modules/mathjax/es5/tex-svg.js"
+# A PDF is printed from a temporary folder: there the path is a whole one.
+c.WebPDFExporter.mathjax_url = (Path(__file__).parents[1] / "build" / c.HTMLExporter.mathjax_url).absolute().as_uri()
 c.SlidesExporter.require_js_url = "node_modules/requirejs/require.js"
 c.SlidesExporter.reveal_url_prefix = "node_modules/reveal.js"
 c.SlidesExporter.font_awesome_url = c.SlidesExporter.jquery_url = ""

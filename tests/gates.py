@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import venv
@@ -111,6 +112,54 @@ def mutants() -> None:
     run(sys.executable, "tests/mutants.py")
 
 
+def lowest(which: str = "notebooks") -> None:
+    """The notebooks with the oldest versions that pyproject.toml allows, in an environment of their own."""
+    uv = shutil.which("uv")
+    if uv is None:
+        raise Skipped("uv is not installed, and only uv resolves to the oldest versions")
+    fresh, pins = BUILD / "lowest", BUILD / "lowest.txt"
+    run(uv, "pip", "compile", "--quiet", "--resolution", "lowest-direct", "--python", sys.executable,
+        "--no-annotate", "--extra", "test", "-o", pins, "pyproject.toml")  # fmt: skip
+    lines = pins.read_text(encoding="utf-8").splitlines()
+    (oldest,) = (line for line in lines if line.startswith("torch=="))
+    apart = re.compile("torch==|nvidia-|triton==|cuda-")
+    pins.write_text("\n".join(line for line in lines if not apart.match(line)) + "\n", encoding="utf-8")
+    run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, fresh)
+    python = next(path for path in (fresh / "bin" / "python", fresh / "Scripts" / "python.exe") if path.exists())
+    into = (uv, "pip", "install", "--quiet", "--python", python)
+    run(*into, "-r", pins)
+    try:
+        run(*into, "--no-deps", "--index-url", "https://download.pytorch.org/whl/cpu", f"{oldest}+cpu")
+    except subprocess.CalledProcessError:
+        print(f"{oldest}+cpu cannot be had here: PyTorch is this environment's, all else the oldest", flush=True)
+        beside(python, own_torch())
+    beside(python, ROOT)
+    run(python, "-m", "pytest", "-q", "-rs", "--nbval", *NBVAL, which, LMCOURSE_DEVICE="cpu", PYTHONPATH="")
+
+
+def own_torch() -> Path:
+    """A folder with nothing in it but this environment's PyTorch."""
+    folder = BUILD / "torch_here"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    libraries = Path(sysconfig.get_paths()["purelib"])
+    for path in (*libraries.glob("torch"), *libraries.glob("torch-*.dist-info"), *libraries.glob("torchgen")):
+        (folder / path.name).symlink_to(path)
+    return folder
+
+
+def beside(python: Path, folder: Path) -> None:
+    """Let an environment's Python see one folder more, after its own."""
+    asked = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
+    own = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True).stdout.strip()
+    Path(own, f"beside_{folder.name}.pth").write_text(f"{folder}\n", encoding="utf-8")
+
+
+def environments() -> None:
+    """JupyterLab 4.0 and 4.4, Notebook 7.2, the newest of both: keys, a notebook with its widgets, the second day."""
+    run(sys.executable, "tests/environments.py")
+
+
 def wheel() -> None:
     """A wheel, installed in a fresh environment beside this one's libraries; every widget is made from it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -147,7 +196,7 @@ GATES = {
     "lint": lint, "pytest": unit, "node": node, "notebooks": rules, "nbval": nbval, "cuda": cuda,
     "solved": solved, "sections": sections, "wheel": wheel, "browser": browser,
 }  # fmt: skip
-BY_NAME = {"thorough": thorough, "mutants": mutants}  # not part of CI
+BY_NAME = {"thorough": thorough, "mutants": mutants, "lowest": lowest, "environments": environments}  # not part of CI
 QUICK = ["lint", "pytest", "node", "notebooks", "nbval"]
 
 

@@ -40,6 +40,14 @@ class Section:
         return self.title.startswith((MORE, LAST))
 
 
+def read(path: Path) -> nbformat.NotebookNode:
+    """A notebook as it was written, without the link and the cell that docs/badges.py adds."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if "colab" not in cell.metadata.get("tags", [])]
+    notebook.cells[0].source = re.sub(r"\n\n\[Open in Colab\]\([^)]*\)", "", notebook.cells[0].source)
+    return notebook
+
+
 def tags(cell) -> list[str]:
     return cell.metadata.get("tags", [])
 
@@ -337,7 +345,7 @@ def main() -> None:
     names = [gate.__name__ for gate in GATES]
     print(f"{'notebook':22}", *(f"{name:>15}" for name in names), f"{'minutes':>9}")
     for path in NOTEBOOKS:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = read(path)
         found = {gate.__name__: gate(notebook, solve.topic_of(notebook)) for gate in GATES}
         core, whole = minutes(notebook)
         print(f"{path.stem:22}", *(f"{len(found[name]):15}" for name in names), f"{core:4}/{whole:<4}")

@@ -17,17 +17,15 @@ from lmcourse.exercises import YourTurn
 
 clean_notebooks = importlib.import_module("clean_notebooks")
 solve = importlib.import_module("solve")
+teaching = importlib.import_module("teaching")
 
 ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+read = teaching.read
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 JOURNEY = "text → tokens → bits → strided batch → logits → loss → gradient → step"
 KNOWN_TAGS = {"setup", "exercise", "predict", "proof", "widget"}
 KNOWN_TAGS |= {"nbval-ignore-output", "needs-cuda", "raises-exception"}
-
-
-def read(path: Path) -> nbformat.NotebookNode:
-    return nbformat.read(path, as_version=4)
 
 
 def code_cells(notebook) -> list:

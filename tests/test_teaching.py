@@ -22,7 +22,7 @@ every_gate = pytest.mark.parametrize("gate", teaching.GATES, ids=lambda gate: ga
 @every_notebook
 @every_gate
 def test_each_notebook_keeps_each_rule(path, gate):
-    notebook = nbformat.read(path, as_version=4)
+    notebook = teaching.read(path)
     wrong = gate(notebook, solve.topic_of(notebook))
     allowed = NOT_YET.get(path.stem, {}).get(gate.__name__, 0)
     assert len(wrong) <= allowed, f"{gate.__doc__}\n" + "\n".join(wrong)

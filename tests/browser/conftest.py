@@ -2,6 +2,7 @@
 
 Everything runs on 127.0.0.1. Without playwright, Chromium or node's axe-core the tests are skipped, by that name.
 `LMCOURSE_BROWSER_SLOWDOWN=10` makes the pages' processor ten times slower: a test that races shows itself.
+`LMCOURSE_JUPYTER` is the Python whose JupyterLab is driven, this one without it; tests/environments.py sets it.
 """
 
 import functools
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -28,6 +30,7 @@ kernels = importlib.import_module("kernels")
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "pictures"
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+SERVER_PYTHON = os.environ.get("LMCOURSE_JUPYTER", sys.executable)
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -259,7 +262,7 @@ class Lab:
         self.log_path = scratch / "lab.log"
         self.process = subprocess.Popen(
             [
-                sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+                SERVER_PYTHON, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
                 f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
                 f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={root}",
             ],
@@ -277,6 +280,14 @@ class Lab:
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.port}/doc/tree/{name}?token={self.token}&reset"
+
+    def has(self, page: str) -> bool:
+        """Whether this server has such a page."""
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{page}?token={self.token}", timeout=10).read()
+        except urllib.error.HTTPError:
+            return False
+        return True
 
     def stop(self) -> None:
         if hasattr(os, "killpg"):

@@ -12,6 +12,14 @@ import pytest
 CODE = "from lmcourse.widgets import FloatBits\nFloatBits.example()"
 
 
+def has_widgets(path) -> bool:
+    """Whether the file on disk holds the widgets; while the server is writing it, it is no notebook yet."""
+    try:
+        return "widgets" in nbformat.read(path, as_version=4).metadata
+    except ValueError:
+        return False
+
+
 @pytest.fixture
 def saved(in_lab, lab_server):
     """The page of a notebook that was run, saved and left; its kernel has ended. `saved()` opens it again."""
@@ -23,7 +31,7 @@ def saved(in_lab, lab_server):
     page.keyboard.press("Control+s")
     page.wait_for_function("() => !document.title.startsWith('*')")
     for _ in range(50):
-        if "widgets" in nbformat.read(path, as_version=4).metadata:
+        if has_widgets(path):
             break
         page.wait_for_timeout(100)
     page.goto("about:blank")

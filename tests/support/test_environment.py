@@ -80,17 +80,79 @@ def test_another_python_is_named_before_anything_is_downloaded(course, monkeypat
     assert course == [] and not environment.VENV.exists()
 
 
-def test_without_a_network_an_installed_course_goes_on(monkeypatch, capsys):
-    calls = []
+class Machine:
+    """Stands in for `subprocess.run`: notes each command, and fails those that contain a word of `broken`."""
 
-    def run(command, **how):
-        calls.append(command)
-        return subprocess.CompletedProcess(command, 1 if "pip" in command else 0)
+    def __init__(self, *broken: str, torch: str = "2.13.0"):
+        self.calls, self.broken, self.torch = [], broken, torch
 
-    monkeypatch.setattr(environment.subprocess, "run", run)
+    def __call__(self, command, **how):
+        self.calls.append(" ".join(map(str, command)))
+        out = self.torch if "importlib.metadata" in self.calls[-1] else ""
+        return subprocess.CompletedProcess(command, any(word in self.calls[-1] for word in self.broken), out)
+
+    def installs(self) -> list[str]:
+        return [call.partition(" install ")[2] for call in self.calls if " install " in call]
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """`machine(*broken, uv=..., driver=...)`: this Linux, with uv or an NVIDIA driver or without."""
+
+    def made(*broken, uv=False, driver=False, **known) -> Machine:
+        there = {"uv": uv, "nvidia-smi": driver}
+        monkeypatch.setattr(environment.shutil, "which", lambda name: f"/bin/{name}" if there.get(name) else None)
+        monkeypatch.setattr(environment.platform, "system", lambda: "Linux")
+        monkeypatch.setattr(environment.platform, "machine", lambda: "x86_64")
+        monkeypatch.setattr(environment.Path, "exists", lambda path: driver)
+        monkeypatch.delenv("LMCOURSE_TORCH", raising=False)
+        monkeypatch.setattr(environment.subprocess, "run", now := Machine(*broken, **known))
+        return now
+
+    return made
+
+
+def test_without_a_network_an_installed_course_goes_on(machine, capsys):
+    machine("pip")
     assert environment.install(environment.VENV, "lab") == 0
-    assert "goes on with what it has" in capsys.readouterr().out and len(calls) == 2
+    assert "goes on with what it has" in capsys.readouterr().out
     assert environment.install(environment.VENV, "test") == 1
+
+
+def test_uv_installs_where_there_is_one_and_pip_where_uv_fails(machine):
+    now = machine(uv=True)
+    assert environment.install(environment.VENV, "lab") == 0
+    assert now.installs() == [f"--python {environment.python_of(environment.VENV)} -r requirements.txt"]
+    now = machine("/bin/uv", uv=True)
+    assert environment.install(environment.VENV, "lab") == 0
+    assert now.installs()[-1] == "-r requirements.txt" and "-m pip" in now.calls[-1]
+
+
+def test_without_a_driver_the_cpu_build_comes_first(machine, monkeypatch):
+    first = f"--no-deps --index-url {environment.CPU_BUILDS} torch=="
+    now = machine(torch="")
+    assert environment.install(environment.VENV, "lab") == 0
+    assert now.installs()[0].startswith(first) and now.installs()[0].endswith("+cpu")
+    assert now.installs()[1:] == ["-r requirements.txt"]
+    now = machine(torch="", driver=True)
+    environment.install(environment.VENV, "lab")
+    assert now.installs() == ["-r requirements.txt"]
+    monkeypatch.setenv("LMCOURSE_TORCH", "cpu")
+    environment.install(environment.VENV, "lab")
+    assert now.installs()[1].startswith(first)
+
+
+def test_what_cannot_be_had_is_not_replaced_by_gigabytes(machine, capsys):
+    now = machine("+cpu", "-c import anywidget", torch="")
+    assert environment.install(environment.VENV, "lab") == 1
+    assert "LMCOURSE_TORCH=cuda takes the common build: several GB" in capsys.readouterr().out
+    assert not any("requirements" in call for call in now.calls)
+
+
+def test_another_word_for_torch_is_refused(course, monkeypatch, capsys):
+    monkeypatch.setenv("LMCOURSE_TORCH", "gpu")
+    assert environment.main(["lab"]) == 2 and course == []
+    assert capsys.readouterr().out == "LMCOURSE_TORCH: cpu or cuda, got gpu\n"
 
 
 def test_it_runs_before_anything_is_installed():
