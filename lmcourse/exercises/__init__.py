@@ -29,18 +29,18 @@ def topic_names() -> list[str]:
 def topic(name: str) -> Topic:
     """The exercises of one topic, by its word. Raises ValueError for a word that is none.
 
-    >>> list(topic("strides").exercises)
-    ['offset', 'can_view', 'fill_block', 'contiguous_strides', 'is_contiguous', 'sliding_windows']
+    >>> list(topic("start").exercises)
+    ['shift_by_one']
     >>> topic("stride")
     Traceback (most recent call last):
-    ValueError: topic is 'stride', it must be one of start, tokenization, ...
+    ValueError: topic: one of start, tokenization, ..., got 'stride'
     """
     try:
         return importlib.import_module(f"{__name__}.{name}").topic
     except ModuleNotFoundError as missing:
         if missing.name != f"{__name__}.{name}":
             raise
-        raise ValueError(f"topic is {name!r}, it must be one of {', '.join(topic_names())}") from None
+        raise ValueError(f"topic: one of {', '.join(topic_names())}, got {name!r}") from None
 
 
 def check(function, topic_name: str):
