@@ -8,7 +8,6 @@ wrong answers, neither of them an algorithm: the reference lives in `lmcourse.<t
 import importlib
 import pkgutil
 
-import lmcourse
 from lmcourse.exercises.judging import YourTurn
 from lmcourse.exercises.topic import Topic
 
@@ -21,9 +20,9 @@ def topic_names() -> list[str]:
     >>> topic_names()[:3]
     ['start', 'tokenization', 'float_formats']
     """
-    here, above = ({module.name for module in pkgutil.iter_modules(path)} for path in (__path__, lmcourse.__path__))
-    words = (here & above) - {"progress"}  # one topic, one word in both places; progress is of all of them
-    return sorted(words, key=lambda name: topic(name).number)
+    modules = (importlib.import_module(f"{__name__}.{file.name}") for file in pkgutil.iter_modules(__path__))
+    topics = [each.topic for each in modules if isinstance(getattr(each, "topic", None), Topic)]
+    return [each.name for each in sorted(topics, key=lambda each: each.number)]
 
 
 def topic(name: str) -> Topic:
