@@ -20,10 +20,10 @@ def pick() -> torch.device:
     if not wanted:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if wanted not in {"cpu", "cuda", "mps"}:
-        raise ValueError(f"LMCOURSE_DEVICE is {wanted!r}, it must be cpu, cuda or mps")
+        raise ValueError(f"LMCOURSE_DEVICE: cpu, cuda or mps, got {wanted!r}")
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available[wanted]:
-        raise RuntimeError(f"LMCOURSE_DEVICE is {wanted!r}, but this PyTorch ({torch.__version__}) cannot use it here")
+        raise RuntimeError(f"LMCOURSE_DEVICE: what this PyTorch ({torch.__version__}) can use here, got {wanted!r}")
     if wanted == "mps":
         warnings.warn("On MPS losses differ from the CPU's and CUDA's; the course's numbers are theirs", stacklevel=2)
     return torch.device(wanted)

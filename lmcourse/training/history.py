@@ -340,12 +340,11 @@ def cut(text: str, most: int = MAX_TEXT) -> str:
 
 
 def finite(value: float, digits: int = 5) -> float | None:
-    """Some digits, and None for what JSON cannot say. Raises ValueError for less than 0 digits.
+    """Some digits, and None for what JSON cannot say.
 
     >>> finite(2 / 3, 3), finite(math.nan)
     (0.667, None)
     """
-    checks.whole("digits", digits, 0)
     return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 

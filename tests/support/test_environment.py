@@ -53,7 +53,7 @@ def test_what_cannot_be_used_is_said(whole, tmp_path):
     assert environment.why_unusable(dead) == "has a Python that does not start"
 
 
-@pytest.mark.parametrize("left", ["nothing", "a folder without pip"])
+@pytest.mark.parametrize("left", [pytest.param("nothing", marks=pytest.mark.thorough), "a folder without pip"])
 def test_it_is_made_anew_and_a_second_call_does_nothing(course, left, capsys):
     if left == "a folder without pip":
         venv.create(environment.VENV, with_pip=False)
@@ -64,7 +64,8 @@ def test_it_is_made_anew_and_a_second_call_does_nothing(course, left, capsys):
     assert ("made anew" in capsys.readouterr().out) == (left != "nothing")
 
 
-def test_an_interrupted_install_is_done_again(course, monkeypatch):
+def test_an_interrupted_install_is_done_again(whole, course, monkeypatch):
+    monkeypatch.setattr(environment, "VENV", whole)
     monkeypatch.setattr(environment, "install", lambda venv, kind: 1)
     assert environment.main(["lab"]) == 1
     monkeypatch.setattr(environment, "install", lambda venv, kind: course.append(kind) or 0)

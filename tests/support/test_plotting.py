@@ -1,4 +1,4 @@
-"""Figures have the course's look and words for who cannot see them. Run: pytest tests/test_plotting.py"""
+"""Figures have the course's look and words for who cannot see them. Run: pytest tests/support/test_plotting.py"""
 
 import matplotlib
 import pytest
@@ -18,7 +18,7 @@ def test_show_puts_the_alternative_text_on_the_image_and_closes(monkeypatch):
     assert 'alt="a line &lt;up&gt; &quot;fast&quot;"' in shown[0]["text/html"]
     assert shown[0]["text/plain"] == '[figure: a line <up> "fast"]'
     assert not plt.fignum_exists(fig.number)
-    with pytest.raises(ValueError, match="alt is empty"):
+    with pytest.raises(ValueError, match="alt: a sentence"):
         plotting.show(fig, alt=" ")
 
 
