@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 OLDEST, NEWEST = (3, 11), (3, 14)
+UNFINISHED = "unfinished"  # stands in an environment while something is installed: a kill leaves it there
 CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 KINDS = {"lab": "requirements.txt", "test": "requirements-test.txt", "site": "requirements-site.txt"}
 
@@ -41,6 +42,8 @@ def why_unusable(venv: Path) -> str:
     python, config = python_of(venv), venv / "pyvenv.cfg"
     if not python.exists() or not config.exists():
         return "is not complete"
+    if (venv / UNFINISHED).exists():
+        return "was left half installed"
     asked = "import sys; print(*sys.version_info[:3], sep='.')"
     try:
         version = subprocess.run([str(python), "-c", asked], capture_output=True, text=True, timeout=60)
@@ -150,7 +153,9 @@ def main(arguments: list[str]) -> int:
     mark, wanted = VENV / f"{kind}-ready", digest()
     if mark.exists() and mark.read_text(encoding="utf-8") == wanted:
         return 0
+    (VENV / UNFINISHED).touch()
     status = install(VENV, kind)
+    (VENV / UNFINISHED).unlink()
     if status == 0:
         mark.write_text(wanted, encoding="utf-8")
     return status

@@ -72,10 +72,11 @@ def merge(base: Cell, mine: Cell, course: Cell) -> tuple[Cell, dict[str, list[tu
 def keyed(cells: list[Cell], *earlier: dict[str, Cell]) -> dict[str, Cell]:
     """Cells by a key that is the same for the same cell in each version: its id.
 
-    A cell whose id some program has dropped is known by its text, an answer in another cell by its exercise.
+    An exercise is known by its name before that, for an id may have gone to another cell; a cell whose id some program
+    has dropped is known by its text.
     """
     found: dict[int, str] = {}
-    for mark in (_identity, _text, exercise):
+    for mark in (_both, exercise, _identity, _text):
         there: dict[Any, str] = {}
         for versions in earlier:
             for key, cell in versions.items():
@@ -95,6 +96,10 @@ def keyed(cells: list[Cell], *earlier: dict[str, Cell]) -> dict[str, Cell]:
 
 def _identity(cell: Cell) -> str:
     return cell.get("id") or cell.get("metadata", {}).get("id") or ""  # the latter is Colab's
+
+
+def _both(cell: Cell) -> tuple[str, str] | None:
+    return (exercise(cell), _identity(cell)) if exercise(cell) and _identity(cell) else None
 
 
 def _text(cell: Cell) -> tuple[str, str] | None:
@@ -143,6 +148,8 @@ def _settle(base: Cell | None, mine: Cell | None, course: Cell | None) -> tuple[
     yours = mine | {"id": course["id"], "metadata": _newest(base, mine, course)["metadata"]}
     if base is not None and content(course) == content(base):
         return "yours", [yours]
+    if exercise(course) and exercise(course) != exercise(mine):
+        return "kept below another exercise that stands in its place", [course, _note(KEPT, mine)]
     return "changed by both: the course's stands below yours", [yours, _beside(course)]
 
 

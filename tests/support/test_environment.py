@@ -72,6 +72,22 @@ def test_an_interrupted_install_is_done_again(whole, course, monkeypatch):
     assert environment.main(["lab"]) == 0 and course == ["lab"]
 
 
+def test_what_a_kill_left_half_installed_is_made_anew(course, monkeypatch, capsys):
+    """An installer takes for whole what a kill has cut off: a folder of PyTorch without its second half."""
+
+    def killed(venv, kind):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as once:
+        once.setattr(environment, "install", killed)
+        with pytest.raises(KeyboardInterrupt):
+            environment.main(["lab"])
+    (environment.VENV / "half").touch()
+    assert environment.main(["lab"]) == 0 and course == ["lab"]
+    assert "was left half installed: it is made anew" in capsys.readouterr().out
+    assert not (environment.VENV / "half").exists() and environment.why_unusable(environment.VENV) == ""
+
+
 @pytest.mark.parametrize("version", [(3, 10, 4), (3, 15, 0)])
 def test_another_python_is_named_before_anything_is_downloaded(course, monkeypatch, capsys, version):
     monkeypatch.setattr(environment.sys, "version_info", version)

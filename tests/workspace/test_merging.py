@@ -289,6 +289,15 @@ def test_the_answer_of_an_exercise_that_is_gone_is_kept_and_not_run():
     assert result == notebook(), "nothing happened"
 
 
+def test_a_renamed_exercise_can_be_run_and_the_answer_stands_below_it():
+    def rename(cells):
+        cells[3]["source"] = stub("position").splitlines(True)
+
+    found, changes = merged(answer, rename)
+    assert found[3] == stub("position") and found[4].startswith(merging.KEPT) and "    return 7" in found[4]
+    assert list(changes) == ["kept below another exercise that stands in its place"]
+
+
 def test_an_answer_is_known_by_its_exercise_where_the_cell_is_another():
     def paste(cells):
         answer(cells)
@@ -297,6 +306,15 @@ def test_an_answer_is_known_by_its_exercise_where_the_cell_is_another():
     found, changes = merged(paste, lambda cells: cells[2].update(source=["### Exercise offset, in better words"]))
     assert "return 7" in found[3] and "better words" in found[2] and len(found) == len(notebook()["cells"])
     assert list(changes) == ["follows the course", "yours"]
+
+
+def test_an_answer_finds_its_exercise_where_the_course_gave_its_id_away():
+    def give_away(cells):
+        cells[3]["id"], cells[4]["id"] = "new-one", cells[3]["id"]
+
+    found, changes = merged(answer, give_away)
+    assert "return 7" in found[3] and found.count(stub("offset")) == 0 and len(found) == len(notebook()["cells"])
+    assert changes["yours"] == [("offset", "def offset(x):")]
 
 
 def test_new_cells_stand_where_the_course_has_them_and_yours_where_you_put_them():
