@@ -24,7 +24,8 @@ from sphinx.cmd.build import main as sphinx
 
 SITE = Path(__file__).resolve().parent
 ROOT = SITE.parent
-sys.path.append(str(ROOT / "docs"))
+sys.path += [str(ROOT / "docs"), str(SITE)]
+import find  # noqa: E402
 import glossary  # noqa: E402
 
 BOOK = Path(os.environ.setdefault("LMCOURSE_BOOK_SOURCE", str(ROOT / "build" / "book")))  # conf.py reads it too
@@ -32,6 +33,14 @@ TRY = "FloatBits"  # the widget on the first page
 FENCE = "`" * 8  # longer than any that a snapshot holds
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 STAGES = re.compile(r"^(?:\*\*)?text(?:\*\*)? → .*$", re.MULTILINE)
+# What only a notebook with its kernel can do, in the words that the notebooks use for it; marked so in the book.
+KERNEL = re.compile(
+    r"[Ww]ith a kernel|in a cell of your own|[Rr]un (?:it|the cell) again"
+    r"|[Rr]un (?:one of them|both cells|the last two cells)\b"
+    r"|choose \*(?:Kernel|Edit)\*|the square ■|[Tt]rain on a text of your own|[Tt]ake a network of your own"
+    r"|[Pp]ut a sentence of your own|Before its cell has run"
+)
+NEEDS = '<span class="needs">In the notebook</span> '
 WIDGET = re.compile(r'<div data-lm-widget="(\w+)" data-lm-state="([^"]*)">')
 
 
@@ -107,6 +116,16 @@ def with_meanings(cells: list) -> None:
             cell.source = bold.sub(link, cell.source, count=1)
 
 
+def with_needs(text: str) -> str:
+    """Paragraphs and items that need the notebook begin with a mark that says so.
+
+    >>> with_needs("1. Look.\\n2. Run it again.").splitlines()[1]
+    '2. <span class="needs">In the notebook</span> Run it again.'
+    """
+    mark = lambda line: re.sub(r"^(\s*(?:\d+\.|-) )?", rf"\1{NEEDS}", line, count=1)  # noqa: E731
+    return "\n".join(mark(line) if KERNEL.search(line) else line for line in text.split("\n"))
+
+
 def glossary_page(text: str) -> str:
     """The glossary with a place to link to at each term."""
     for term in glossary.read():
@@ -121,10 +140,13 @@ def gather_notebook(page: Page, notebooks: list[Page], names: dict[Path, str]) -
     for cell in notebook.cells:
         tags = cell.metadata.setdefault("tags", [])
         if cell.cell_type == "markdown":
-            cell.source = relink(cell.source, page.path.parent, names)
+            cell.source = with_needs(relink(cell.source, page.path.parent, names))
         elif "setup" in tags:
             tags.append("hide-cell")
             cell.metadata["mystnb"] = {"code_prompt_show": "Show the set-up", "code_prompt_hide": "Hide the set-up"}
+        elif "proof" in tags:
+            tags.append("hide-input")
+            cell.metadata["mystnb"] = {"code_prompt_show": "Show the proof", "code_prompt_hide": "Hide the proof"}
         elif cell.metadata.get("jupyter", {}).get("outputs_hidden"):
             tags.append("hide-output")
             cell.metadata["mystnb"] = {"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
@@ -140,25 +162,41 @@ def gather_notebook(page: Page, notebooks: list[Page], names: dict[Path, str]) -
 
 
 def index(found: list[Page], names: dict[Path, str]) -> str:
-    """The first page: README's promise and its table of notebooks, one widget to try, and the table of contents."""
+    """The first page: README's first paragraph beside a widget to try, the way, the table, and how to run it all."""
     readme = relink((ROOT / "README.md").read_text(encoding="utf-8"), ROOT, names)
     promise, *sections = re.split(r"^(?=## )", readme, flags=re.MULTILINE)
+    title, first, *rest = promise.strip().split("\n\n")
     table = next((section for section in sections if "01_tokenization" in section), "")
+    table = "\n\n".join(part for part in table.split("\n\n") if not part.startswith("**The book.**"))
+    commands = next((section for section in sections if section.startswith("## Two commands")), "")
+    commands = commands.replace("## Two commands", "## On your own machine", 1)
+    strips = (STAGES.search(nbformat.read(p.path, as_version=4).cells[0].source) for p in found if p.stages)
+    strip = next((journey(match[0], None, [p for p in found if p.stages]) for match in strips), "")
+    parts = [title, beginning(first, found), *rest, strip, table, commands, contents(found)]
+    return "---\nhide-toc: true\n---\n\n" + "\n\n".join(parts)
+
+
+def beginning(first: str, found: list[Page]) -> str:
+    """The first paragraph, and beside it the widget to try."""
+    shown = [each for each in shown_widgets([p for p in found if p.path.suffix == ".ipynb"]) if each.place == TRY]
+    trial = "".join(
+        f"Every bit is a button. It is the widget of [{each.page.title}]({each.page.name}.ipynb), and it runs here, in "
+        f"your browser.\n\n{{#}}\n\n{FENCE}{{raw}} html\n{each.snapshot}\n{FENCE}\n"
+        for each in shown
+    )
+    words, _, widget = trial.partition("{#}")
+    left = f'<div class="beginning">\n<div>\n\n{first}\n\n{words}\n</div>\n<div>\n\n'
+    return f"{left}{widget}\n\n</div>\n</div>"
+
+
+def contents(found: list[Page]) -> str:
+    """What stands at the left of every page."""
     notebooks = "\n".join(f"{page.title} <{page.name}>" for page in found if page.path.suffix == ".ipynb")
     guides = "\n".join(page.name for page in found if page.path.suffix == ".md")
-    contents = "\n\n".join(
+    return "\n\n".join(
         f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{lines}\n```"
         for caption, lines in [("The notebooks", notebooks), ("Teaching and building", f"widgets\n{guides}")]
     )
-    strips = (STAGES.search(nbformat.read(p.path, as_version=4).cells[0].source) for p in found if p.stages)
-    strip = next((journey(match[0], None, [p for p in found if p.stages]) for match in strips), "")
-    shown = [each for each in shown_widgets([p for p in found if p.path.suffix == ".ipynb"]) if each.place == TRY]
-    trial = "".join(
-        f"## Try one\n\nEvery bit is a button. It is the widget of [{each.page.title}]({each.page.name}.ipynb), "
-        f"and it runs here, in your browser, without a kernel.\n\n{FENCE}{{raw}} html\n{each.snapshot}\n{FENCE}\n"
-        for each in shown
-    )
-    return f"{promise}\n{strip}\n\n{table}\n{trial}\n{contents}\n"
 
 
 def state_of(snapshot: str) -> tuple[str, dict] | None:
@@ -290,6 +328,7 @@ def build(out: Path) -> int:
     options = ["-W", "--keep-going", "-q", "-j", "2", "-b", "html", "-c", str(SITE), "-d", str(BOOK / "_doctrees")]
     status = sphinx([*options, str(BOOK), str(out)])
     if status == 0:
+        find.write(out)
         print(f"{len(notebooks)} notebooks, {len(found) - len(notebooks)} guides: python -m http.server -d {out}")
     return status
 

@@ -20,6 +20,15 @@
       if (box.closest(".lmc")) continue;
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
+      box.closest(".highlight, .output")?.classList.toggle("wide-code", box.matches("pre") && box.tabIndex === 0);
+    }
+  }
+
+  /** A formula in a line scrolls where it is wider than its paragraph; every other stands on the line's baseline. */
+  function formulas() {
+    for (const formula of document.querySelectorAll('mjx-container:not([display="true"])')) {
+      formula.classList.remove("wide");
+      formula.classList.toggle("wide", formula.getBoundingClientRect().width > formula.parentElement.clientWidth);
     }
   }
 
@@ -40,9 +49,13 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
-    reachable();
-    addEventListener("resize", reachable);
-    addEventListener("load", reachable);
+    const fit = () => {
+      reachable();
+      formulas();
+    };
+    fit();
+    addEventListener("resize", fit);
+    addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(fit));
     drawers();
     follow();
     dark.addEventListener("change", follow);
