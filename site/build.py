@@ -1,8 +1,9 @@
 """Build the book: `python site/build.py [OUT]`, by default into build/site.
 
 It gathers what the book is made of into build/book (the notebooks as they were executed, README's promise, the guides,
-the widgets' JS and CSS, MathJax) and runs Sphinx over that. No notebook is executed, and nothing is fetched but
-MathJax, once, by npm. The lines of docs/classroom.md that prepare a widget are run, for the teacher's page.
+the widgets' JS and CSS, MathJax, an editor and Python) and runs Sphinx over that. Nothing is fetched but what
+package-lock.json pins, once, by npm; without npm the book is built without exercises and formulas that live. The lines
+of docs/classroom.md that prepare a widget are run, for the teacher's page.
 
 Not done here: publishing. The result is a folder of files that any static host can serve, under any path.
 """
@@ -13,7 +14,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,8 @@ ROOT = SITE.parent
 sys.path += [str(ROOT / "docs"), str(SITE)]
 import find  # noqa: E402
 import glossary  # noqa: E402
+import live  # noqa: E402
+import seal  # noqa: E402
 
 BOOK = Path(os.environ.setdefault("LMCOURSE_BOOK_SOURCE", str(ROOT / "build" / "book")))  # conf.py reads it too
 TRY = "FloatBits"  # the widget on the first page
@@ -134,11 +136,33 @@ def glossary_page(text: str) -> str:
     return text
 
 
-def gather_notebook(page: Page, notebooks: list[Page], names: dict[Path, str]) -> None:
-    """Copy a notebook as the book shows it: its set-up and the answers to its predictions are folded."""
+def elsewhere(page: Page) -> str:
+    """Where an exercise that no page can run is done."""
+    file, repository = page.path.name, os.environ.get("GITHUB_REPOSITORY", "")
+    binder = colab = "classroom.html#when-a-class-outgrows-one-laptop"
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        binder = f"https://mybinder.org/v2/gh/{repository}/HEAD?labpath=notebooks/{file}"
+        colab = f"https://colab.research.google.com/github/{repository}/blob/main/notebooks/{file}"
+    return (
+        '<p class="elsewhere">This exercise needs PyTorch or NumPy, which a page does not have. Do it in the notebook: '
+        f'<a href="notebooks/{file}" download>Open in JupyterLab</a> · <a href="{binder}">Binder</a> · '
+        f'<a href="{colab}">Colab</a></p>'
+    )
+
+
+def gather_notebook(page: Page, notebooks: list[Page], names: dict[Path, str], found: dict) -> None:
+    """Copy a notebook as the book shows it: its set-up and the answers to its predictions are folded, and cells have
+    the tags by which what runs of them is made live."""
     notebook = nbformat.read(page.path, as_version=4)
-    for cell in notebook.cells:
+    topic_name, words = live.cells_of(page.path)["topic"], []
+    for k, cell in enumerate(notebook.cells):
         tags = cell.metadata.setdefault("tags", [])
+        if cell.cell_type == "code":
+            tags += live.tags_of(cell, topic_name, found) if found else []
+        if "exercise" in tags:
+            name = live.described(cell)["name"]
+            notebook.cells[k - 1].source += f'\n\n<span id="do-{name}"></span>'
+            words += [] if "lm-check" in tags else [k + 1]
         if cell.cell_type == "markdown":
             cell.source = with_needs(relink(cell.source, page.path.parent, names))
         elif "setup" in tags:
@@ -150,12 +174,14 @@ def gather_notebook(page: Page, notebooks: list[Page], names: dict[Path, str]) -
         elif cell.metadata.get("jupyter", {}).get("outputs_hidden"):
             tags.append("hide-output")
             cell.metadata["mystnb"] = {"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+    for k in reversed(words):
+        notebook.cells.insert(k, nbformat.v4.new_markdown_cell(elsewhere(page), id=f"elsewhere-{k}"))
     first = notebook.cells[0]
     strip = lambda match: journey(match[0], page, notebooks)  # noqa: E731
     first.source = STAGES.sub(strip, first.source, count=1)
     with_meanings(notebook.cells)  # after the strip, whose bold words are no first uses
-    download = f'<p class="take"><a href="notebooks/{page.path.name}" download>Take this notebook with you</a></p>'
-    first.source += f"\n\n{download}\n"
+    download = f'<a href="notebooks/{page.path.name}" download>Take this notebook with you</a>'
+    first.source += f'\n\n<p class="take" data-topic="{topic_name if found else ""}">{download}</p>\n'
     nbformat.write(notebook, BOOK / f"{page.name}.ipynb")
     (BOOK / "_extra" / "notebooks").mkdir(parents=True, exist_ok=True)
     shutil.copy(page.path, BOOK / "_extra" / "notebooks")
@@ -191,11 +217,12 @@ def beginning(first: str, found: list[Page]) -> str:
 
 def contents(found: list[Page]) -> str:
     """What stands at the left of every page."""
-    notebooks = "\n".join(f"{page.title} <{page.name}>" for page in found if page.path.suffix == ".ipynb")
-    guides = "\n".join(page.name for page in found if page.path.suffix == ".md")
+    notebooks = [f"{page.title} <{page.name}>" for page in found if page.path.suffix == ".ipynb"]
+    guides = [page.name for page in found if page.path.suffix == ".md"]
+    parts = {"The notebooks": [*notebooks, "progress"], "Teaching and building": ["widgets", *guides]}
     return "\n\n".join(
-        f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{lines}\n```"
-        for caption, lines in [("The notebooks", notebooks), ("Teaching and building", f"widgets\n{guides}")]
+        f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{chr(10).join(lines)}\n```"
+        for caption, lines in parts.items()
     )
 
 
@@ -291,19 +318,40 @@ def widgets_page(notebooks: list[Page]) -> str:
     return text
 
 
-def assets() -> None:
-    """The widgets' own JS and CSS, and MathJax, to lie beside the pages."""
+def assets(paths: list[Path]) -> dict[str, dict]:
+    """What lies beside the pages: the widgets' own JS and CSS, and what comes from npm. What runs in each page."""
     widgets = BOOK / "_assets" / "widgets"
     shutil.copytree(ROOT / "lmcourse" / "widgets", widgets, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    mathjax = SITE / "node_modules" / "mathjax" / "es5" / "tex-svg.js"
-    if not mathjax.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            raise SystemExit("npm is not installed, and MathJax comes from there: install node, or put its es5/ there")
-        quiet = ("--no-package-lock", "--silent", "--no-fund", "--no-audit")
-        subprocess.run([npm, "install", "--prefix", str(SITE), *quiet], check=True)
+    if not live.npm():
+        print("npm and node are not installed: the book is built without its editor, Python and formulas")
+        return {}
     (BOOK / "_assets" / "mathjax").mkdir()
-    shutil.copy(mathjax, BOOK / "_assets" / "mathjax")
+    shutil.copy(live.MODULES / "mathjax" / "es5" / "tex-svg.js", BOOK / "_assets" / "mathjax")
+    return live.prepare(paths, BOOK / "_assets")
+
+
+def progress_page(notebooks: list[Page], found: dict[str, dict]) -> str:
+    """Every exercise and prediction, where it runs, and a mark that static/live/progress.js sets."""
+    text = (SITE / "progress.md").read_text(encoding="utf-8")
+    head = "<tr><th>state</th><th>exercise</th><th>runs</th></tr>"
+    for page in notebooks:
+        name = live.cells_of(page.path)["topic"]
+        asked, plain = live.topic(name), found.get(page.name, {}).get("plain", [])
+        rows = [
+            row(f"{name}.{key}", f"{page.name}.html#do-{key}", f"{each.number} {key}", key in plain)
+            for key, each in asked.exercises.items()
+        ]
+        rows += [row(f"{name}.predict.{k}", f"{page.name}.html", f"prediction {k}", True) for k in asked.predictions]
+        table = f'<table class="docutils marks"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'
+        text += f"\n## {page.title}\n\n{table}\n"
+    return text
+
+
+def row(key: str, link: str, words: str, here: bool) -> str:
+    """One line of the table of the progress page."""
+    where = "here" if here else "in the notebook"
+    cells = f'<td class="mark">○</td><td><a href="{link}">{words}</a></td><td>{where}</td>'
+    return f'<tr data-lm-key="{key}">{cells}</tr>'
 
 
 def build(out: Path) -> int:
@@ -311,25 +359,27 @@ def build(out: Path) -> int:
     shutil.rmtree(BOOK, ignore_errors=True)
     shutil.rmtree(out, ignore_errors=True)
     BOOK.mkdir(parents=True)
-    found = pages()
-    names = {page.path: f"{page.name}{page.path.suffix}" for page in found}
+    pages_ = pages()
+    names = {page.path: f"{page.name}{page.path.suffix}" for page in pages_}
     names |= {ROOT / "README.md": "index.md", SITE / "widgets.md": "widgets.md"}
-    notebooks = [page for page in found if page.path.suffix == ".ipynb"]
-    for page in found:
+    notebooks = [page for page in pages_ if page.path.suffix == ".ipynb"]
+    found = assets([page.path for page in notebooks])
+    for page in pages_:
         if page in notebooks:
-            gather_notebook(page, notebooks, names)
+            gather_notebook(page, notebooks, names, found.get(page.name, {}))
         else:
             text = relink(page.path.read_text(encoding="utf-8"), page.path.parent, names)
             text = glossary_page(text) if page.path == glossary.PATH else text
             (BOOK / f"{page.name}.md").write_text(text, encoding="utf-8")
-    (BOOK / "index.md").write_text(index(found, names), encoding="utf-8")
+    (BOOK / "index.md").write_text(index(pages_, names), encoding="utf-8")
     (BOOK / "widgets.md").write_text(widgets_page(notebooks), encoding="utf-8")
-    assets()
+    (BOOK / "progress.md").write_text(progress_page(notebooks, found), encoding="utf-8")
     options = ["-W", "--keep-going", "-q", "-j", "2", "-b", "html", "-c", str(SITE), "-d", str(BOOK / "_doctrees")]
     status = sphinx([*options, str(BOOK), str(out)])
     if status == 0:
         find.write(out)
-        print(f"{len(notebooks)} notebooks, {len(found) - len(notebooks)} guides: python -m http.server -d {out}")
+        seal.close(out)
+        print(f"{len(notebooks)} notebooks, {len(pages_) - len(notebooks)} guides: python -m http.server -d {out}")
     return status
 
 

@@ -85,7 +85,9 @@ def _name_what_is_unnamed(app, pagename, templatename, context, doctree):
 
 
 def _own_scripts(app, pagename, templatename, context, doctree):
-    script = {"widgets": "present.js", "search": "search.js"}.get(pagename)
+    script = {"widgets": "present.js", "search": "search.js", "progress": "live/progress.js"}.get(pagename)
+    if pagename[:2].isdigit() and (BOOK / "_assets" / "live").is_dir():
+        script = "live/live.js"
     if script:
         app.add_js_file(script, type="module")
 

@@ -72,3 +72,16 @@
     }
   });
 })();
+
+/** Keep the book for a day without a network, once the page has nothing else to do. */
+async function keepForLater() {
+  if (!navigator.serviceWorker || !isSecureContext || navigator.connection?.saveData) return;
+  try {
+    await navigator.serviceWorker.register(new URL("sw.js", location.href));
+    const ready = await navigator.serviceWorker.ready;
+    if (document.querySelector(".tag_lm-check, .tag_lm-run")) ready.active.postMessage("python");
+  } catch {
+    // a host or a browser that has none: the book works with a network
+  }
+}
+addEventListener("load", () => setTimeout(keepForLater, 3000));
