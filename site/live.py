@@ -48,7 +48,11 @@ def cells_of(path: Path) -> dict:
     """The code cells of a notebook as the probe and the page want them."""
     notebook = nbformat.read(path, as_version=4)
     name = next(found[1] for cell in notebook.cells if (found := TOPIC.search(cell.source)))
-    return {"name": path.stem, "topic": name, "cells": [described(c) for c in notebook.cells if c.cell_type == "code"]}
+    cells = [described(cell) for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in cells:
+        if cell["kind"] == "exercise":
+            cell["number"] = topic(name).exercises[cell["name"]].number
+    return {"name": path.stem, "topic": name, "cells": cells}
 
 
 TOPIC = re.compile(r"from lmcourse\.exercises\.(\w+) import .*\bcheck\b")
@@ -62,7 +66,7 @@ def described(cell: nbformat.NotebookNode) -> dict:
     found = {"id": cell.id, "kind": kind, "source": cell.source, "varies": "nbval-ignore-output" in tags}
     if kind == "exercise":
         defined = next(n for n in ast.parse(cell.source).body if isinstance(n, ast.FunctionDef | ast.ClassDef))
-        found["name"] = defined.name
+        found |= {"name": defined.name}
     if kind == "predict":
         found["key"] = PREDICT.search(cell.source)[1]
     outputs = [o.get("text", "") or o.get("data", {}).get("text/plain", "") for o in cell.outputs]
@@ -116,11 +120,13 @@ def prepare(paths: list[Path], assets: Path) -> dict[str, dict]:
 
 
 def for_the_page(notebook: dict, found: dict) -> dict:
-    """What static/live/cells.js is told of a notebook: its cells that run, with those that they need."""
+    """What static/live/cells.js is told of a notebook: its cells that run, in their order."""
     cells = {}
     for cell in notebook["cells"]:
         if cell["id"] in found["cells"]:
-            cells[cell["id"]] = {key: cell[key] for key in ("kind", "source")} | {"needs": found["cells"][cell["id"]]}
+            kind, source = found["cells"][cell["id"]]
+            told = {key: cell[key] for key in ("name", "number") if key in cell}
+            cells[cell["id"]] = {"kind": kind, "source": source} | told
         elif cell["kind"] == "predict":
             cells[cell["id"]] = {"key": cell["key"]}
     name = notebook["topic"]
@@ -131,11 +137,12 @@ def tags_of(cell: nbformat.NotebookNode, name: str, found: dict) -> list[str]:
     """The tags by which static/live/live.js knows a cell of a page: its id, what it does, the key of its progress."""
     told = described(cell)
     tags = []
-    if told["kind"] == "exercise" and cell.id in found["cells"]:
+    kind, _ = found["cells"].get(cell.id, (None, ""))
+    if kind == "exercise":
         tags = ["lm-check", f"lm-key-{name}.{told['name']}"]
     elif told["kind"] == "predict":
         tags = [f"lm-key-{name}.predict.{told['key']}"]
-    elif told["kind"] == "plain" and cell.id in found["cells"] and told["shown"].strip():
+    elif kind == "plain" and told["shown"].strip():
         tags = ["lm-run"]
     elif cell.source.strip() == "quiz()":
         tags = ["lm-quiz"]

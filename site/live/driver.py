@@ -19,6 +19,7 @@ import types
 import unicodedata
 
 MOST = 20_000  # characters of output that are shown
+LENIENT = ("setup", "parts")  # kinds of cells of which that runs what can: the set-up, and what is left of a cell
 MONITOR = 3  # the number of our tool, of those that sys.monitoring leaves to anybody
 EVENTS = sys.monitoring.events.JUMP | sys.monitoring.events.PY_START
 
@@ -177,6 +178,48 @@ class _Output(io.StringIO):
         return whole if len(whole) < MOST else whole[:MOST] + "\n… and more, which is not shown"
 
 
+def parsed(source: str) -> ast.Module:
+    """The syntax tree of a cell; of one that has none, an empty one."""
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
+
+
+def makes(source: str) -> set[str]:
+    """The names that a cell binds or changes."""
+    found = set()
+    for node in ast.walk(parsed(source)):
+        match node:
+            case ast.Name(ctx=ast.Store()) | ast.FunctionDef() | ast.ClassDef():
+                found.add(getattr(node, "id", None) or node.name)
+            case ast.alias():
+                found.add((node.asname or node.name).partition(".")[0])
+            case (
+                ast.Subscript(ctx=ast.Store())
+                | ast.Attribute(ctx=ast.Store())
+                | ast.Expr(value=ast.Call(func=ast.Attribute()))
+            ):
+                names = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+                found |= {names[0].id} if names else set()
+    return found
+
+
+def uses(source: str) -> set[str]:
+    """The names that a cell reads."""
+    return {node.id for node in ast.walk(parsed(source)) if isinstance(node, ast.Name)}
+
+
+def needed(last: dict, before: list[dict]) -> list[dict]:
+    """The cells that must run before one, in their order: what binds or changes a name that it or one of them reads."""
+    wanted, found = uses(last["source"]), []
+    for other in reversed(before):
+        if other["kind"] == "setup" or makes(other["source"]) & wanted:
+            wanted |= uses(other["source"])
+            found.append(other)
+    return found[::-1]
+
+
 class Page:
     """The cells of one notebook that have run, and the names that they made."""
 
@@ -185,15 +228,15 @@ class Page:
         self.done: dict[str, str] = {}
 
     def ask(self, cells: list[dict]) -> dict:
-        """Run the last of the cells, and before it those that have not run as they now are."""
-        *needed, last = cells
+        """Run the last of the cells, and of those before it what it needs and what has not run as it now is."""
+        *before, last = cells
         again = False
-        for cell in needed:
+        for cell in needed(last, before):
             if again or self.done.get(cell["id"]) != cell["source"]:
                 again = True
-                self.run(cell)
-        answer = self.run(last)
-        return answer | {"heap": heap()}
+                if self.run(cell)["trace"]:
+                    self.run(cell | {"source": cell["stub"]})
+        return self.run(last) | {"heap": heap()}
 
     def run(self, cell: dict) -> dict:
         """`out`, `trace` and `cards` of one cell."""
@@ -210,6 +253,8 @@ class Page:
 
     def execute(self, cell: dict) -> None:
         """The statements of a cell; of a set-up those that work here. The value of a last expression is printed."""
+        if cell["kind"] == "exercise":  # where exercises before it need PyTorch, a page would count from another one
+            topic(cell["topic"]).exercises[cell["name"]].number = cell["number"]
         file = f"<cell {cell['id']}>"
         linecache.cache[file] = (len(cell["source"]), None, cell["source"].splitlines(keepends=True), file)
         body = ast.parse(cell["source"], file).body
@@ -223,7 +268,7 @@ class Page:
                     _watch.begin(cell.get("seconds", 10.0))
                 value = eval(code, self.names)  # noqa: S307 - the reader's own code
             except (ImportError, NameError, AttributeError):
-                if cell["kind"] != "setup":
+                if cell["kind"] not in LENIENT:
                     raise
                 continue
             finally:

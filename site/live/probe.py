@@ -26,54 +26,25 @@ def _touch(self, name):
 Missing.__init__ = _touch
 
 
-def makes(cell: dict) -> set[str]:
-    """The names that a cell binds or changes."""
-    found = set()
-    for node in ast.walk(ast.parse(cell["source"])):
-        match node:
-            case ast.Name(ctx=ast.Store()) | ast.FunctionDef() | ast.ClassDef():
-                found.add(getattr(node, "id", None) or node.name)
-            case ast.alias():
-                found.add((node.asname or node.name).partition(".")[0])
-            case (
-                ast.Subscript(ctx=ast.Store())
-                | ast.Attribute(ctx=ast.Store())
-                | ast.Expr(value=ast.Call(func=ast.Attribute()))
-            ):
-                names = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name)]
-                found |= {names[0].id} if names else set()
-    return found
-
-
-def uses(cell: dict) -> set[str]:
-    """The names that a cell reads."""
-    return {node.id for node in ast.walk(ast.parse(cell["source"])) if isinstance(node, ast.Name)}
-
-
-def needs(cell: dict, before: list[dict]) -> list[str]:
-    """The ids of the cells that must run before one, in their order."""
-    wanted, found = uses(cell), []
-    for other in reversed(before):
-        if other["kind"] == "setup" or other["makes"] & wanted:
-            wanted |= uses(other)
-            found.append(other["id"])
-    return found[::-1]
-
-
 def same(printed: str, shown: str) -> bool:
     """Whether two outputs say the same, spaces aside: IPython breaks long lines."""
     return "".join(printed.split()) == "".join(shown.split())
 
 
-def works(cell: dict, by_id: dict[str, dict]) -> bool:
-    """Whether a cell runs from its needs alone, and prints what its notebook shows."""
-    page = driver.Page()
-    given = [by_id[each] | {"seconds": SECONDS} for each in cell["needs"]]
+def works(cell: dict, before: list[dict]) -> bool:
+    """Whether a cell runs from those alone that it needs, and prints what its notebook shows."""
     begun = time.monotonic()
-    told = page.ask([*given, cell | {"seconds": SECONDS}])
+    told = driver.Page().ask([*before, cell])
     if told["trace"] or time.monotonic() - begun > 2 * SECONDS:
         return False
     return cell["kind"] in ("setup", "exercise") or cell["varies"] or same(told["out"], cell["shown"])
+
+
+def parts_of(source: str) -> str:
+    """The imports and definitions of a cell that does not run as a whole: a later one may need them."""
+    kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+    parts = [node for node in ast.parse(source).body if isinstance(node, kinds)]
+    return "\n\n".join(ast.get_source_segment(source, node) for node in parts)
 
 
 def is_plain(exercise) -> bool:
@@ -96,17 +67,20 @@ def plain_exercises(name: str) -> list[str]:
 
 
 def probe(notebooks: list[dict]) -> dict:
-    """For each notebook the cells that work, with their needs, and its plain exercises."""
+    """For each notebook the cells that work, or what does of them, and its plain exercises."""
     found = {}
     for notebook in notebooks:
         plain, before = plain_exercises(notebook["topic"]), []
         for cell in notebook["cells"]:
-            cell |= {"makes": makes(cell), "needs": needs(cell, before)}
-            if cell["kind"] == "exercise" and cell["name"] not in plain:
-                continue
-            if works(cell, {each["id"]: each for each in before}):
+            cell |= {"seconds": SECONDS, "stub": cell["source"], "topic": notebook["topic"]}
+            if (cell["kind"] != "exercise" or cell["name"] in plain) and works(cell, before):
                 before.append(cell)
-        found[notebook["name"]] = {"plain": plain, "cells": {each["id"]: each["needs"] for each in before}}
+            elif cell["kind"] == "plain" and (parts := parts_of(cell["source"])):
+                before.append(cell | {"kind": "parts", "source": parts})
+        found[notebook["name"]] = {
+            "plain": plain,
+            "cells": {each["id"]: [each["kind"], each["source"]] for each in before},
+        }
     return found
 
 

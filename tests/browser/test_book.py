@@ -2,20 +2,11 @@
 
 It is served from a folder below the root, as GitHub Pages does. Every page in light, dark and on a phone: no request
 leaves, nothing is logged, axe-core finds nothing, every widget is live and answers a key.
-`LMCOURSE_BOOK=host/any/where` takes a book that is built already, at any/where below the folder that is served.
 """
 
-import functools
-import http.server
-import importlib.util
 import json
-import os
 import re
-import shutil
 import statistics
-import subprocess
-import sys
-import threading
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -25,10 +16,6 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 GUIDES = sorted(path.stem.lower() for path in [*(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"])
 PAGES = ["index", *NOTEBOOKS, "widgets", *GUIDES, "search"]
-LIVE = """() => {
-  const places = document.querySelectorAll('[data-lm-widget]');
-  return document.readyState === 'complete' && [...places].every(place => 'lmLive' in place.dataset);
-}"""
 # What a reader sees of a widget, in the order of the page.
 SEEN = """k => {
   const root = document.querySelectorAll('.lmc')[k], controls = [...root.querySelectorAll('input, select, button')];
@@ -42,50 +29,7 @@ PREPARED = """([id, k]) => {
 }"""
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
 pytestmark = pytest.mark.xdist_group("book")  # one process builds it, and opens it
-
-
-@pytest.fixture(scope="session")
-def book(tmp_path_factory):
-    """`(folder, address)` of the built book."""
-    for name in ("sphinx", "myst_nb", "furo"):
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f"{name} is not installed (requirements-site.txt)")
-    if not (ROOT / "site" / "node_modules" / "mathjax").is_dir() and shutil.which("npm") is None:
-        pytest.skip("npm is not installed, and MathJax comes from there")
-    built = os.environ.get("LMCOURSE_BOOK")
-    folder = Path(built) if built else tmp_path_factory.mktemp("host") / "any" / "where"
-    root = folder.parents[1]
-    if not built:
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "site" / "build.py"), str(folder)],
-            env=os.environ | {"LMCOURSE_BOOK_SOURCE": str(root / "source")},  # two builds at once do not meet
-            capture_output=True, text=True, encoding="utf-8", timeout=400,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr + done.stdout
-    handler = functools.partial(_Quiet, directory=str(root))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{server.server_address[1]}/any/where"
-        server.shutdown()
-
-
-@pytest.fixture
-def open_page(book, watch):
-    """`open_page("03_strides.html")`: the page with all its widgets live."""
-
-    def opened(where: str, **options):
-        watched = watch(**options)
-        watched.page.goto(f"{book[1]}/{where}")
-        watched.page.wait_for_function(LIVE, timeout=60_000)
-        return watched
-
-    return opened
 
 
 @pytest.mark.parametrize("name", PAGES)

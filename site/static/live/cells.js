@@ -22,12 +22,14 @@ export function notebookOf(name) {
 /** What a cell holds now: in its editor, in the storage, or from the book. */
 const sourceOf = (name, id, first) => editors.get(id)?.text ?? store.kept("answers", `${name} ${id}`, first);
 
-/** The question for one cell: the cells that it needs before it, and the cell itself. */
+/** The question for one cell: the cells before it, of which Python takes what is needed, and the cell itself. */
 export async function questionFor(name, id) {
-  const { cells } = await notebookOf(name);
-  const question = [...cells[id].needs, id].map((each) => ({
+  const { cells, topic } = await notebookOf(name);
+  const ids = Object.keys(cells).filter((each) => "source" in cells[each]);
+  const question = ids.slice(0, ids.indexOf(id) + 1).map((each) => ({
+    ...cells[each],
     id: each,
-    kind: cells[each].kind,
+    topic,
     source: sourceOf(name, each, cells[each].source),
     stub: cells[each].source,
   }));
