@@ -333,6 +333,10 @@ def assets(paths: list[Path]) -> dict[str, dict]:
 def progress_page(notebooks: list[Page], found: dict[str, dict]) -> str:
     """Every exercise and prediction, where it runs, and a mark that static/live/progress.js sets."""
     text = (SITE / "progress.md").read_text(encoding="utf-8")
+    if not found:
+        text += (
+            "\n**This copy of the book was built without npm: its exercises do not run here.** Take the notebooks.\n"
+        )
     head = "<tr><th>state</th><th>exercise</th><th>runs</th></tr>"
     for page in notebooks:
         name = live.cells_of(page.path)["topic"]

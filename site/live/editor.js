@@ -18,24 +18,27 @@ const colours = tagHighlighter([
   { tag: t.standard(t.variableName), class: "nb" },
 ]);
 
+/** What a key does, and nothing else. */
+const binding = (key, act) => ({
+  key,
+  run() {
+    act();
+    return true;
+  },
+});
+
 /**
- * An editor in `parent` that holds `text`. Tab indents; Esc and then Tab leaves.
- * @param {{ parent: Element, text: string, label: string, changed: (text: string) => void, run: () => void }} options
+ * An editor in `parent` that holds `text`. Shift-Enter runs it, Tab indents, Esc leaves.
+ * @param {{ parent: Element, text: string, label: string, changed: (text: string) => void, run: () => void,
+ *   leave: () => void }} options
  */
-export function makeEditor({ parent, text, label, changed, run }) {
-  const enter = {
-    key: "Shift-Enter",
-    run() {
-      run();
-      return true;
-    },
-  };
+export function makeEditor({ parent, text, label, changed, run, leave }) {
   const view = new EditorView({
     parent,
     state: EditorState.create({
       doc: text,
       extensions: [
-        Prec.highest(keymap.of([enter])),
+        Prec.highest(keymap.of([binding("Shift-Enter", run), binding("Escape", leave)])),
         history(),
         drawSelection(),
         indentOnInput(),

@@ -52,7 +52,9 @@ async function answered(request) {
   const patience = new AbortController(),
     timer = setTimeout(() => here && patience.abort(), PATIENCE);
   try {
-    return await fetch(request, { signal: patience.signal });
+    // what navigates cannot be asked with other options
+    const asked = request.mode === "navigate" ? request.url : request;
+    return await fetch(asked, { signal: patience.signal, redirect: "manual" });
   } catch (error) {
     if (here) return here;
     throw error;

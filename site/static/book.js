@@ -15,10 +15,10 @@
    */
   function reachable() {
     for (const box of document.querySelectorAll(
-      "article pre, article .table-wrapper, article .output.text_html > div",
+      'article :is(pre, .table-wrapper, mjx-container[display="true"], .output.text_html > div)',
     )) {
       if (box.closest(".lmc")) continue;
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      if (box.scrollWidth > box.clientWidth && !box.closest("details:not([open])")) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
       box.closest(".highlight, .output")?.classList.toggle("wide-code", box.matches("pre") && box.tabIndex === 0);
     }
@@ -55,6 +55,7 @@
     };
     fit();
     addEventListener("resize", fit);
+    document.addEventListener("toggle", reachable, true); // what is unfolded may scroll
     addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(fit));
     drawers();
     follow();

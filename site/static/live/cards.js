@@ -1,5 +1,5 @@
-// What Python answered, as nodes. The HTML of a card is read by a parser that runs nothing, and only what a card is made
-// of is taken over: so nothing that a reader wrote, or that came in a file, becomes more than text.
+// What Python answered, as nodes. The HTML of a card is read by a parser that runs nothing, and only what a card is
+// made of is taken over: so nothing that a reader wrote, or that came in a file, becomes more than text.
 
 const PARTS = new Set("DIV P B TABLE TBODY TR TH TD CODE PRE DETAILS SUMMARY".split(" "));
 const STYLES = ["border-left", "padding", "text-align", "white-space"];

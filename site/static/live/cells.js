@@ -53,7 +53,7 @@ function barOf(verb) {
 }
 
 /** Show an editor in place of the text of a cell, as soon as it comes near. */
-function edited({ box, name, id, label, go, over }) {
+function edited({ box, name, id, label, go, leave, over }) {
   const pre = box.querySelector("pre"),
     first = pre.textContent.replace(/\n$/, "");
   const held = { text: store.kept("answers", `${name} ${id}`, first), first, focus: () => {} };
@@ -71,8 +71,9 @@ function edited({ box, name, id, label, go, over }) {
       near.disconnect();
       const { makeEditor } = await import(new URL("editor.js", import.meta.url).href);
       const parent = pre.parentElement,
-        editor = makeEditor({ parent, text: held.text, label, changed, run: go });
+        editor = makeEditor({ parent, text: held.text, label, changed, run: go, leave });
       pre.remove();
+      parent.classList.remove("wide-code");
       held.focus = editor.focus;
       held.set = (text) => {
         editor.text = text;
@@ -128,7 +129,8 @@ export function live({ box, name, id, asks }) {
     }
     busy(false);
   }
-  const held = edited({ box, name, id, label: `${verb}: ${key.split(".")[1] ?? "code"}`, go, over: bar.over });
+  const label = `${verb}: ${key.split(".")[1] ?? "code"}`;
+  const held = edited({ box, name, id, label, go, leave: () => bar.go.focus(), over: bar.over });
   bar.go.onclick = go;
   bar.stop.onclick = () => {
     stop();

@@ -1,4 +1,4 @@
-// Predictions and quizzes: a guess is judged in the page; an answer of a quiz unfolds once there is one of the reader's.
+// Predictions and quizzes: a guess is judged in the page; an answer of the quiz unfolds once the reader has given one.
 import { card, make } from "./cards.js";
 import { notebookOf } from "./cells.js";
 import { ask } from "./python.js";
