@@ -12,6 +12,7 @@ from pathlib import Path
 
 SITE = Path(__file__).resolve().parent
 INLINE = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
+PICTURE = re.compile(r'src="data:image/(png|jpeg);base64,([^"]*)"')
 LATER = (
     "_static/pyodide/",
     "_static/live/course.zip",
@@ -40,10 +41,25 @@ def policy(text: str) -> str:
     return "; ".join(f"{kind} {what}{allowed * (kind == 'script-src')}" for kind, what in RULES.items())
 
 
+def lighter(text: str, folder: Path) -> str:
+    """A page whose pictures lie beside it, in _images, and are fetched when they come near."""
+    (folder / "_images").mkdir(exist_ok=True)
+
+    def beside(match: re.Match) -> str:
+        kind, content = match[1], base64.b64decode(match[2])
+        name = f"{hashlib.sha256(content).hexdigest()[:16]}.{kind}"
+        (folder / "_images" / name).write_bytes(content)
+        wide, high = (int.from_bytes(content[k : k + 4], "big") for k in (16, 20))  # where a PNG says so
+        size = f'width="{wide}" height="{high}" ' if kind == "png" else ""
+        return f'{size}loading="lazy" src="_images/{name}"'
+
+    return PICTURE.sub(beside, text)
+
+
 def close(folder: Path) -> None:
-    """Put the rules into every page of a built book, and the service worker beside them."""
+    """Put the rules into every page of a built book, the pictures and the service worker beside them."""
     for path in folder.glob("*.html"):
-        text = path.read_text(encoding="utf-8")
+        text = lighter(path.read_text(encoding="utf-8"), folder)
         rules = f'<meta http-equiv="Content-Security-Policy" content="{policy(text)}">'
         path.write_text(re.sub(r"(<meta charset=[^>]*>)", rf"\1\n    {rules}", text, count=1), encoding="utf-8")
     files = {}

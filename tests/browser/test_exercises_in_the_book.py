@@ -73,6 +73,18 @@ def solved(name: str, exercise: str) -> str:
 
 @pytest.mark.parametrize(("name", "exercise"), EXERCISES)
 def test_an_exercise_is_judged_in_the_page_as_in_the_notebook(name, exercise, book, python_page, shown):
+    judge_alike(name, exercise, book, python_page, shown)
+
+
+def test_steps_of_exercises_that_the_page_offers_are_judged_alike(book, python_page, shown):
+    keys = {key for path in book[0].glob("0*.html") for key in _keys(path.read_text(encoding="utf-8"))}
+    offered = {tuple(key.split(".")) for key in keys if ".predict." not in key}
+    for name, exercise in sorted(offered - set(EXERCISES)):
+        judge_alike(name, exercise, book, python_page, shown)
+
+
+def judge_alike(name, exercise, book, python_page, shown) -> None:
+    """The stub is ○, the reference ✓, and each declared wrong answer ✗ with the card of the notebook."""
     asked = topic(name)
     stub = python_page(cells_for(book, name, exercise))
     assert [card["state"] for card in stub["cards"]] == ["todo"] and not stub["trace"]
