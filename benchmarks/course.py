@@ -9,12 +9,14 @@ frame that follows its handler; a frame is 16.7 ms, so nothing is below that by 
 
 import argparse
 import ast
+import gzip
 import importlib
 import os
 import re
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,6 +159,44 @@ def test_latency(name, kernel_free, record_property):
     record_property("latency", latencies(name, kernel_free))
 
 
+JUDGED = (
+    """() => document.querySelector("[data-lm-key='strides.offset'] .lm-said")?.textContent.includes('not attempted')"""
+)
+
+
+def seconds_to_judged(page, address: str) -> dict[str, float]:
+    """Seconds from asking for a chapter of the book to its text, to a judged answer, and of one more check."""
+    begun = time.perf_counter()
+    page.goto(address, wait_until="commit")
+    page.wait_for_selector("article h1")
+    text = time.perf_counter() - begun
+    cell = page.locator(".cell.tag_lm-check").first
+    check = cell.get_by_role("button", name="Check")
+    check.evaluate("button => button.click()")
+    page.wait_for_function(JUDGED, timeout=120_000)
+    first = time.perf_counter() - begun
+    again = page.evaluate(
+        f"""async () => {{
+          const cell = document.querySelector("[data-lm-key='strides.offset']"), begun = performance.now();
+          cell.querySelector('.lm-first').click();
+          do await new Promise(requestAnimationFrame); while (!({JUDGED})());
+          return (performance.now() - begun) / 1000;
+        }}"""
+    )
+    return {"text": text, "first": first, "next": again}
+
+
+@pytest.mark.skipif(bool(NAMES), reason="of the whole course only")
+def test_book(book, watch, record_property):
+    chapters = sorted(book[0].glob("0*.html"))
+    record_property("html", max(len(gzip.compress(path.read_bytes())) / 1000 for path in chapters))
+    watched = watch()
+    record_property("cold", seconds_to_judged(watched.page, f"{book[1]}/03_strides.html"))
+    page = watched.context.new_page()
+    record_property("warm", seconds_to_judged(page, f"{book[1]}/03_strides.html"))
+    record_property("off-site", len([line for line in watched.wrong if "off-site" in line]))
+
+
 class Heard:
     """What the browser's measurements report to this process: `{(what, of what): value}`."""
 
@@ -205,10 +245,22 @@ def table(names: list[str], browser: bool) -> Iterator[str]:
         )
     yield f"| together | {sum(r['floor'] for r in rows):.1f} | {sum(r['all'] for r in rows):.1f} | | | | |"
     if browser:
+        yield from of_the_book(heard)
         yield "\n| widget | events | p50 ms | p95 ms |\n|---|---|---|---|"
         for (what, name), waits in heard.items():
             if what == "latency":
                 yield f"| {name} | {len(waits)} | {statistics.median(waits):.1f} | {percentile(waits, 0.95):.1f} |"
+
+
+def of_the_book(heard: dict[tuple[str, str], object]) -> Iterator[str]:
+    """What a reader of the book waits for, from 127.0.0.1."""
+    if ("cold", "") not in heard:
+        return
+    yield "\n| book | text s | first judged answer s | next check ms |\n|---|---|---|---|"
+    for cache in ("cold", "warm"):
+        each = heard[cache, ""]
+        yield f"| {cache} cache | {each['text']:.2f} | {each['first']:.1f} | {1000 * each['next']:.0f} |"
+    yield f"Largest chapter: {heard['html', '']:.0f} kB of HTML, compressed; off-site requests: {heard['off-site', '']}"
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,8 +1,9 @@
 """Build the book: `python site/build.py [OUT]`, by default into build/site.
 
 It gathers what the book is made of into build/book (the notebooks as they were executed, README's promise, the guides,
-the widgets' JS and CSS, MathJax) and runs Sphinx over that. No notebook is executed, and nothing is fetched but
-MathJax, once, by npm. The lines of docs/classroom.md that prepare a widget are run, for the teacher's page.
+the widgets' JS and CSS, MathJax, an editor and Python) and runs Sphinx over that. Nothing is fetched but what
+package-lock.json pins, once, by npm; without npm the book is built without exercises and formulas that live. The lines
+of docs/classroom.md that prepare a widget are run, for the teacher's page.
 
 Not done here: publishing. The result is a folder of files that any static host can serve, under any path.
 """
@@ -13,7 +14,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +24,25 @@ from sphinx.cmd.build import main as sphinx
 
 SITE = Path(__file__).resolve().parent
 ROOT = SITE.parent
-sys.path.append(str(ROOT / "docs"))
+sys.path += [str(ROOT / "docs"), str(SITE)]
+import find  # noqa: E402
 import glossary  # noqa: E402
+import live  # noqa: E402
+import seal  # noqa: E402
 
 BOOK = Path(os.environ.setdefault("LMCOURSE_BOOK_SOURCE", str(ROOT / "build" / "book")))  # conf.py reads it too
 TRY = "FloatBits"  # the widget on the first page
 FENCE = "`" * 8  # longer than any that a snapshot holds
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 STAGES = re.compile(r"^(?:\*\*)?text(?:\*\*)? → .*$", re.MULTILINE)
+# What only a notebook with its kernel can do, in the words that the notebooks use for it; marked so in the book.
+KERNEL = re.compile(
+    r"[Ww]ith a kernel|in a cell of your own|[Rr]un (?:it|the cell) again"
+    r"|[Rr]un (?:one of them|both cells|the last two cells)\b"
+    r"|choose \*(?:Kernel|Edit)\*|the square ■|[Tt]rain on a text of your own|[Tt]ake a network of your own"
+    r"|[Pp]ut a sentence of your own|Before its cell has run"
+)
+NEEDS = '<span class="needs">In the notebook</span> '
 WIDGET = re.compile(r'<div data-lm-widget="(\w+)" data-lm-state="([^"]*)">')
 
 
@@ -107,6 +118,16 @@ def with_meanings(cells: list) -> None:
             cell.source = bold.sub(link, cell.source, count=1)
 
 
+def with_needs(text: str) -> str:
+    """Paragraphs and items that need the notebook begin with a mark that says so.
+
+    >>> with_needs("1. Look.\\n2. Run it again.").splitlines()[1]
+    '2. <span class="needs">In the notebook</span> Run it again.'
+    """
+    mark = lambda line: re.sub(r"^(\s*(?:\d+\.|-) )?", rf"\1{NEEDS}", line, count=1)  # noqa: E731
+    return "\n".join(mark(line) if KERNEL.search(line) else line for line in text.split("\n"))
+
+
 def glossary_page(text: str) -> str:
     """The glossary with a place to link to at each term."""
     for term in glossary.read():
@@ -115,50 +136,94 @@ def glossary_page(text: str) -> str:
     return text
 
 
-def gather_notebook(page: Page, notebooks: list[Page], names: dict[Path, str]) -> None:
-    """Copy a notebook as the book shows it: its set-up and the answers to its predictions are folded."""
+def elsewhere(page: Page) -> str:
+    """Where an exercise that no page can run is done."""
+    file, repository = page.path.name, os.environ.get("GITHUB_REPOSITORY", "")
+    binder = colab = "classroom.html#when-a-class-outgrows-one-laptop"
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        binder = f"https://mybinder.org/v2/gh/{repository}/HEAD?labpath=notebooks/{file}"
+        colab = f"https://colab.research.google.com/github/{repository}/blob/main/notebooks/{file}"
+    return (
+        '<p class="elsewhere">This exercise needs PyTorch or NumPy, which a page does not have. Do it in the notebook: '
+        f'<a href="notebooks/{file}" download>Open in JupyterLab</a> · <a href="{binder}">Binder</a> · '
+        f'<a href="{colab}">Colab</a></p>'
+    )
+
+
+def gather_notebook(page: Page, notebooks: list[Page], names: dict[Path, str], found: dict) -> None:
+    """Copy a notebook as the book shows it: its set-up and the answers to its predictions are folded, and cells have
+    the tags by which what runs of them is made live."""
     notebook = nbformat.read(page.path, as_version=4)
-    for cell in notebook.cells:
+    topic_name, words = live.cells_of(page.path)["topic"], []
+    for k, cell in enumerate(notebook.cells):
         tags = cell.metadata.setdefault("tags", [])
+        if cell.cell_type == "code":
+            tags += live.tags_of(cell, topic_name, found) if found else []
+        if "exercise" in tags:
+            name = live.described(cell)["name"]
+            notebook.cells[k - 1].source += f'\n\n<span id="do-{name}"></span>'
+            words += [] if "lm-check" in tags else [k + 1]
         if cell.cell_type == "markdown":
-            cell.source = relink(cell.source, page.path.parent, names)
+            cell.source = with_needs(relink(cell.source, page.path.parent, names))
         elif "setup" in tags:
             tags.append("hide-cell")
             cell.metadata["mystnb"] = {"code_prompt_show": "Show the set-up", "code_prompt_hide": "Hide the set-up"}
+        elif "proof" in tags:
+            tags.append("hide-input")
+            cell.metadata["mystnb"] = {"code_prompt_show": "Show the proof", "code_prompt_hide": "Hide the proof"}
         elif cell.metadata.get("jupyter", {}).get("outputs_hidden"):
             tags.append("hide-output")
             cell.metadata["mystnb"] = {"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+    for k in reversed(words):
+        notebook.cells.insert(k, nbformat.v4.new_markdown_cell(elsewhere(page), id=f"elsewhere-{k}"))
     first = notebook.cells[0]
     strip = lambda match: journey(match[0], page, notebooks)  # noqa: E731
     first.source = STAGES.sub(strip, first.source, count=1)
     with_meanings(notebook.cells)  # after the strip, whose bold words are no first uses
-    download = f'<p class="take"><a href="notebooks/{page.path.name}" download>Take this notebook with you</a></p>'
-    first.source += f"\n\n{download}\n"
+    download = f'<a href="notebooks/{page.path.name}" download>Take this notebook with you</a>'
+    first.source += f'\n\n<p class="take" data-topic="{topic_name if found else ""}">{download}</p>\n'
     nbformat.write(notebook, BOOK / f"{page.name}.ipynb")
     (BOOK / "_extra" / "notebooks").mkdir(parents=True, exist_ok=True)
     shutil.copy(page.path, BOOK / "_extra" / "notebooks")
 
 
 def index(found: list[Page], names: dict[Path, str]) -> str:
-    """The first page: README's promise and its table of notebooks, one widget to try, and the table of contents."""
+    """The first page: README's first paragraph beside a widget to try, the way, the table, and how to run it all."""
     readme = relink((ROOT / "README.md").read_text(encoding="utf-8"), ROOT, names)
     promise, *sections = re.split(r"^(?=## )", readme, flags=re.MULTILINE)
+    title, first, *rest = promise.strip().split("\n\n")
     table = next((section for section in sections if "01_tokenization" in section), "")
-    notebooks = "\n".join(f"{page.title} <{page.name}>" for page in found if page.path.suffix == ".ipynb")
-    guides = "\n".join(page.name for page in found if page.path.suffix == ".md")
-    contents = "\n\n".join(
-        f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{lines}\n```"
-        for caption, lines in [("The notebooks", notebooks), ("Teaching and building", f"widgets\n{guides}")]
-    )
+    table = "\n\n".join(part for part in table.split("\n\n") if not part.startswith("**The book.**"))
+    commands = next((section for section in sections if section.startswith("## Two commands")), "")
+    commands = commands.replace("## Two commands", "## On your own machine", 1)
     strips = (STAGES.search(nbformat.read(p.path, as_version=4).cells[0].source) for p in found if p.stages)
     strip = next((journey(match[0], None, [p for p in found if p.stages]) for match in strips), "")
+    parts = [title, beginning(first, found), *rest, strip, table, commands, contents(found)]
+    return "---\nhide-toc: true\n---\n\n" + "\n\n".join(parts)
+
+
+def beginning(first: str, found: list[Page]) -> str:
+    """The first paragraph, and beside it the widget to try."""
     shown = [each for each in shown_widgets([p for p in found if p.path.suffix == ".ipynb"]) if each.place == TRY]
     trial = "".join(
-        f"## Try one\n\nEvery bit is a button. It is the widget of [{each.page.title}]({each.page.name}.ipynb), "
-        f"and it runs here, in your browser, without a kernel.\n\n{FENCE}{{raw}} html\n{each.snapshot}\n{FENCE}\n"
+        f"Every bit is a button. It is the widget of [{each.page.title}]({each.page.name}.ipynb), and it runs here, in "
+        f"your browser.\n\n{{#}}\n\n{FENCE}{{raw}} html\n{each.snapshot}\n{FENCE}\n"
         for each in shown
     )
-    return f"{promise}\n{strip}\n\n{table}\n{trial}\n{contents}\n"
+    words, _, widget = trial.partition("{#}")
+    left = f'<div class="beginning">\n<div>\n\n{first}\n\n{words}\n</div>\n<div>\n\n'
+    return f"{left}{widget}\n\n</div>\n</div>"
+
+
+def contents(found: list[Page]) -> str:
+    """What stands at the left of every page."""
+    notebooks = [f"{page.title} <{page.name}>" for page in found if page.path.suffix == ".ipynb"]
+    guides = [page.name for page in found if page.path.suffix == ".md"]
+    parts = {"The notebooks": [*notebooks, "progress"], "Teaching and building": ["widgets", *guides]}
+    return "\n\n".join(
+        f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{chr(10).join(lines)}\n```"
+        for caption, lines in parts.items()
+    )
 
 
 def state_of(snapshot: str) -> tuple[str, dict] | None:
@@ -253,19 +318,44 @@ def widgets_page(notebooks: list[Page]) -> str:
     return text
 
 
-def assets() -> None:
-    """The widgets' own JS and CSS, and MathJax, to lie beside the pages."""
+def assets(paths: list[Path]) -> dict[str, dict]:
+    """What lies beside the pages: the widgets' own JS and CSS, and what comes from npm. What runs in each page."""
     widgets = BOOK / "_assets" / "widgets"
     shutil.copytree(ROOT / "lmcourse" / "widgets", widgets, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    mathjax = SITE / "node_modules" / "mathjax" / "es5" / "tex-svg.js"
-    if not mathjax.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            raise SystemExit("npm is not installed, and MathJax comes from there: install node, or put its es5/ there")
-        quiet = ("--no-package-lock", "--silent", "--no-fund", "--no-audit")
-        subprocess.run([npm, "install", "--prefix", str(SITE), *quiet], check=True)
+    if not live.npm():
+        print("npm and node are not installed: the book is built without its editor, Python and formulas")
+        return {}
     (BOOK / "_assets" / "mathjax").mkdir()
-    shutil.copy(mathjax, BOOK / "_assets" / "mathjax")
+    shutil.copy(live.MODULES / "mathjax" / "es5" / "tex-svg.js", BOOK / "_assets" / "mathjax")
+    return live.prepare(paths, BOOK / "_assets")
+
+
+def progress_page(notebooks: list[Page], found: dict[str, dict]) -> str:
+    """Every exercise and prediction, where it runs, and a mark that static/live/progress.js sets."""
+    text = (SITE / "progress.md").read_text(encoding="utf-8")
+    if not found:
+        text += (
+            "\n**This copy of the book was built without npm: its exercises do not run here.** Take the notebooks.\n"
+        )
+    head = "<tr><th>state</th><th>exercise</th><th>runs</th></tr>"
+    for page in notebooks:
+        name = live.cells_of(page.path)["topic"]
+        asked, plain = live.topic(name), found.get(page.name, {}).get("plain", [])
+        rows = [
+            row(f"{name}.{key}", f"{page.name}.html#do-{key}", f"{each.number} {key}", key in plain)
+            for key, each in asked.exercises.items()
+        ]
+        rows += [row(f"{name}.predict.{k}", f"{page.name}.html", f"prediction {k}", True) for k in asked.predictions]
+        table = f'<table class="docutils marks"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'
+        text += f"\n## {page.title}\n\n{table}\n"
+    return text
+
+
+def row(key: str, link: str, words: str, here: bool) -> str:
+    """One line of the table of the progress page."""
+    where = "here" if here else "in the notebook"
+    cells = f'<td class="mark">○</td><td><a href="{link}">{words}</a></td><td>{where}</td>'
+    return f'<tr data-lm-key="{key}">{cells}</tr>'
 
 
 def build(out: Path) -> int:
@@ -273,24 +363,27 @@ def build(out: Path) -> int:
     shutil.rmtree(BOOK, ignore_errors=True)
     shutil.rmtree(out, ignore_errors=True)
     BOOK.mkdir(parents=True)
-    found = pages()
-    names = {page.path: f"{page.name}{page.path.suffix}" for page in found}
+    pages_ = pages()
+    names = {page.path: f"{page.name}{page.path.suffix}" for page in pages_}
     names |= {ROOT / "README.md": "index.md", SITE / "widgets.md": "widgets.md"}
-    notebooks = [page for page in found if page.path.suffix == ".ipynb"]
-    for page in found:
+    notebooks = [page for page in pages_ if page.path.suffix == ".ipynb"]
+    found = assets([page.path for page in notebooks])
+    for page in pages_:
         if page in notebooks:
-            gather_notebook(page, notebooks, names)
+            gather_notebook(page, notebooks, names, found.get(page.name, {}))
         else:
             text = relink(page.path.read_text(encoding="utf-8"), page.path.parent, names)
             text = glossary_page(text) if page.path == glossary.PATH else text
             (BOOK / f"{page.name}.md").write_text(text, encoding="utf-8")
-    (BOOK / "index.md").write_text(index(found, names), encoding="utf-8")
+    (BOOK / "index.md").write_text(index(pages_, names), encoding="utf-8")
     (BOOK / "widgets.md").write_text(widgets_page(notebooks), encoding="utf-8")
-    assets()
+    (BOOK / "progress.md").write_text(progress_page(notebooks, found), encoding="utf-8")
     options = ["-W", "--keep-going", "-q", "-j", "2", "-b", "html", "-c", str(SITE), "-d", str(BOOK / "_doctrees")]
     status = sphinx([*options, str(BOOK), str(out)])
     if status == 0:
-        print(f"{len(notebooks)} notebooks, {len(found) - len(notebooks)} guides: python -m http.server -d {out}")
+        find.write(out)
+        seal.close(out)
+        print(f"{len(notebooks)} notebooks, {len(pages_) - len(notebooks)} guides: python -m http.server -d {out}")
     return status
 
 

@@ -72,6 +72,7 @@ html_js_files = ["book.js", ("widgets/lib/hydrate.js", {"type": "module"})]
 html_favicon = str(SITE / "static" / "icon.svg")
 html_copy_source = False
 html_use_index = False
+html_additional_pages = {"search": "search.html"}  # our own; Sphinx's finds pages, not sections
 html_show_sphinx = False
 
 
@@ -83,11 +84,19 @@ def _name_what_is_unnamed(app, pagename, templatename, context, doctree):
     context["body"] = body.replace('<th class="head"><p></p></th>', "<td></td>")
 
 
-def _teachers_script(app, pagename, templatename, context, doctree):
-    if pagename == "widgets":
-        app.add_js_file("present.js", type="module")
+def _own_scripts(app, pagename, templatename, context, doctree):
+    script = {"widgets": "present.js", "search": "search.js", "progress": "live/progress.js"}.get(pagename)
+    if pagename[:2].isdigit() and (BOOK / "_assets" / "live").is_dir():
+        script = "live/live.js"
+    if script:
+        app.add_js_file(script, type="module")
+
+
+def _without_its_search(app):
+    app.builder.search = False
 
 
 def setup(app):
-    app.connect("html-page-context", _teachers_script)
+    app.connect("builder-inited", _without_its_search)
+    app.connect("html-page-context", _own_scripts)
     app.connect("html-page-context", _name_what_is_unnamed, priority=900)  # after Furo's own

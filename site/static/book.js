@@ -15,11 +15,20 @@
    */
   function reachable() {
     for (const box of document.querySelectorAll(
-      "article pre, article .table-wrapper, article .output.text_html > div",
+      'article :is(pre, .table-wrapper, mjx-container[display="true"], .output.text_html > div)',
     )) {
       if (box.closest(".lmc")) continue;
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      if (box.scrollWidth > box.clientWidth && !box.closest("details:not([open])")) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
+      box.closest(".highlight, .output")?.classList.toggle("wide-code", box.matches("pre") && box.tabIndex === 0);
+    }
+  }
+
+  /** A formula in a line scrolls where it is wider than its paragraph; every other stands on the line's baseline. */
+  function formulas() {
+    for (const formula of document.querySelectorAll('mjx-container:not([display="true"])')) {
+      formula.classList.remove("wide");
+      formula.classList.toggle("wide", formula.getBoundingClientRect().width > formula.parentElement.clientWidth);
     }
   }
 
@@ -40,9 +49,14 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
-    reachable();
-    addEventListener("resize", reachable);
-    addEventListener("load", reachable);
+    const fit = () => {
+      reachable();
+      formulas();
+    };
+    fit();
+    addEventListener("resize", fit);
+    document.addEventListener("toggle", reachable, true); // what is unfolded may scroll
+    addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(fit));
     drawers();
     follow();
     dark.addEventListener("change", follow);
@@ -59,3 +73,16 @@
     }
   });
 })();
+
+/** Keep the book for a day without a network, once the page has nothing else to do. */
+async function keepForLater() {
+  if (!navigator.serviceWorker || !isSecureContext || navigator.connection?.saveData) return;
+  try {
+    await navigator.serviceWorker.register(new URL("sw.js", location.href));
+    const ready = await navigator.serviceWorker.ready;
+    if (document.querySelector(".tag_lm-check, .tag_lm-run")) ready.active.postMessage("python");
+  } catch {
+    // a host or a browser that has none: the book works with a network
+  }
+}
+addEventListener("load", () => setTimeout(keepForLater, 3000));

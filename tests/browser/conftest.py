@@ -8,6 +8,7 @@ Everything runs on 127.0.0.1. Without playwright, Chromium or node's axe-core th
 import functools
 import http.server
 import importlib
+import importlib.util
 import json
 import os
 import secrets
@@ -233,6 +234,54 @@ def kernel_free(static_site, watch):
         return watched
 
     return open_page
+
+
+# The book
+
+LIVE = """() => {
+  const places = document.querySelectorAll('[data-lm-widget]');
+  return document.readyState === 'complete' && [...places].every(place => 'lmLive' in place.dataset);
+}"""
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory):
+    """`(folder, address)` of the built book, served from a folder below the root, as GitHub Pages does.
+
+    `LMCOURSE_BOOK=host/any/where` takes one that is built already, at any/where below the folder that is served.
+    """
+    for name in ("sphinx", "myst_nb", "furo"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed (requirements-site.txt)")
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        pytest.skip("npm and node are not installed, and what makes a page live comes from there")
+    built = os.environ.get("LMCOURSE_BOOK")
+    folder = Path(built) if built else tmp_path_factory.mktemp("host") / "any" / "where"
+    if not built:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "site" / "build.py"), str(folder)],
+            env=os.environ | {"LMCOURSE_BOOK_SOURCE": str(folder.parents[1] / "source")},  # two builds do not meet
+            capture_output=True, text=True, encoding="utf-8", timeout=600,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr + done.stdout
+    handler = functools.partial(_Quiet, directory=str(folder.parents[1]))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_address[1]}/any/where"
+        server.shutdown()
+
+
+@pytest.fixture
+def open_page(book, watch):
+    """`open_page("03_strides.html")`: the page with all its widgets live."""
+
+    def opened(where: str, **options):
+        watched = watch(**options)
+        watched.page.goto(f"{book[1]}/{where}")
+        watched.page.wait_for_function(LIVE, timeout=60_000)
+        return watched
+
+    return opened
 
 
 # JupyterLab

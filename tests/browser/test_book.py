@@ -4,15 +4,9 @@ It is served from a folder below the root, as GitHub Pages does. Every page in l
 leaves, nothing is logged, axe-core finds nothing, every widget is live and answers a key.
 """
 
-import functools
-import http.server
-import importlib.util
-import os
+import json
 import re
-import shutil
-import subprocess
-import sys
-import threading
+import statistics
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,10 +16,6 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 GUIDES = sorted(path.stem.lower() for path in [*(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"])
 PAGES = ["index", *NOTEBOOKS, "widgets", *GUIDES, "search"]
-LIVE = """() => {
-  const places = document.querySelectorAll('[data-lm-widget]');
-  return document.readyState === 'complete' && [...places].every(place => 'lmLive' in place.dataset);
-}"""
 # What a reader sees of a widget, in the order of the page.
 SEEN = """k => {
   const root = document.querySelectorAll('.lmc')[k], controls = [...root.querySelectorAll('input, select, button')];
@@ -39,48 +29,7 @@ PREPARED = """([id, k]) => {
 }"""
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
 pytestmark = pytest.mark.xdist_group("book")  # one process builds it, and opens it
-
-
-@pytest.fixture(scope="session")
-def book(tmp_path_factory):
-    """`(folder, address)` of the built book."""
-    for name in ("sphinx", "myst_nb", "furo"):
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f"{name} is not installed (requirements-site.txt)")
-    if not (ROOT / "site" / "node_modules" / "mathjax").is_dir() and shutil.which("npm") is None:
-        pytest.skip("npm is not installed, and MathJax comes from there")
-    root = tmp_path_factory.mktemp("host")
-    folder = root / "any" / "where"
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "site" / "build.py"), str(folder)],
-        env=os.environ | {"LMCOURSE_BOOK_SOURCE": str(root / "source")},  # two builds at once do not meet
-        capture_output=True, text=True, encoding="utf-8", timeout=400,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr + done.stdout
-    handler = functools.partial(_Quiet, directory=str(root))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{server.server_address[1]}/any/where"
-        server.shutdown()
-
-
-@pytest.fixture
-def open_page(book, watch):
-    """`open_page("03_strides.html")`: the page with all its widgets live."""
-
-    def opened(where: str, **options):
-        watched = watch(**options)
-        watched.page.goto(f"{book[1]}/{where}")
-        watched.page.wait_for_function(LIVE, timeout=60_000)
-        return watched
-
-    return opened
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -165,10 +114,18 @@ def test_pictures_have_words(book):
             assert re.search(r'alt="[^"]+"', picture), f"{path.name}: {picture[:80]}"
 
 
-def test_search_finds_a_word(open_page):
+def test_search_leads_to_sections_and_leaves_the_set_up_out(book, open_page):
     watched = open_page("search.html?q=subnormal")
-    found = watched.page.locator("#search-results li a", has_text="02 Float formats")
-    found.first.wait_for(timeout=30_000)
+    page = watched.page
+    found = page.locator("#search-results li a", has_text="A number is three fields")
+    found.wait_for(timeout=30_000)
+    assert "subnormal" in page.locator("#search-results li", has_text="A number is three fields").inner_text()
+    found.click()
+    assert re.search(r"02_float_formats\.html#[\w-]+$", page.url)
+    assert page.locator(f"section#{page.url.split('#')[1]} > h2").inner_text().startswith("A number is three fields")
+    entries = json.loads((book[0] / "search.json").read_text(encoding="utf-8"))
+    assert set(NOTEBOOKS) <= {entry[0].removesuffix(".html") for entry in entries}
+    assert not [entry[:2] for entry in entries if entry[0][0] == "0" and "import check, predict" in entry[4]]
     assert watched.wrong == []
 
 
@@ -255,3 +212,83 @@ def test_a_word_of_the_glossary_says_what_it_means(open_page):
     place = watched.page.url.split("#")[1]
     assert watched.page.locator(f"#{place}").count() == 1
     assert watched.wrong == []
+
+
+LINES = """() => [...document.querySelectorAll('article section > p')].filter(p => !p.querySelector('mjx-container'))
+  .map(p => [p.innerText.length, Math.round(p.clientHeight / parseFloat(getComputedStyle(p).lineHeight))])
+  .filter(([, lines]) => lines > 2).map(([letters, lines]) => letters / lines)"""
+
+
+def test_a_line_of_text_has_about_75_characters_and_the_contents_stand_beside_it(open_page):
+    for name in ("02_float_formats", "03_strides", "09_training"):
+        watched = open_page(f"{name}.html", width=1280)
+        page = watched.page
+        lines = page.evaluate(LINES)
+        assert lines and 55 <= statistics.mean(lines) <= 80, f"{name}: {statistics.mean(lines)}"
+        contents, text = page.locator(".toc-drawer").bounding_box(), page.locator("article").bounding_box()
+        assert contents["x"] >= text["x"] + text["width"] and contents["x"] + contents["width"] <= 1280
+        assert page.locator(".toc-tree a:visible").count() > 3 and page.locator(".toc-content-icon").is_hidden()
+
+
+def test_code_that_is_wider_than_a_phone_says_that_it_scrolls(open_page):
+    watched = open_page("03_strides.html", width=390)
+    page = watched.page
+    wide = page.evaluate(
+        "() => [...document.querySelectorAll('article .cell pre')].filter(p => p.scrollWidth > p.clientWidth)"
+        ".map(p => getComputedStyle(p.closest('.wide-code') ?? p, '::after').content)"
+    )
+    assert len(wide) > 5 and set(wide) == {'"scrolls to the right →"'}
+
+
+def test_a_formula_stands_on_the_baseline_of_its_line(open_page):
+    watched = open_page("06_initialization.html", width=1280)
+    page = watched.page
+    page.wait_for_selector("article p mjx-container svg", state="attached", timeout=30_000)
+    page.evaluate("() => MathJax.startup.promise")
+    far = page.evaluate("""() => [...document.querySelectorAll('article p > .math mjx-container:not([display="true"])')]
+      .map(formula => {
+        const mark = document.createElement('span');
+        mark.style.cssText = 'display: inline-block; width: 1px; height: 1px';
+        formula.before(mark);
+        const baseline = mark.getBoundingClientRect().bottom, svg = formula.querySelector('svg');
+        const below = -parseFloat(svg.style.verticalAlign) * parseFloat(getComputedStyle(svg).fontSize) / 2.1;
+        const off = svg.getBoundingClientRect().bottom - below - baseline;
+        mark.remove();  // the line may have broken between the two
+        return Math.min(Math.abs(off), Math.abs(off - parseFloat(getComputedStyle(formula.closest('p')).lineHeight)));
+      })""")
+    assert len(far) > 5 and max(far) < 4, max(far)
+
+
+def test_nothing_lies_over_a_title_when_one_scrolls_back(open_page):
+    watched = open_page("03_strides.html", width=1280)
+    page = watched.page
+    page.mouse.move(600, 400)
+    page.mouse.wheel(0, 3000)
+    page.wait_for_timeout(200)
+    page.mouse.wheel(0, -600)
+    page.wait_for_timeout(400)
+    assert page.locator(".back-to-top").is_hidden()
+
+
+def test_the_first_page_begins_with_a_toy(open_page):
+    watched = open_page("index.html", width=1280)
+    page = watched.page
+    page.set_viewport_size({"width": 1280, "height": 720})
+    paragraph, toy = page.locator("article p").first.bounding_box(), page.locator("[data-lm-live] .lmc").bounding_box()
+    assert toy["x"] >= paragraph["x"] + paragraph["width"] and abs(toy["y"] - paragraph["y"]) < 40
+    assert toy["x"] + toy["width"] <= 1280
+    text = page.locator("article").inner_text()
+    assert "make site" not in text and text.index("You know Python") < text.index("make lab")
+
+
+def test_what_needs_the_notebook_says_so(open_page):
+    marked = {
+        "00_start_here": "choose Kernel", "03_strides": "press Measure here",
+        "05_flops_and_mfu": "in a cell of your own", "06_initialization": "run the cell again",
+        "09_training": "run the last two cells again",
+    }  # fmt: skip
+    for name, words in marked.items():
+        item = open_page(f"{name}.html").page.locator("article :is(li, p):has(.needs)", has_text=words)
+        assert item.count() >= 1 and item.first.inner_text().startswith("In the notebook"), name
+    asked = open_page("03_strides.html").page.locator("article li", has_text="Choose the lane")
+    assert asked.locator(".needs").count() == 0, "what the book can do is not marked"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MODULES = sorted([*(ROOT / "lmcourse" / "widgets").rglob("*.js"), *(ROOT / "site" / "static").glob("*.js")])
+MODULES = sorted([*(ROOT / "lmcourse" / "widgets").rglob("*.js"), *(ROOT / "site" / "static").rglob("*.js")])
 
 
 def lines(path: Path) -> list[str]:
