@@ -81,10 +81,14 @@ def softmax(x: Float[Tensor, "..."], dim: int = -1) -> Float[Tensor, "..."]:
     return exp / exp.sum(dim=dim, keepdim=True)
 
 
-def cross_entropy(logits: Float[Tensor, "... vocab"], targets: Int[Tensor, "..."]) -> Float[Tensor, ""]:
+def cross_entropy(
+    logits: Float[Tensor, "... vocab"],
+    targets: Int[Tensor, "..."],
+) -> Float[Tensor, ""]:
     """Mean of −log softmax(logits)[target] over all positions, in nats.
 
-    >>> round(cross_entropy(torch.zeros(3, 256), torch.tensor([0, 1, 2])).item(), 4)  # ln 256
+    >>> loss = cross_entropy(torch.zeros(3, 256), torch.tensor([0, 1, 2]))
+    >>> round(loss.item(), 4)  # ln 256
     5.5452
     """
     if logits.shape[:-1] != targets.shape:
@@ -136,11 +140,15 @@ def rotation_table(
 
 
 def rotate(
-    x: Float[Tensor, "... seq d_head"], table: Float[Tensor, "cos_sin seq d_head"]
+    x: Float[Tensor, "... seq d_head"],
+    table: Float[Tensor, "cos_sin seq d_head"],
 ) -> Float[Tensor, "... seq d_head"]:
     """Rotate each pair of numbers: sin · (x turned by a right angle) + cos · x.
 
-    >>> rotate(torch.tensor([[1.0, 2.0]]), torch.tensor([[[0.0, 0.0]], [[1.0, 1.0]]]))  # cos 0, sin 1: 90 degrees
+    `table` holds the cosines, then the sines, a row per position.
+
+    >>> right_angle = torch.tensor([[[0.0, 0.0]], [[1.0, 1.0]]])  # cos 0, sin 1
+    >>> rotate(torch.tensor([[1.0, 2.0]]), right_angle)
     tensor([[-2.,  1.]])
     """
     cos, sin = table.to(x.dtype)
@@ -157,7 +165,8 @@ def scaled_dot_product_attention(
     """softmax(Q Kᵀ / √d_head) V. `mask` is True where a query may look at a key.
 
     >>> q = k = torch.zeros(2, 4)
-    >>> scaled_dot_product_attention(q, k, torch.tensor([[1.0], [3.0]]), torch.ones(2, 2).tril().bool())
+    >>> value, mask = torch.tensor([[1.0], [3.0]]), torch.ones(2, 2).tril().bool()
+    >>> scaled_dot_product_attention(q, k, value, mask)
     tensor([[1.],
             [2.]])
     """
@@ -167,12 +176,15 @@ def scaled_dot_product_attention(
     return softmax(scores) @ value
 
 
-def rms_norm(x: Float[Tensor, "... d_model"], gain: Float[Tensor, "d_model"]) -> Float[Tensor, "... d_model"]:
-    """Divide each vector by the root of the mean of its squares, then multiply by `gain`.
+def rms_norm(
+    x: Float[Tensor, "... d_model"],
+    gain: Float[Tensor, "d_model"],
+) -> Float[Tensor, "... d_model"]:
+    """Divide each vector by its root mean square, then multiply by `gain`.
 
-    0.00001 is added to the mean, so that a vector of zeros stays one.
+    0.00001 is added to the mean of the squares, before the root is taken.
 
-    >>> rms_norm(torch.tensor([[1.0, 7.0]]), torch.tensor([1.0, 1.0]))  # the mean of 1 and 49 is 25
+    >>> rms_norm(torch.tensor([[1.0, 7.0]]), torch.tensor([1.0, 1.0]))
     tensor([[0.2000, 1.4000]])
     """
     mean_square = x.square().mean(dim=-1, keepdim=True)
@@ -185,12 +197,12 @@ def swiglu(
     w2: Callable[[Tensor], Tensor],
     w3: Callable[[Tensor], Tensor],
 ) -> Float[Tensor, "... d_model"]:
-    """The feed-forward part: silu of w1(x) decides how much of w3(x) passes, number by number; w2 leads back.
+    """The feed-forward part: w2 of the product of silu(w1(x)) and w3(x).
 
     w1, w2 and w3 are functions, each a product with a matrix.
 
     >>> ten, same, three = (lambda x: 10 * x), (lambda x: x), (lambda x: 3 * x)
-    >>> swiglu(torch.tensor([1.0, 0.0]), ten, same, three)  # silu(10) is nearly 10, and 10 · 3 = 30
+    >>> swiglu(torch.tensor([1.0, 0.0]), ten, same, three)  # silu(10) · 3
     tensor([29.9986,  0.0000])
     """
     return w2(silu(w1(x)) * w3(x))
@@ -203,10 +215,13 @@ def block(
     norm_2: Callable[[Tensor], Tensor],
     feed_forward: Callable[[Tensor], Tensor],
 ) -> Float[Tensor, "... d_model"]:
-    """Add to x what attention makes of its norm; then add what the feed-forward part makes of the sum's norm.
+    """Add attention of the first norm of x, then the feed-forward part of the second
+    norm of the sum. The x that came in stays as it is.
 
-    >>> halve, tenfold, plus_one = (lambda x: x / 2), (lambda x: 10 * x), (lambda x: x + 1)
-    >>> block(torch.tensor([2.0]), halve, tenfold, halve, plus_one)  # 2 + 10 = 12, then 12 + 7
+    >>> def halve(x): return x / 2
+    >>> def tenfold(x): return 10 * x
+    >>> def plus_one(x): return x + 1
+    >>> block(torch.tensor([2.0]), halve, tenfold, halve, plus_one)
     tensor([19.])
     """
     x = x + attention(norm_1(x))
@@ -220,11 +235,14 @@ def transformer(
     norm: Callable[[Tensor], Tensor],
     head: Callable[[Tensor], Tensor],
 ) -> Float[Tensor, "batch seq vocab"]:
-    """The whole model: the embedding of the ids, all blocks in turn, the norm, and the head's logits.
+    """The whole model: the embedding of the ids, each block in turn, the norm, and
+    the head's logits.
 
-    >>> table = torch.tensor([[1.0, 2.0], [5.0, 6.0]])  # a row for each of two tokens
-    >>> double, halve = (lambda x: 2 * x), (lambda x: x / 2)
-    >>> transformer(torch.tensor([1]), lambda ids: table[ids], [double, double], halve, lambda x: x + 1)
+    >>> def embedding(ids): return torch.tensor([[1.0, 2.0], [5.0, 6.0]])[ids]
+    >>> def double(x): return 2 * x
+    >>> def halve(x): return x / 2
+    >>> def head(x): return x + 1
+    >>> transformer(torch.tensor([1]), embedding, [double, double], halve, head)
     tensor([[11., 13.]])
     """
     x = embedding(ids)
