@@ -134,16 +134,17 @@ def without(data: Stories, missing: str, path: Path, step: Callable, resume: Cal
 def spoiled_files(path: Path) -> Iterator[tuple[str, str]]:
     """A checkpoint that is killed while it is written, cut in half, and replaced by a pickle: what loading says."""
     model = nn.Linear(2, 2)
-    save_checkpoint(path, model, step=1)
+    optimizer = torch.optim.SGD(model.parameters())
+    save_checkpoint(path, model, optimizer, step=1)
     with contextlib.suppress(KeyboardInterrupt), replacing(path) as half:
         half.write(b"the first bytes of a new checkpoint")
         raise KeyboardInterrupt
-    yield "killed while writing", f"the file still holds step {load_checkpoint(path, model)}"
+    yield "killed while writing", f"the file still holds step {load_checkpoint(path, model, optimizer)}"
     whole = path.read_bytes()
     for name, content in {"cut in half": whole[: len(whole) // 2], "a pickle": pickle.dumps({"step": 3})}.items():
         path.write_bytes(content)
         try:
-            load_checkpoint(path, model)
+            load_checkpoint(path, model, optimizer)
         except ValueError as error:
             yield name, f"refused: {str(error).replace(str(path), 'the file')[:60]} …"
 
@@ -157,12 +158,10 @@ def speed_of(data: Stories, precision: str, compiled: bool) -> float:
 
 
 @functools.cache
-def quick_writer(data: Stories, context_length: int = 32) -> TransformerLM:
+def quick_writer(data: Stories) -> TransformerLM:
     """A model of one block after 300 short steps: it writes words, on any machine, after some seconds."""
     torch.manual_seed(0)
-    model = TransformerLM(
-        ModelConfig(data.tokenizer.vocab_size, context_length, 64, num_layers=1, num_heads=2, d_ff=176)
-    )
+    model = TransformerLM(ModelConfig(data.tokenizer.vocab_size, 128, 64, num_layers=1, num_heads=2, d_ff=176))
     recipe = Recipe(steps=300, lr=0.02)
     settings = {"steps": recipe.steps, "schedule": make_schedule(recipe)}
     for _ in train(model, make_optimizer(recipe, model), data.batches(8, 32), **settings):
