@@ -1,8 +1,9 @@
 """What a longer run of notebook 09's model learns of the rules of its stories, recorded for the notebook.
 
-Claim: with more steps than a reader waits for, the model keeps every rule in at least nine of ten stories.
+Claim: after 2,400 steps nine stories in ten are spelled and formed well and keep pronoun and thing, and seven in ten
+keep the names, which are learned last.
 
-Run with: python benchmarks/stories.py [--steps 4000] [--write lmcourse/recorded/stories.json]
+Run with: python benchmarks/stories.py [--steps 2400] [--write lmcourse/recorded/stories.json]
 
 At eight moments, the last among them, the model tells stories, a judge reads them, and the loss on stories that were
 never seen is taken apart by kinds of words.
@@ -33,6 +34,7 @@ from lmcourse.training import (
     train_settings,
 )
 
+BOUNDS = {"spelled": 0.9, "formed": 0.9, "pronoun": 0.9, "thing": 0.9, "name": 0.7}
 SHOWN = 4  # stories of each moment that are recorded
 
 
@@ -61,7 +63,7 @@ def longer_run(steps: int, count: int) -> list[dict]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=2400)
     parser.add_argument("--count", type=int, default=128, help="stories told at each moment")
     parser.add_argument("--write", type=Path, help="the file to write")
     arguments = parser.parse_args()
@@ -70,8 +72,9 @@ def main() -> None:
     seconds = round(time.process_time() - began)
     machine = f"{describe(torch.device('cpu'))}, {platform.machine()}, torch {torch.__version__}"
     print(f"{machine}: {seconds} s of processor time")
-    worst = min(told[-1]["rules"].values())
-    print(f"every rule in nine of ten stories: {'yes' if worst >= 0.9 else 'NO'}, the rarest in {worst:.0%}")
+    for rule, least in BOUNDS.items():
+        share = told[-1]["rules"][rule]
+        print(f"{rule} in {share:.0%} of the stories, at least {least:.0%}: {'yes' if share >= least else 'NO'}")
     if arguments.write:
         command = shlex.join(["python", "benchmarks/stories.py", *sys.argv[1:]])
         about = {"command": command, "machine": machine, "date": datetime.now(UTC).date().isoformat()}
