@@ -34,7 +34,9 @@ _HOME = {
         "split_tokens", "train_settings",
     ],
     "sampling": ["generate", "next_token", "sample_top_p", "stream", "top_k_only"],
-    "stories": ["Stories", "load_stories", "loss_by_kind", "rules_kept", "story_recipe", "tell", "Teller"],
+    "stories": [
+        "Stories", "Teller", "choose_threads", "load_stories", "loss_by_kind", "rules_kept", "story_recipe", "tell",
+    ],
     "trainer": ["Settings"],
     "units": ["bits_per_byte"],
 }  # fmt: skip

@@ -6,6 +6,7 @@ pays for names, things, pronouns and the rest.
 """
 
 import functools
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -134,6 +135,25 @@ def tell(
             new = written[-1].to(home)
     rows = torch.cat(written, dim=1).tolist()
     return [tokenizer.decode(row).split("\n")[0].strip() for row in rows]
+
+
+def choose_threads(products: int = 30) -> int:
+    """Time some products on one thread and on all, let PyTorch go on with the faster number, and return it.
+
+    On a machine that is busy with something else, threads that wait for each other can be many times slower than one.
+
+    >>> choose_threads() == torch.get_num_threads()
+    True
+    """
+    a, b, seconds = torch.randn(960, 96), torch.randn(96, 1218), {}
+    for threads in sorted({1, torch.get_num_threads()}):
+        torch.set_num_threads(threads)
+        began = time.perf_counter()
+        for _ in range(products):
+            a @ b
+        seconds[threads] = time.perf_counter() - began
+    torch.set_num_threads(min(seconds, key=seconds.__getitem__))
+    return torch.get_num_threads()
 
 
 class Teller:
