@@ -3,7 +3,7 @@
 Claim: after 2,400 steps nine stories in ten are spelled and formed well and keep pronoun and thing, and seven in ten
 keep the names, which are learned last.
 
-Run with: python benchmarks/stories.py [--steps 2400] [--write lmcourse/recorded/stories.json]
+Run with: python benchmarks/stories.py [--steps 2400] [--write lmcourse/recorded/stories/longer.json]
 
 At eight moments, the last among them, the model tells stories, a judge reads them, and the loss on stories that were
 never seen is taken apart by kinds of words.

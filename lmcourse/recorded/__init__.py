@@ -36,7 +36,7 @@ def recorded_curves(folder: Path = RECORDED / "curves") -> list[dict[str, Any]]:
     return sorted(found, key=lambda curve: curve["name"])
 
 
-def recorded_stories(path: Path = RECORDED / "stories.json") -> dict[str, Any]:
+def recorded_stories(path: Path = RECORDED / "stories" / "longer.json") -> dict[str, Any]:
     """What a longer run of notebook 09's model told at eight moments, and which rules it kept; from
     `benchmarks/stories.py`.
 
