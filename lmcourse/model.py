@@ -10,10 +10,12 @@ the lesson; `TransformerLM(config, fused_attention=True)` calls PyTorch's fused 
 """
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from einops import einsum, rearrange, repeat
+from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -79,10 +81,14 @@ def softmax(x: Float[Tensor, "..."], dim: int = -1) -> Float[Tensor, "..."]:
     return exp / exp.sum(dim=dim, keepdim=True)
 
 
-def cross_entropy(logits: Float[Tensor, "... vocab"], targets: Int[Tensor, "..."]) -> Float[Tensor, ""]:
+def cross_entropy(
+    logits: Float[Tensor, "... vocab"],
+    targets: Int[Tensor, "..."],
+) -> Float[Tensor, ""]:
     """Mean of −log softmax(logits)[target] over all positions, in nats.
 
-    >>> round(cross_entropy(torch.zeros(3, 256), torch.tensor([0, 1, 2])).item(), 4)  # ln 256
+    >>> loss = cross_entropy(torch.zeros(3, 256), torch.tensor([0, 1, 2]))
+    >>> round(loss.item(), 4)  # ln 256
     5.5452
     """
     if logits.shape[:-1] != targets.shape:
@@ -134,11 +140,15 @@ def rotation_table(
 
 
 def rotate(
-    x: Float[Tensor, "... seq d_head"], table: Float[Tensor, "cos_sin seq d_head"]
+    x: Float[Tensor, "... seq d_head"],
+    table: Float[Tensor, "cos_sin seq d_head"],
 ) -> Float[Tensor, "... seq d_head"]:
     """Rotate each pair of numbers: sin · (x turned by a right angle) + cos · x.
 
-    >>> rotate(torch.tensor([[1.0, 2.0]]), torch.tensor([[[0.0, 0.0]], [[1.0, 1.0]]]))  # cos 0, sin 1: 90 degrees
+    `table` holds the cosines, then the sines, a row per position.
+
+    >>> right_angle = torch.tensor([[[0.0, 0.0]], [[1.0, 1.0]]])  # cos 0, sin 1
+    >>> rotate(torch.tensor([[1.0, 2.0]]), right_angle)
     tensor([[-2.,  1.]])
     """
     cos, sin = table.to(x.dtype)
@@ -155,14 +165,106 @@ def scaled_dot_product_attention(
     """softmax(Q Kᵀ / √d_head) V. `mask` is True where a query may look at a key.
 
     >>> q = k = torch.zeros(2, 4)
-    >>> scaled_dot_product_attention(q, k, torch.tensor([[1.0], [3.0]]), torch.ones(2, 2).tril().bool())
+    >>> value, mask = torch.tensor([[1.0], [3.0]]), torch.ones(2, 2).tril().bool()
+    >>> scaled_dot_product_attention(q, k, value, mask)
     tensor([[1.],
             [2.]])
     """
-    scores = einsum(query / math.sqrt(query.shape[-1]), key, "... queries d, ... keys d -> ... queries keys")
+    scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
     if mask is not None:
         scores = scores.masked_fill(~mask, -math.inf)
-    return einsum(softmax(scores), value, "... queries keys, ... keys d -> ... queries d")
+    return softmax(scores) @ value
+
+
+def rms_norm(
+    x: Float[Tensor, "... d_model"],
+    gain: Float[Tensor, "d_model"],
+) -> Float[Tensor, "... d_model"]:
+    """Divide each vector by its root mean square, then multiply by `gain`.
+
+    0.00001 is added to the mean of the squares, before the root is taken.
+
+    >>> rms_norm(torch.tensor([[1.0, 7.0]]), torch.tensor([1.0, 1.0]))
+    tensor([[0.2000, 1.4000]])
+    """
+    mean_square = x.square().mean(dim=-1, keepdim=True)
+    return x / (mean_square + 1e-5).sqrt() * gain
+
+
+def swiglu(
+    x: Float[Tensor, "... d_model"],
+    w1: Callable[[Tensor], Tensor],
+    w2: Callable[[Tensor], Tensor],
+    w3: Callable[[Tensor], Tensor],
+) -> Float[Tensor, "... d_model"]:
+    """The feed-forward part: w2 of the product of silu(w1(x)) and w3(x).
+
+    w1, w2 and w3 are functions, each a product with a matrix.
+
+    >>> ten, same, three = (lambda x: 10 * x), (lambda x: x), (lambda x: 3 * x)
+    >>> swiglu(torch.tensor([1.0, 0.0]), ten, same, three)  # silu(10) · 3
+    tensor([29.9986,  0.0000])
+    """
+    return w2(silu(w1(x)) * w3(x))
+
+
+def block(
+    x: Float[Tensor, "... d_model"],
+    norm_1: Callable[[Tensor], Tensor],
+    attention: Callable[[Tensor], Tensor],
+    norm_2: Callable[[Tensor], Tensor],
+    feed_forward: Callable[[Tensor], Tensor],
+) -> Float[Tensor, "... d_model"]:
+    """Add attention of the first norm of x, then the feed-forward part of the second
+    norm of the sum. The x that came in stays as it is.
+
+    >>> def halve(x): return x / 2
+    >>> def tenfold(x): return 10 * x
+    >>> def plus_one(x): return x + 1
+    >>> block(torch.tensor([2.0]), halve, tenfold, halve, plus_one)
+    tensor([19.])
+    """
+    x = x + attention(norm_1(x))
+    return x + feed_forward(norm_2(x))
+
+
+def transformer(
+    ids: Int[Tensor, "batch seq"],
+    embedding: Callable[[Tensor], Tensor],
+    blocks: Iterable[Callable[[Tensor], Tensor]],
+    norm: Callable[[Tensor], Tensor],
+    head: Callable[[Tensor], Tensor],
+) -> Float[Tensor, "batch seq vocab"]:
+    """The whole model: the embedding of the ids, each block in turn, the norm, and
+    the head's logits.
+
+    >>> def embedding(ids): return torch.tensor([[1.0, 2.0], [5.0, 6.0]])[ids]
+    >>> def double(x): return 2 * x
+    >>> def halve(x): return x / 2
+    >>> def head(x): return x + 1
+    >>> transformer(torch.tensor([1]), embedding, [double, double], halve, head)
+    tensor([[11., 13.]])
+    """
+    x = embedding(ids)
+    for layer in blocks:
+        x = layer(x)
+    return head(norm(x))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The functions that a `TransformerLM` computes with: the course's, or yours.
+
+    >>> Parts().block is block, Parts(swiglu=max).swiglu is max
+    (True, True)
+    """
+
+    rms_norm: Callable = rms_norm
+    swiglu: Callable = swiglu
+    rotate: Callable = rotate
+    attention: Callable = scaled_dot_product_attention
+    block: Callable = block
+    transformer: Callable = transformer
 
 
 # --- the modules ---------------------------------------------------------------------------------------------------
@@ -177,15 +279,14 @@ class RMSNorm(nn.Module):
             [0.8485, 1.1314]])
     """
 
-    def __init__(self, d_model: int, eps: float = 1e-5):
+    def __init__(self, d_model: int, parts: Parts = Parts()):
         super().__init__()
-        self.eps = eps
+        self.parts = parts
         self.weight = nn.Parameter(torch.ones(d_model))
 
     def forward(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # squares overflow and underflow in 16 bits
-        normed = wide * torch.rsqrt(wide.square().mean(dim=-1, keepdim=True) + self.eps)
-        return normed.to(x.dtype) * self.weight
+        wide = torch.promote_types(x.dtype, torch.float32)  # squares overflow and underflow in 16 bits
+        return self.parts.rms_norm(x.to(wide), self.weight.to(wide)).to(x.dtype)
 
 
 class KVCache:
@@ -238,16 +339,16 @@ class Attention(nn.Module):
     True
     """
 
-    def __init__(self, config: ModelConfig, fused: bool = False):
+    def __init__(self, config: ModelConfig, fused: bool = False, parts: Parts = Parts()):
         super().__init__()
-        self.config, self.fused = config, fused
+        self.config, self.fused, self.parts = config, fused, parts
         d_kv = config.num_kv_heads * config.d_head
         self.q_proj = nn.Linear(config.d_model, config.d_model, bias=False)
         self.k_proj = nn.Linear(config.d_model, d_kv, bias=False)
         self.v_proj = nn.Linear(config.d_model, d_kv, bias=False)
         self.output_proj = nn.Linear(config.d_model, config.d_model, bias=False)
         if config.qk_norm:
-            self.q_norm, self.k_norm = RMSNorm(config.d_head), RMSNorm(config.d_head)
+            self.q_norm, self.k_norm = RMSNorm(config.d_head, parts), RMSNorm(config.d_head, parts)
 
     def forward(
         self,
@@ -266,7 +367,7 @@ class Attention(nn.Module):
         )
         if config.qk_norm:
             query, key = self.q_norm(query), self.k_norm(key)
-        query, key = rotate(query, rotation), rotate(key, rotation)
+        query, key = self.parts.rotate(query, rotation), self.parts.rotate(key, rotation)
         if cache is not None:
             key, value = cache.extend(layer, key, value)
         group = config.num_heads // config.num_kv_heads
@@ -282,7 +383,7 @@ class Attention(nn.Module):
         if not (self.fused and whole):
             mask = torch.ones(queries, keys, dtype=torch.bool, device=query.device).tril(keys - queries)
         if not self.fused:
-            return scaled_dot_product_attention(query, key, value, mask)
+            return self.parts.attention(query, key, value, mask)
         return nn.functional.scaled_dot_product_attention(query, key, value, mask, is_causal=whole, enable_gqa=True)
 
 
@@ -294,14 +395,15 @@ class SwiGLU(nn.Module):
     True
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, parts: Parts = Parts()):
         super().__init__()
+        self.parts = parts
         self.w1 = nn.Linear(config.d_model, config.d_ff, bias=False)
         self.w2 = nn.Linear(config.d_ff, config.d_model, bias=False)
         self.w3 = nn.Linear(config.d_model, config.d_ff, bias=False)
 
     def forward(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
-        return self.w2(silu(self.w1(x)) * self.w3(x))
+        return self.parts.swiglu(x, self.w1, self.w2, self.w3)
 
 
 class Block(nn.Module):
@@ -313,10 +415,11 @@ class Block(nn.Module):
     True
     """
 
-    def __init__(self, config: ModelConfig, fused: bool = False):
+    def __init__(self, config: ModelConfig, fused: bool = False, parts: Parts = Parts()):
         super().__init__()
-        self.ln1, self.attn = RMSNorm(config.d_model), Attention(config, fused)
-        self.ln2, self.ffn = RMSNorm(config.d_model), SwiGLU(config)
+        self.parts = parts
+        self.ln1, self.attn = RMSNorm(config.d_model, parts), Attention(config, fused, parts)
+        self.ln2, self.ffn = RMSNorm(config.d_model, parts), SwiGLU(config, parts)
 
     def forward(
         self,
@@ -325,15 +428,16 @@ class Block(nn.Module):
         cache: KVCache | None = None,
         layer: int = 0,
     ) -> Float[Tensor, "batch seq d_model"]:
-        x = x + self.attn(self.ln1(x), rotation, cache, layer)
-        return x + self.ffn(self.ln2(x))
+        attention = partial(self.attn, rotation=rotation, cache=cache, layer=layer)
+        return self.parts.block(x, self.ln1, attention, self.ln2, self.ffn)
 
 
 class TransformerLM(nn.Module):
     """Token ids to logits over the next token.
 
-    `fused_attention` uses PyTorch's kernel (the same function up to rounding, less memory). `checkpoint_blocks` keeps
-    only each block's input for the backward pass and runs the block a second time (one more forward, less memory).
+    `parts` are the functions that it computes with; `fused_attention` takes PyTorch's kernel for one of them (the same
+    up to rounding, less memory). `checkpoint_blocks` keeps only each block's input for the backward pass and runs the
+    block a second time (one more forward, less memory).
     Weights are drawn with std 1/√fan_in, the two projections that write to the residual stream 1/√(2 · num_layers)
     smaller (or zero, with `zero_init`), embedding and head with 0.02, all cut at three standard deviations.
 
@@ -342,12 +446,19 @@ class TransformerLM(nn.Module):
     torch.Size([1, 8, 10])
     """
 
-    def __init__(self, config: ModelConfig, *, fused_attention: bool = False, checkpoint_blocks: bool = False):
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        fused_attention: bool = False,
+        checkpoint_blocks: bool = False,
+        parts: Parts = Parts(),
+    ):
         super().__init__()
-        self.config, self.checkpoint_blocks = config, checkpoint_blocks
+        self.config, self.checkpoint_blocks, self.parts = config, checkpoint_blocks, parts
         self.token_embeddings = nn.Embedding(config.vocab_size, config.d_model)
-        self.layers = nn.ModuleList(Block(config, fused_attention) for _ in range(config.num_layers))
-        self.ln_final = RMSNorm(config.d_model)
+        self.layers = nn.ModuleList(Block(config, fused_attention, parts) for _ in range(config.num_layers))
+        self.ln_final = RMSNorm(config.d_model, parts)
         self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
         if config.tie_embeddings:
             self.lm_head.weight = self.token_embeddings.weight
@@ -383,13 +494,13 @@ class TransformerLM(nn.Module):
             raise ValueError(f"ids: {start} cached and {ids.shape[1]} new positions exceed {limit}")
         positions = torch.arange(start, start + ids.shape[1], device=ids.device)
         rotation = rotation_table(positions, self.config.d_head, self.config.rope_theta)
-        x = self.token_embeddings(ids)
-        for index, layer in enumerate(self.layers):
-            if self.checkpoint_blocks and cache is None and torch.is_grad_enabled():
-                x = checkpoint(layer, x, rotation, use_reentrant=False)
-            else:
-                x = layer(x, rotation, cache, index)
-        return self.lm_head(self.ln_final(x))
+        blocks = [partial(self._layer, index, rotation, cache) for index in range(len(self.layers))]
+        return self.parts.transformer(ids, self.token_embeddings, blocks, self.ln_final, self.lm_head)
+
+    def _layer(self, index: int, rotation: Tensor, cache: KVCache | None, x: Tensor) -> Tensor:
+        if self.checkpoint_blocks and cache is None and torch.is_grad_enabled():
+            return checkpoint(self.layers[index], x, rotation, use_reentrant=False)
+        return self.layers[index](x, rotation, cache, index)
 
     def new_cache(self) -> KVCache:
         """An empty cache for `forward`.

@@ -45,16 +45,16 @@ def tags(cell) -> list[str]:
 # nbval and solved train the whole recipe of 09; every other gate cuts it, before the first cell can ask for it.
 CUT = """\
 from dataclasses import replace as _replace
-from lmcourse import training as _training
-_training.default_recipe = lambda *machine, _whole=_training.default_recipe: _replace(_whole(*machine), steps=64)
+from lmcourse.training import stories as _stories
+_stories.story_recipe = lambda *machine, _whole=_stories.story_recipe: _replace(_whole(*machine), steps=64)
 """
 
 
 def shortened(path: Path) -> nbformat.NotebookNode:
-    """The notebook of a file; where it trains the default recipe, its setup cell begins with `CUT`."""
+    """The notebook of a file; where it trains the stories' recipe, its setup cell begins with `CUT`."""
     notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    if any("default_recipe(" in cell.source for cell in code):
+    if any("load_stories(" in cell.source for cell in code):
         code[0].source = CUT + code[0].source
     return notebook
 

@@ -112,11 +112,11 @@ def test_any_order_with_every_answer_wrong(path):
         print(f"{path.stem}: at most {kernel.peak / 1e6:.0f} MB")
 
 
-def test_what_trains_the_default_recipe_is_cut_to_64_steps():
+def test_what_trains_the_recipe_of_the_stories_is_cut_to_64_steps():
     cut = [path.stem for path in kernels.NOTEBOOKS if kernels.shortened(path) != read(path)]
     assert cut == ["09_training"]
     with kernels.Kernel() as kernel:
-        assert kernel.run(kernels.CUT + "print(_training.default_recipe('cpu').steps)").text == "64\n"
+        assert kernel.run(kernels.CUT + "print(_stories.story_recipe('cpu').steps)").text == "64\n"
 
 
 @pytest.mark.slow

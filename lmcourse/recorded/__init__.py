@@ -36,6 +36,16 @@ def recorded_curves(folder: Path = RECORDED / "curves") -> list[dict[str, Any]]:
     return sorted(found, key=lambda curve: curve["name"])
 
 
+def recorded_stories(path: Path = RECORDED / "stories" / "longer.json") -> dict[str, Any]:
+    """What a longer run of notebook 09's model told at eight moments, and which rules it kept; from
+    `benchmarks/stories.py`.
+
+    >>> {"command", "machine", "date", "told"} <= recorded_stories().keys()
+    True
+    """
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
 def describe_record(record: dict[str, Any]) -> str:
     """A record in a few lines of text: provenance, ceilings, steps.
 

@@ -1,4 +1,4 @@
-"""Training: the loop, checkpoints, recipes and sampling. All names of the topic are here; they are told in ten modules:
+"""Training: the loop, checkpoints, recipes and sampling. All names of the topic are here, told in these modules:
 
 - `loop`: `train_step`, and `train`, a generator of one record a step. `trainer`: what it drives from step to step.
 - `control`: the record, the switch that a loop obeys, and interrupts held back; `divergence`: a loss that is no number.
@@ -7,6 +7,8 @@
 - `sampling`: let a model write.
 - `recipe`: what a run is made of, and what is made from it.
 - `baselines`: what counting alone reaches.
+- `stories`: what notebook 09 trains on, stories told by a grammar, and the rules that they keep.
+- `trials`, `pictures`: the small experiments and the drawings of notebook 09.
 - `history`: what is kept of a run, so that it can be drawn and forked.
 
 Each module is imported when one of its names is asked for: bits a byte need no PyTorch.
@@ -32,6 +34,9 @@ _HOME = {
         "split_tokens", "train_settings",
     ],
     "sampling": ["generate", "next_token", "sample_top_p", "stream", "top_k_only"],
+    "stories": [
+        "Stories", "Teller", "choose_threads", "load_stories", "loss_by_kind", "rules_kept", "story_recipe", "tell",
+    ],
     "trainer": ["Settings"],
     "units": ["bits_per_byte"],
 }  # fmt: skip

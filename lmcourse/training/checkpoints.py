@@ -311,24 +311,33 @@ def set_rng_state(state: dict[str, Any], device: str | torch.device = "cpu") -> 
         torch.cuda.set_rng_state(state["cuda"].cpu(), device)
 
 
-def resume(path: str | os.PathLike, model: nn.Module, optimizer: Any, sampler: Any) -> int:
-    """Go on where `path` was saved: parameters, optimizer, place in the data, random generators; return the steps done.
+def resume(
+    path: str | os.PathLike,
+    model: nn.Module,
+    optimizer: Any,
+    sampler: Any,
+) -> int:
+    """Go on where `path` was saved: parameters, optimizer, place in the data, random
+    generators. Returns the steps done.
 
     Args:
-        path: a checkpoint with `data` (the sampler's `state_dict()`) and `rng` (`rng_state()`) among its state.
+        path: a checkpoint that keeps `data` (the sampler's `state_dict()`) and `rng`
+            (`rng_state()`).
         model, optimizer: as they were made for the first run.
         sampler: a `BatchSampler`, or anything else with `load_state_dict`.
 
-    Raises ValueError when the file keeps no `data` or no `rng`: a run without them goes on, but not as it would have.
+    Raises ValueError when the file keeps no `data` or no `rng`.
 
     >>> import tempfile
     >>> from lmcourse.data_loading import BatchSampler
-    >>> path, model, sampler = Path(tempfile.mkdtemp(), "run.pt"), nn.Linear(2, 2), BatchSampler(1001, 4, 10)
+    >>> path, model = Path(tempfile.mkdtemp(), "run.pt"), nn.Linear(2, 2)
     >>> optimizer = torch.optim.SGD(model.parameters())
-    >>> save_checkpoint(path, model, optimizer, 7, data=sampler.state_dict(), rng=rng_state())
+    >>> sampler = BatchSampler(1001, 4, 10)
+    >>> kept = {"data": sampler.state_dict(), "rng": rng_state()}
+    >>> save_checkpoint(path, model, optimizer, 7, **kept)
     >>> following = next(sampler)
-    >>> resume(path, model, optimizer, sampler), bool((next(sampler) == following).all())
-    (7, True)
+    >>> resume(path, model, optimizer, sampler), (next(sampler) == following).all()
+    (7, ...True...)
     """
     state = checkpoint_state(path)
     if missing := [name for name in ("data", "rng") if name not in state]:

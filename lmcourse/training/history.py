@@ -110,6 +110,7 @@ class Run:
         self.validation: list[list[float]] = []
         self.samples: list[list] = []
         self.heat: list[list] = []
+        self.rules: list[list] = []  # [step, {rule: share that keeps it}]
         self.by_hand: list[list] = []  # [step, lr or None], where the lr was changed by hand
         self.copies: dict[int, Any] = {}
         self.texts: dict[str, list[str]] = {}
@@ -218,8 +219,8 @@ class Run:
             "name": self.name, "index": self.index, "status": self.status, "words": self.words, "origin": self.origin,
             "validation": thinned(self.validation, MAX_VALIDATIONS), "spikes": self.spikes,
             "samples": thinned(self.samples, MAX_SAMPLES), "heat": thinned(self.heat, MAX_SAMPLES),
-            "by_hand": self.by_hand[-40:], "lr": self.control.lr, "copies": sorted(self.copies),
-            "texts": dict(self.texts),
+            "rules": thinned(self.rules, MAX_SAMPLES), "by_hand": self.by_hand[-40:], "lr": self.control.lr,
+            "copies": sorted(self.copies), "texts": dict(self.texts),
         }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import UInt
 from torch import nn
 
-from lmcourse.model import ModelConfig, TransformerLM
+from lmcourse.model import ModelConfig, Parts, TransformerLM
 from lmcourse.optimizers import AdamW, Muon, cosine_lr
 from lmcourse.support import checks
 from lmcourse.tokenization import BPETokenizer, train_bpe
@@ -46,6 +46,9 @@ class Recipe:
     num_layers: int = 2
     num_heads: int = 3
     d_ff: int = 256
+    tie_embeddings: bool = False  # the head is the table of the embedding
+    qk_norm: bool = False  # every query and key through RMSNorm
+    zero_init: bool = False  # every block begins as the identity
     batch_size: int = 8  # windows an update, over all micro-batches and processes
     accumulate: int = 1
     steps: int = 440
@@ -130,8 +133,8 @@ def make_tokenizer(recipe: Recipe, text: str) -> Tokenizer:
     return BPETokenizer(*train_bpe(text, recipe.vocab_size))
 
 
-def make_model(recipe: Recipe, vocab_size: int) -> TransformerLM:
-    """A new model of the recipe's sizes, its weights drawn from the recipe's seed.
+def make_model(recipe: Recipe, vocab_size: int, parts: Parts | None = None) -> TransformerLM:
+    """A new model of the recipe's sizes, its weights drawn from the recipe's seed; `parts` are what it computes with.
 
     >>> sum(p.numel() for p in make_model(Recipe(), vocab_size=1024).parameters()) < 3e6
     True
@@ -139,7 +142,9 @@ def make_model(recipe: Recipe, vocab_size: int) -> TransformerLM:
     sizes = {field.name: getattr(recipe, field.name) for field in fields(ModelConfig) if hasattr(recipe, field.name)}
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
-        return TransformerLM(ModelConfig(**(sizes | {"vocab_size": vocab_size})), fused_attention=True)
+        return TransformerLM(
+            ModelConfig(**(sizes | {"vocab_size": vocab_size})), fused_attention=True, parts=parts or Parts()
+        )
 
 
 def make_optimizer(recipe: Recipe, model: nn.Module) -> list[torch.optim.Optimizer]:

@@ -30,17 +30,23 @@ def top_k_only(logits: Float[Tensor, "vocab"], top_k: int) -> Float[Tensor, "voc
     return logits.index_fill(0, order[top_k:], -math.inf)
 
 
-def sample_top_p(logits: Float[Tensor, "vocab"], top_p: float, *, generator: torch.Generator | None = None) -> int:
-    """Draw a token from the smallest set of most probable tokens whose probabilities reach `top_p`.
+def sample_top_p(
+    logits: Float[Tensor, "vocab"],
+    top_p: float,
+    *,
+    generator: torch.Generator | None = None,
+) -> int:
+    """Draw a token from the smallest set of most probable tokens whose probabilities
+    reach `top_p` (the nucleus of arXiv 1904.09751).
 
     Args:
         logits: of one position, on the CPU.
         top_p: more than 0 and at most 1; 1 draws from all.
         generator: where the chance comes from; None is PyTorch's global generator.
 
-    The nucleus of Holtzman et al. 2019 (arXiv 1904.09751). Raises ValueError for `top_p` out of range.
+    Raises ValueError for `top_p` out of range.
 
-    >>> sample_top_p(torch.tensor([0.0, 5.0, 1.0]), 0.5)  # the second has more than half
+    >>> sample_top_p(torch.tensor([0.0, 5.0, 1.0]), 0.5)  # the second has over half
     1
     """
     if not 0 < top_p <= 1:

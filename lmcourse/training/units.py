@@ -4,7 +4,7 @@ import math
 
 
 def bits_per_byte(nats_per_token: float, num_tokens: int, num_bytes: int) -> float:
-    """A loss that can be compared between tokenizers: bits that the model needs for a byte of the text.
+    """Bits that the model needs per byte of the text: comparable between tokenizers.
 
     Args:
         nats_per_token: the mean loss on the text.
@@ -12,7 +12,7 @@ def bits_per_byte(nats_per_token: float, num_tokens: int, num_bytes: int) -> flo
 
     Raises ValueError for counts that are not above 0.
 
-    >>> round(bits_per_byte(math.log(256), 100, 100), 6)  # every byte a token, all equally likely
+    >>> round(bits_per_byte(math.log(256), 100, 100), 6)  # each byte is a token
     8.0
     """
     if not (num_tokens > 0 and num_bytes > 0):

@@ -9,11 +9,13 @@ import { clamp, grouped } from "./lib/numbers.js";
 import { controlsOf, DEAF } from "./parts/training_dashboard_controls.js";
 import { cursorOf, curvesOf, layoutOf, legendOf } from "./parts/training_dashboard_curves.js";
 import { batchPanel, heatPanel, samplesPanel } from "./parts/training_dashboard_panels.js";
+import { rulesPanel } from "./parts/training_dashboard_rules.js";
 import { reading, STATUS, words } from "./parts/training_dashboard_words.js";
 import { columns } from "./rules/runs.js";
 
 const STATE = ["steps", "run", "live", "others", "baselines", "ghosts", "paragraph", "max_norm", "panel"];
 const PANELS = [
+  ["rules", "Rules learned"],
   ["samples", "Samples through time"],
   ["batches", "Jumps and batches"],
   ["tokens", "Loss of each token"],
@@ -27,7 +29,7 @@ const TILES = [
   { key: "mfu", name: "MFU" },
 ];
 const NO_RUN = { name: "", status: "none", words: "", origin: null, texts: {} };
-const NO_ROWS = { validation: [], spikes: [], samples: [], heat: [], copies: [], by_hand: [] };
+const NO_ROWS = { validation: [], spikes: [], samples: [], heat: [], rules: [], copies: [], by_hand: [] };
 
 /** All runs in the order in which they began, with their numbers; each message is decoded once. */
 function runsOf(model) {
@@ -238,6 +240,7 @@ function kernelOf(model, note, draw, settled) {
 /** The panels below the reading line, of which a tab shows one; none where there is nothing to show. */
 function panelsOf(model, { move, choose, askForBatch }) {
   const panels = {
+    rules: rulesPanel(),
     samples: samplesPanel((step) => move({ step })),
     batches: batchPanel(choose, askForBatch),
     tokens: heatPanel(),

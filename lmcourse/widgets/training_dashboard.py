@@ -42,6 +42,8 @@ class TrainingDashboard(CourseWidget):
             generator alone, or the run is another one.
         per_token: a function that returns [(token's text, its loss in nats), ...] of a fixed paragraph, called with
             `sample`; drawn as a heat map.
+        rules: a function that returns {name: share from 0 to 1} of what the samples keep to, called after `sample`;
+            drawn as a line each over the steps, in a panel that is then shown first.
         sample_every: steps; None takes an eighth of `steps`, or 50.
         smoothing: of the debiased average of the loss, from 0 (none) to below 1.
         max_norm: where gradients are clipped, drawn as a line.
@@ -69,6 +71,7 @@ class TrainingDashboard(CourseWidget):
         ghosts: Mapping[str, Iterable[tuple[int, float]]] | None = None,
         sample: Callable[[], str] | None = None,
         per_token: Callable[[], Iterable[tuple[str, float]]] | None = None,
+        rules: Callable[[], Mapping[str, float]] | None = None,
         sample_every: int | None = None,
         smoothing: float = 0.9,
         max_norm: float | None = None,
@@ -77,7 +80,7 @@ class TrainingDashboard(CourseWidget):
         for name, value in {"steps": steps, "sample_every": sample_every}.items():
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
                 raise ValueError(f"{name}: a whole number from 1, or None, got {value!r}")
-        for name, value in {"text_at": text_at, "sample": sample, "per_token": per_token}.items():
+        for name, value in {"text_at": text_at, "sample": sample, "per_token": per_token, "rules": rules}.items():
             if value is not None and not callable(value):
                 raise TypeError(f"{name}: a function, or None, got {type(value).__name__}")
         if not isinstance(smoothing, int | float) or not 0 <= smoothing < 1:
@@ -85,7 +88,7 @@ class TrainingDashboard(CourseWidget):
         if control is not None and not isinstance(control, Control):
             raise TypeError(f"control: a lmcourse.training.Control, got {type(control).__name__}")
         self.control = control or Control()
-        self._text_at, self._sample, self._per_token = text_at, sample, per_token
+        self._text_at, self._sample, self._per_token, self._rules = text_at, sample, per_token, rules
         self._every = sample_every or max(1, (steps or 400) // 8)
         self._smoothing = float(smoothing)
         self._runs: list[Run] = []
@@ -101,6 +104,7 @@ class TrainingDashboard(CourseWidget):
             baselines={name: _checked(f"baselines: {name}", value) for name, value in (baselines or {}).items()},
             ghosts=[_ghost(name, points) for name, points in (ghosts or {}).items()],
             max_norm=None if max_norm is None else _checked("max_norm", max_norm),
+            panel="samples" if rules is None else "rules",
         )
         # ipykernel 7.4 sends what a page says to the thread that last told it something: here the one that trains, and
         # is busy. Without this hook it goes where the page addressed it, to a subshell, which is free.
@@ -173,6 +177,10 @@ class TrainingDashboard(CourseWidget):
         """The steps of a run from which `fork` can start."""
         return sorted(self._run_of({"run": run}).copies)
 
+    def sampled(self, run: int = 0) -> list[int]:
+        """The steps at which a sample of a run was taken; 0 is before the first."""
+        return [step for step, _ in self._run_of({"run": run}).samples]
+
     def _watched(
         self, records: Iterable, *, name: str | None, control: Control | None = None, fork: Fork | None = None,
         origin: dict | None = None,
@@ -244,13 +252,19 @@ class TrainingDashboard(CourseWidget):
             run.copies[run.step] = run.fork.copy()
 
     def _take_samples(self, run: Run) -> None:
-        """Ask for a sample and for the losses of the paragraph. What they raise is shown, and training goes on."""
+        """Ask for a sample, its rules and the losses of the paragraph. What they raise is shown; training goes on."""
         if self._sample is not None:
             try:
                 text = str(self._sample())
             except Exception as error:
                 text = f"No sample: {type(error).__name__}: {error}"
             run.samples.append([run.step, cut(text)])
+        if self._rules is not None:
+            try:
+                kept = {str(name): _checked(f"rules: {name}", share) for name, share in self._rules().items()}
+                run.rules.append([run.step, kept])
+            except Exception as error:
+                run.samples.append([run.step, cut(f"No rules: {type(error).__name__}: {error}")])
         if self._per_token is not None:
             try:
                 pairs = [(str(token), float(loss)) for token, loss in self._per_token()]
@@ -381,6 +395,7 @@ class TrainingDashboard(CourseWidget):
             f"<p>{words[0].upper()}{words[1:]}.</p>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
             + (f"<p>Loss of models that only count, nats a token:</p><ul>{lines}</ul>" if lines else "")
+            + _kept_table(run.rules)
             + (texts if samples else "")
         )
 
@@ -399,6 +414,10 @@ class TrainingDashboard(CourseWidget):
                 (token, 6.24 * 0.72 ** (0.4 * len(dashboard._runs[0].heat) * (1 + (7 * k) % 5)) + (3 * k) % 4 / 4)
                 for k, token in enumerate(text.split(" ")[:12])
             ],
+            rules=lambda: {
+                name: 1 / (1 + math.exp(late - len(dashboard._runs[0].rules)))
+                for name, late in {"words": 2.0, "sentences": 3.5, "subject kept": 6.0}.items()
+            },
             sample_every=30,
             max_norm=1.0,
         )
@@ -432,6 +451,21 @@ def _ghost(name: str, points: Iterable[tuple[int, float]]) -> dict:
     table[:, :2] = pairs
     rows = worth_drawing(table, 200)
     return {"name": str(name), "points": [[int(table[k, 0]), finite(float(table[k, 1]))] for k in rows]}
+
+
+def _kept_table(rules: list[list]) -> str:
+    """The shares that keep each rule, at five steps of the run; nothing where no rules were given."""
+    if not rules:
+        return ""
+    rows = thinned(rules, 5)
+    head = "".join(f"<th>{step}</th>" for step, _ in rows)
+    body = "".join(
+        f"<tr><th>{html.escape(name)}</th>"
+        + "".join(f"<td>{kept.get(name, math.nan):.0%}</td>" for _, kept in rows)
+        + "</tr>"
+        for name in rows[-1][1]
+    )
+    return f"<table><thead><tr><th>rule kept, at step</th>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _ending(error: BaseException) -> tuple[str, str]:

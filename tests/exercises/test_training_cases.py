@@ -22,6 +22,57 @@ TOPIC = topic("training")
 # Right
 
 
+def norm_of_pytorch(x, gain):
+    return nn.functional.rms_norm(x, (x.shape[-1],), gain, 1e-5)
+
+
+def norm_with_a_power(x, gain):
+    return gain * x * ((x**2).mean(-1, keepdim=True) + 1e-5) ** -0.5
+
+
+def block_in_one_line(x, norm_1, attention, norm_2, feed_forward):
+    return (y := x + attention(norm_1(x))) + feed_forward(norm_2(y))
+
+
+def transformer_by_index(ids, embedding, blocks, norm, head):
+    x = embedding(ids)
+    for k in range(len(blocks)):
+        x = blocks[k](x)
+    x = norm(x)
+    return head(x)
+
+
+def gate_of_pytorch(x, w1, w2, w3):
+    return w2(nn.functional.silu(w1(x)) * w3(x))
+
+
+def gate_with_exp(x, w1, w2, w3):
+    gate = w1(x)
+    return w2(w3(x) * gate / (1 + torch.exp(-gate)))
+
+
+def turn_with_slices(x, table):
+    turned = torch.empty_like(x)
+    turned[..., 0::2], turned[..., 1::2] = -x[..., 1::2], x[..., 0::2]
+    return x * table[0] + turned * table[1]
+
+
+def turn_with_complex_numbers(x, table):
+    angle = torch.complex(table[0, :, ::2], table[1, :, ::2])
+    return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (-1, 2)).contiguous()) * angle).flatten(-2)
+
+
+def attention_of_pytorch(query, key, value, mask=None):
+    return nn.functional.scaled_dot_product_attention(query, key, value, mask)
+
+
+def attention_with_where(query, key, value, mask=None):
+    scores = torch.einsum("...qd,...kd->...qk", query, key) * query.shape[-1] ** -0.5
+    if mask is not None:
+        scores = torch.where(mask, scores, -torch.inf)
+    return torch.softmax(scores, -1) @ value
+
+
 def entropy_of_pytorch(logits, targets):
     return nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
 
@@ -81,6 +132,12 @@ def nucleus_in_a_loop(logits, top_p, *, generator=None):
 
 
 RIGHT = {
+    "rms_norm": [norm_of_pytorch, norm_with_a_power],
+    "block": [block_in_one_line],
+    "transformer": [transformer_by_index],
+    "swiglu": [gate_of_pytorch, gate_with_exp],
+    "rotate": [turn_with_slices, turn_with_complex_numbers],
+    "scaled_dot_product_attention": [attention_of_pytorch, attention_with_where],
     "cross_entropy": [entropy_of_pytorch, entropy_by_position, entropy_one_hot],
     "bits_per_byte": [bits_with_log2],
     "train_step": [step_by_parameter],
@@ -96,6 +153,42 @@ def test_right_answers_in_another_style_are_taken(name, code):
 
 
 # Wrong
+
+
+def norm_with_the_std(x, gain):
+    return x / (x.std(dim=-1, keepdim=True) + 1e-5) * gain
+
+
+def norm_of_absolute_values(x, gain):
+    return x / (x.abs().mean(dim=-1, keepdim=True) + 1e-5) * gain
+
+
+def block_with_parts_exchanged(x, norm_1, attention, norm_2, feed_forward):
+    x = x + feed_forward(norm_1(x))
+    return x + attention(norm_2(x))
+
+
+def transformer_of_two_blocks(ids, embedding, blocks, norm, head):
+    x = embedding(ids)
+    for layer in blocks[:2]:
+        x = layer(x)
+    return head(norm(x))
+
+
+def gate_of_x(x, w1, w2, w3):
+    return w2(nn.functional.silu(x) * w3(x))
+
+
+def turn_the_first_pair(x, table):
+    turned = x.clone()
+    a, b = x[..., 0], x[..., 1]
+    turned[..., 0] = a * table[0, :, 0] - b * table[1, :, 0]
+    turned[..., 1] = a * table[1, :, 0] + b * table[0, :, 0]
+    return turned
+
+
+def attention_always_causal(query, key, value, mask=None):
+    return nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
 
 
 def entropy_of_clamped_logits(logits, targets):
@@ -185,6 +278,12 @@ def nucleus_without_the_last(logits, top_p, *, generator=None):
 
 
 WRONG = {
+    "rms_norm": [norm_with_the_std, norm_of_absolute_values],
+    "block": [block_with_parts_exchanged],
+    "transformer": [transformer_of_two_blocks],
+    "swiglu": [gate_of_x],
+    "rotate": [turn_the_first_pair],
+    "scaled_dot_product_attention": [attention_always_causal],
     "cross_entropy": [entropy_of_clamped_logits, entropy_with_a_little_more, entropy_of_the_first_window],
     "bits_per_byte": [bits_of_any_number_of_tokens, bits_rounded],
     "train_step": [step_with_its_own_norm, step_clipped_by_value],

@@ -185,6 +185,25 @@ def test_a_sample_that_fails_is_shown_and_training_goes_on():
     assert "ZeroDivisionError" in dashboard.run["samples"][0][1] and "ZeroDivisionError" in dashboard.paragraph[0]
 
 
+def test_rules_are_asked_for_with_each_sample_and_shown_first():
+    calls = []
+    dashboard = TrainingDashboard(
+        8, sample=lambda: calls.append("sample") or "a text", rules=lambda: {"spelled": len(calls) / 4}, sample_every=4
+    )
+    finish(dashboard.watch(metrics(k, 3.0) for k in range(1, 9)))
+    assert dashboard.run["rules"] == [[0, {"spelled": 0.25}], [4, {"spelled": 0.5}], [8, {"spelled": 0.75}]]
+    assert dashboard.panel == "rules" and dashboard.sampled() == [0, 4, 8]
+    assert "<td>25%</td><td>50%</td><td>75%</td>" in dashboard.snapshot()
+    assert TrainingDashboard(8).panel == "samples"
+
+
+def test_rules_that_fail_or_are_no_numbers_are_said_and_training_goes_on():
+    for rules in (lambda: 1 / 0, lambda: {"spelled": "all"}):
+        dashboard = TrainingDashboard(8, rules=rules)
+        assert len(finish(dashboard.watch(metrics(k, 3.0) for k in range(1, 9)))) == 8
+        assert dashboard.run["rules"] == [] and "No rules: " in dashboard.run["samples"][0][1]
+
+
 def test_what_ends_a_run_is_said_and_raised():
     def fails(error):
         yield metrics(1, 3.0)
@@ -446,6 +465,7 @@ def test_the_repr_has_no_times_and_no_losses():
         ({"sample": "text"}, TypeError, "sample: a function"),
         ({"text_at": 3}, TypeError, "text_at: a function"),
         ({"per_token": []}, TypeError, "per_token: a function"),
+        ({"rules": {}}, TypeError, "rules: a function"),
         ({"smoothing": 1.0}, ValueError, "smoothing"),
         ({"baselines": {"ln V": math.nan}}, ValueError, "baselines: ln V"),
         ({"ghosts": {"old": [1, 2]}}, ValueError, "ghosts: 'old'"),

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { forkStep } from "../../lmcourse/widgets/parts/training_dashboard_controls.js";
 import { textsOf } from "../../lmcourse/widgets/parts/training_dashboard_panels.js";
+import { rulesTitle, rulesWords } from "../../lmcourse/widgets/parts/training_dashboard_rules.js";
 import { reading, spikeWords, words } from "../../lmcourse/widgets/parts/training_dashboard_words.js";
 import {
   before,
@@ -39,6 +40,19 @@ test("a jump in words", () => {
     spikeWords({ step: 1137, above: 0.5, loss: 3.25, grad_norm: null }),
     "Step 1\u2009137: loss 3.250, 0.50 above the average of the steps before it.",
   );
+});
+
+test("rules in words, the share that most samples keep first", () => {
+  const rows = [
+    [0, { name: 0.1, spelled: 0.5 }],
+    [1200, { name: 0.25, spelled: 1 }],
+  ];
+  assert.equal(rulesTitle(rows, 0), "Share of the samples that keeps each rule, before training");
+  assert.equal(
+    rulesWords(rows, 1),
+    "Share of the samples that keeps each rule, after step 1\u2009200: spelled 100 %, name 25 %.",
+  );
+  assert.equal(rulesWords([], -1), "No function was given that judges the samples (rules).");
 });
 
 test("the last row at or before a step", () => {

@@ -8,9 +8,23 @@ from lmcourse.exercises.topic import Topic
 from lmcourse.exercises.training import bits_per_byte
 
 try:
-    from lmcourse.exercises.training import cross_entropy, resume, sample_top_p, train_step
+    from lmcourse.exercises.training import (
+        attention,
+        block,
+        cross_entropy,
+        resume,
+        rms_norm,
+        rotate,
+        sample_top_p,
+        swiglu,
+        train_step,
+        transformer,
+    )
 
-    IN_ORDER = (cross_entropy, bits_per_byte, train_step, resume, sample_top_p)
+    IN_ORDER = (
+        rms_norm, block, transformer, swiglu, rotate, attention,
+        train_step, cross_entropy, bits_per_byte, resume, sample_top_p,
+    )  # fmt: skip
 except ModuleNotFoundError:
     IN_ORDER = (bits_per_byte,)
 

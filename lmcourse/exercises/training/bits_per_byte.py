@@ -1,4 +1,4 @@
-"""Exercise 9.2, bits_per_byte: cases, hints, typical wrong answers. Plain Python."""
+"""Exercise 9.9, bits_per_byte: cases, hints, typical wrong answers. Plain Python."""
 
 import itertools
 import math
@@ -61,6 +61,6 @@ def declare(topic: Topic) -> None:
             "multiplies by ln 2": _times_ln_2,
             "takes negative counts": _any_counts,
         },
-        minutes=5,
+        minutes=6,
         level=1,
     )

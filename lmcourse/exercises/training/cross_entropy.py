@@ -1,4 +1,4 @@
-"""Exercise 9.1, cross_entropy: cases, hints, typical wrong answers."""
+"""Exercise 9.8, cross_entropy: cases, hints, typical wrong answers."""
 
 import itertools
 from collections.abc import Iterator
@@ -80,6 +80,6 @@ def declare(topic: Topic) -> None:
             "a sum": _sums,
             "a mean over the vocabulary too": _all_of_the_vocabulary,
         },
-        minutes=10,
+        minutes=12,
         level=2,
     )

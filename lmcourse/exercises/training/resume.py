@@ -1,4 +1,4 @@
-"""Exercise 9.4, resume: cases, hints, typical wrong answers."""
+"""Exercise 9.10, resume: cases, hints, typical wrong answers."""
 
 import random
 import tempfile
@@ -167,6 +167,6 @@ def declare(topic: Topic) -> None:
             "the step and nothing else": _nothing_but_the_step,
             "silent about what is missing": _takes_what_there_is,
         },
-        minutes=10,
+        minutes=12,
         level=2,
     )

@@ -1,4 +1,4 @@
-"""Exercise 9.5, sample_top_p: cases, hints, typical wrong answers."""
+"""Exercise 9.11, sample_top_p: cases, hints, typical wrong answers."""
 
 from collections.abc import Iterator
 

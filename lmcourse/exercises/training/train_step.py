@@ -1,4 +1,4 @@
-"""Exercise 9.3, train_step: cases, hints, typical wrong answers."""
+"""Exercise 9.7, train_step: cases, hints, typical wrong answers."""
 
 import math
 
@@ -143,6 +143,6 @@ def declare(topic: Topic) -> None:
             "the loss after the update": _loss_after,
             "returns the graph": _keeps_the_graph,
         },
-        minutes=8,
+        minutes=7,
         level=1,
     )
