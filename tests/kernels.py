@@ -46,7 +46,7 @@ def tags(cell) -> list[str]:
 CUT = """\
 from dataclasses import replace as _replace
 from lmcourse.training import stories as _stories
-_stories.story_recipe = lambda *machine, _whole=_stories.story_recipe: _replace(_whole(*machine), steps=64)
+_stories.story_recipe = lambda machine, _whole=_stories.story_recipe: _replace(_whole(machine), steps=64)
 """
 
 
