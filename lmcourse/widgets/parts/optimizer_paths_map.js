@@ -36,7 +36,7 @@ const REACH = { quadratic: [2.7, 1.05], noisy: [2.7, 1.05], ravine: [2.6, 1.7], 
 const TURNER = 2.45;
 const SQUEEZER = 1.6;
 
-export const mapHeight = 192;
+export const mapHeight = 182;
 
 /**
  * From weights to places on a map that is `W` wide, and back. The map holds the landscape's own window, turned with it.

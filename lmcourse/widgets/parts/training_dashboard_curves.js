@@ -20,7 +20,7 @@ export const lookOf = (index) => `td-run td-run-${Math.min(index, 3)}`;
 export function layoutOf(wide) {
   const roomy = wide >= 620;
   const big = wide >= 820;
-  const high = 150;
+  const high = 138;
   const strip = big ? 28 : 32;
   return {
     wide,
