@@ -1,6 +1,7 @@
 """Guides, workflows and metadata say what is true of the repository. Run: pytest tests/test_docs.py"""
 
 import importlib
+import importlib.metadata
 import json
 import re
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import lmcourse.widgets
 
@@ -142,6 +145,36 @@ def test_binder_takes_the_pins_and_the_cpu_build():
     assert f"torch=={pinned}+cpu" in lines and "-r ../requirements.txt" in lines
     runtime = (ROOT / "binder" / "runtime.txt").read_text(encoding="utf-8").strip()
     assert runtime == "python-3.11"
+
+
+def test_constraints_pin_all_that_the_requirements_bring_and_hold_no_address():
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    assert "://" not in text and "+cpu" not in text and " @ " not in text
+    pinned = {canonicalize_name(line.partition("==")[0]) for line in text.splitlines() if not line.startswith("#")}
+    lines = [line for path in ROOT.glob("requirements*.txt") for line in path.read_text(encoding="utf-8").splitlines()]
+    waiting = [Requirement(line) for line in lines if re.match(r"[\w.-]+==", line)]
+    seen = set()
+    while waiting:
+        asked = waiting.pop()
+        name = canonicalize_name(asked.name)
+        if (name, *asked.extras) not in seen:
+            seen.add((name, *asked.extras))
+            assert name in pinned, f"{name}: python tests/pins.py writes constraints.txt anew"
+            try:
+                brought = importlib.metadata.requires(name) or []
+            except importlib.metadata.PackageNotFoundError:  # of the book, where only the test extras are installed
+                continue
+            environments = [{"extra": extra} for extra in ("", *asked.extras)]
+            for each in map(Requirement, brought):
+                if each.marker is None or any(map(each.marker.evaluate, environments)):
+                    waiting.append(each)
+    assert "-c constraints.txt" in lines
+
+
+@pytest.mark.parametrize("name", ["CLAUDE.md", "GEMINI.md", ".github/copilot-instructions.md"])
+def test_what_assistants_read_points_to_one_place(name):
+    assert (ROOT / name).read_text(encoding="utf-8").startswith("Read AGENTS.md")
+    assert "Never the solution" in (ROOT / "AGENTS.md").read_text(encoding="utf-8")
 
 
 def test_the_dev_container_installs_what_is_there():
