@@ -37,7 +37,7 @@ LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 STAGES = re.compile(r"^(?:\*\*)?text(?:\*\*)? → .*$", re.MULTILINE)
 # What only a notebook with its kernel can do, in the words that the notebooks use for it; marked so in the book.
 KERNEL = re.compile(
-    r"[Ww]ith a kernel|in a cell of your own|[Rr]un (?:it|the cell) again"
+    r"[Ww]ith a kernel|[Ii]n a running notebook|in a cell of your own|[Rr]un (?:it|the cell) again"
     r"|[Rr]un (?:one of them|both cells|the last two cells)\b"
     r"|choose \*(?:Kernel|Edit)\*|the square ■|[Tt]rain on a text of your own|[Tt]ake a network of your own"
     r"|[Pp]ut a sentence of your own|Before its cell has run"
@@ -161,7 +161,8 @@ def gather_notebook(page: Page, notebooks: list[Page], names: dict[Path, str], f
             tags += live.tags_of(cell, topic_name, found) if found else []
         if "exercise" in tags:
             name = live.described(cell)["name"]
-            notebook.cells[k - 1].source += f'\n\n<span id="do-{name}"></span>'
+            above = next(each for each in reversed(notebook.cells[:k]) if each.cell_type == "markdown")
+            above.source += f'\n\n<span id="do-{name}"></span>'
             words += [] if "lm-check" in tags else [k + 1]
         if cell.cell_type == "markdown":
             cell.source = with_needs(relink(cell.source, page.path.parent, names))

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 GUIDES = sorted(path.stem.lower() for path in [*(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"])
-PAGES = ["index", *NOTEBOOKS, "widgets", *GUIDES, "search"]
+PAGES = ["index", *NOTEBOOKS, "progress", "widgets", *GUIDES, "search"]
 # What a reader sees of a widget, in the order of the page.
 SEEN = """k => {
   const root = document.querySelectorAll('.lmc')[k], controls = [...root.querySelectorAll('input, select, button')];
@@ -234,7 +234,8 @@ def test_code_that_is_wider_than_a_phone_says_that_it_scrolls(open_page):
     watched = open_page("03_strides.html", width=390)
     page = watched.page
     wide = page.evaluate(
-        "() => [...document.querySelectorAll('article .cell pre')].filter(p => p.scrollWidth > p.clientWidth)"
+        "() => [...document.querySelectorAll('article .cell pre')]"
+        ".filter(p => p.scrollWidth > p.clientWidth && !p.closest('details:not([open])'))"
         ".map(p => getComputedStyle(p.closest('.wide-code') ?? p, '::after').content)"
     )
     assert len(wide) > 5 and set(wide) == {'"scrolls to the right →"'}

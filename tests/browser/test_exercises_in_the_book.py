@@ -7,6 +7,7 @@ of what a page does with its Python start another.
 import functools
 import http.server
 import importlib
+import itertools
 import json
 import re
 import threading
@@ -24,6 +25,8 @@ PURE = importlib.import_module("exercises.test_every_exercise").PURE
 EXERCISES = [(name, exercise) for name, exercises in PURE.items() for exercise in exercises]
 OFFSET = "strides.offset"
 ASK = "async question => (await import(new URL('_static/live/python.js', location.href).href)).ask(question)"
+
+_COUNT = itertools.count()
 
 pytestmark = pytest.mark.xdist_group("book")
 
@@ -60,6 +63,7 @@ def cells_for(book, name: str, exercise: str, source: str | None = None) -> dict
     question = [
         {"id": each, "topic": name, **told[each], "stub": told[each]["source"]} for each in ids[: ids.index(own) + 1]
     ]
+    question[0]["source"] += f"\n# {next(_COUNT)}"  # set up anew: a real page has one notebook, this one all
     if source is not None:
         question[-1]["source"] = source
     return {"cells": question}
@@ -87,7 +91,7 @@ def judge_alike(name, exercise, book, python_page, shown) -> None:
     """The stub is ○, the reference ✓, and each declared wrong answer ✗ with the card of the notebook."""
     asked = topic(name)
     stub = python_page(cells_for(book, name, exercise))
-    assert [card["state"] for card in stub["cards"]] == ["todo"] and not stub["trace"]
+    assert [card["state"] for card in stub["cards"]] == ["todo"] and not stub["trace"], f"{exercise}: {stub}"
     right = python_page(cells_for(book, name, exercise, solved(name, exercise)))
     assert [card["state"] for card in right["cards"]] == ["correct"], right
     for words, wrong in asked.exercises[exercise].wrong.items():
