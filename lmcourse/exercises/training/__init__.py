@@ -22,8 +22,8 @@ try:
     )
 
     IN_ORDER = (
-        rms_norm, block, transformer, swiglu, rotate, attention,
-        train_step, cross_entropy, bits_per_byte, resume, sample_top_p,
+        rms_norm, block, transformer, train_step, swiglu, rotate, attention,
+        cross_entropy, bits_per_byte, resume, sample_top_p,
     )  # fmt: skip
 except ModuleNotFoundError:
     IN_ORDER = (bits_per_byte,)

@@ -1,4 +1,4 @@
-"""Exercise 9.6, scaled_dot_product_attention: cases, hints, typical wrong answers."""
+"""Exercise 9.7, scaled_dot_product_attention: cases, hints, typical wrong answers."""
 
 import math
 from collections.abc import Iterator

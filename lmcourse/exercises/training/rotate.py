@@ -1,4 +1,4 @@
-"""Exercise 9.5, rotate: cases, hints, typical wrong answers."""
+"""Exercise 9.6, rotate: cases, hints, typical wrong answers."""
 
 import itertools
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Exercise 9.4, swiglu: cases, hints, typical wrong answers."""
+"""Exercise 9.5, swiglu: cases, hints, typical wrong answers."""
 
 from collections.abc import Iterator
 
