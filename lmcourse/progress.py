@@ -1,4 +1,4 @@
-"""What a class has solved, from the files that `progress.export` wrote: `python -m lmcourse.classroom *.json`.
+"""What a class has solved, from the files that `progress.export` wrote: `python -m lmcourse.progress *.json`.
 
 A learner is a file's name, and nothing else is known of them. A learner's own progress is in exercises/progress.py.
 """
@@ -74,7 +74,7 @@ def _table(rows: list[list[str]]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print both tables; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m lmcourse.classroom", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m lmcourse.progress", description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="+", type=Path, help="what learners have exported, or folders of it")
     try:
         learners = gather(parser.parse_args(arguments).files)

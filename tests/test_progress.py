@@ -1,10 +1,10 @@
-"""A class's progress, from what learners exported. Run: pytest tests/test_classroom.py"""
+"""A class's progress, from what learners exported. Run: pytest tests/test_progress.py"""
 
 import json
 
 import pytest
 
-from lmcourse import classroom
+from lmcourse import progress
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def exports(tmp_path):
 
 
 def test_who_is_where_and_which_exercise_is_hard(exports, capsys):
-    assert classroom.main([str(exports)]) == 0
+    assert progress.main([str(exports)]) == 0
     who, hard = capsys.readouterr().out.strip().split("\n\n")
     assert [line.split()[0] for line in who.splitlines()] == ["learner", "ada", "bob", "Übung"]
     strides = who.splitlines()[0].split().index("strides")
@@ -31,11 +31,11 @@ def test_who_is_where_and_which_exercise_is_hard(exports, capsys):
 
 
 def test_each_file_alone_is_the_same(exports):
-    assert classroom.gather(sorted(exports.iterdir())) == classroom.gather([exports])
+    assert progress.gather(sorted(exports.iterdir())) == progress.gather([exports])
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"strides.offset": "perhaps"}'])
 def test_another_file_is_refused_by_name(exports, text, capsys):
     (exports / "other.json").write_text(text, encoding="utf-8")
-    assert classroom.main([str(exports)]) == 2
+    assert progress.main([str(exports)]) == 2
     assert "other.json" in capsys.readouterr().err
