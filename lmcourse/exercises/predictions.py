@@ -21,7 +21,7 @@ class Prediction:
     """A question asked before a cell is run; the answer may be a function, computed when it is needed.
 
     `unit` is "%" where the answer is in per cent, "share" where it is from 0 to 1 (the other form is then right too),
-    "bytes" where somebody may count bits.
+    "bytes" where somebody may count bits. `also` holds other forms of the answer that are right too.
     """
 
     answer: Any
@@ -29,6 +29,7 @@ class Prediction:
     tolerance: float = 0.0
     remarks: dict[Any, str] = field(default_factory=dict)
     unit: str = ""
+    also: tuple = ()
 
     def the_answer(self) -> Any:
         """The answer itself, computed where it has to be."""
@@ -40,7 +41,8 @@ class Prediction:
         >>> Prediction(20, "").is_right(" 20 "), Prediction("CEBDA", "").is_right("C E B D A")
         (True, True)
         """
-        return _means(guess, self.the_answer(), self.tolerance, self.unit, digits=3)
+        answers = (self.the_answer(), *self.also)
+        return any(_means(guess, answer, self.tolerance, self.unit, digits=3) for answer in answers)
 
     def is_readable(self, guess: Any) -> bool:
         """Whether a guess is of the answer's kind at all."""

@@ -1,8 +1,11 @@
 """Exercises of notebook 01: cases and hints. References: lmcourse.tokenization; wrong answers: mistakes."""
 
+import copy
+
 from lmcourse import tokenization
-from lmcourse.exercises.cases import call, calls, pick, random_lists, random_texts, small_lists, small_texts
+from lmcourse.exercises.cases import call, calls, pick, probe, random_lists, random_texts, small_lists, small_texts
 from lmcourse.exercises.comparing import difference, shorten
+from lmcourse.exercises.judging import Call
 from lmcourse.exercises.mistakes import tokenization as mistakes
 from lmcourse.exercises.topic import Topic
 
@@ -19,6 +22,7 @@ def _ratio_cases():
     yield call("ab", [1])
     for text in ("", "a", "é", "ab", "你好", "🌍!"):
         yield from (call(text, ids) for ids in small_lists(3, (0, 7)))
+    yield call("ab", ())  # a Sequence: `ids == []` is False here
     for text, ids in zip(random_texts(40), random_lists(40, high=50_256)):
         yield call(text, ids)
 
@@ -35,6 +39,7 @@ topic.exercise(
         "this is tokens per byte, upside down": mistakes.upside_down,
         "no tokens are not refused": mistakes.never_refuses,
         "whole bytes only": mistakes.whole,
+        "`ids == []` is False for an empty tuple: `len(ids) == 0` asks of any sequence": mistakes.asks_for_a_list,
     },
     minutes=6,
     level=1,
@@ -82,6 +87,12 @@ topic.exercise(
 # 1.3
 
 
+def _is_new(merge):
+    """A check with `is`, since the same list and a copy of it compare equal."""
+    ids = [1, 3, 2]
+    return "a new list" if merge(ids, (1, 2), 9) is not ids else "the list that came in"
+
+
 def _merge_cases():
     for ids in small_lists(4):
         yield call(ids, (1, 2), 9)
@@ -91,6 +102,7 @@ def _merge_cases():
     yield call([11, 2, 1, 21, 2], (1, 2), 9)
     yield from calls(([1, 2, 2], [1, 2, 2, 2], [3, 1, 2, 2]), (1, 2), 1)  # the new id may be the first of a pair
     yield from calls(small_lists(4), (1, 1), 1)
+    yield probe("which list merge_pair([1, 3, 2], (1, 2), 9) returns, where the pair is absent", _is_new)
 
 
 topic.exercise(
@@ -109,6 +121,7 @@ topic.exercise(
         "only the first occurrence is merged": mistakes.only_the_first,
         "merged from right to left": mistakes.from_the_right,
         "the caller's own list is changed": mistakes.in_place,
+        "where the pair is absent, the list that came in is returned, not a new one": mistakes.same_list,
     },
     minutes=8,
     level=1,
@@ -121,11 +134,18 @@ topic.exercise(
 _BYTES = {i: bytes([i]) for i in range(256)}
 
 
+class _Result(Call):
+    """A call of which only the result counts: to change `words` or `vocab` on the way does no harm."""
+
+    def run(self, function):
+        return function(*copy.deepcopy(self.args))
+
+
 def _round(words, new_id, *tie, **more):
     """A case whose vocabulary, the 256 bytes and what `more` holds, is not written out on the card."""
     vocab = _BYTES | {int(i.removeprefix("id")): token for i, token in more.items()}
     shown = ", ".join([shorten(words), "vocab", str(new_id), *map(repr, tie)])
-    return call(words, vocab, new_id, *tie).said(f"({shown})")
+    return _Result((words, vocab, new_id, *tie), {}).said(f"({shown})")
 
 
 def _round_cases():
@@ -166,6 +186,7 @@ topic.exercise(
     wrong={
         "each word counts once, however often it occurs": mistakes.round_each_word_once,
         "ties are decided as they come, whatever `tie` says": mistakes.round_any_tie,
+        "`tie` is not given to best_pair, which then takes the greatest": mistakes.round_without_tie,
         "the words are returned unmerged": mistakes.round_words_unchanged,
         "it fails where no pair is left": mistakes.round_fails_at_the_end,
         "the words are sorted": mistakes.round_sorts,
@@ -219,13 +240,14 @@ topic.exercise(
     cases=_training_cases,
     show=_learned,
     hints=(
-        "Begin with check_training(vocab_size, special_tokens, tie). Make `words` as the loop above does. How many new "
-        "ids are there, if the special tokens need some, too?",
+        "Begin with check_training(vocab_size, special_tokens, tie). Make `words` as the loop above does: tuples of "
+        "ids, not text. How many new ids are there, if the special tokens need some, too?",
         "for new_id in range(256, vocab_size - len(special_tokens)): one merge_round; stop where the pair is None. Add "
         "to merges and vocab as above. After the loop each special token gets the id len(vocab).",
     ),
     wrong={
         "ties are decided as they come, whatever `tie` says": mistakes.any_tie,
+        "`tie` is not passed on, and the greatest wins": mistakes.without_tie,
         "merges run across spaces": mistakes.across,
         "each word counts once, however often it occurs": mistakes.each_word_once,
         "the special tokens come on top of vocab_size": mistakes.specials_on_top,
@@ -247,6 +269,7 @@ def _encoding_cases():
     yield from calls(small_texts(2, "ab "), [(b"a", b"b")])
     for text in pick(small_texts(5, "abc"), 80):
         yield call(text, [(b"b", b"c"), (b"a", b"b"), (b"a", b"bc"), (b"a", b"a"), (b"aa", b"a")])
+    yield call("abc", [(b"a", b"b"), (b"b", b"c"), (b"a", b"bc")])  # (ab, c) is not in the list, though abc is made
     yield call("abcd", [(b"a", b"b"), (b"c", b"d"), (b"b", b"cd"), (b"ab", b"c")])
     yield call("the other", _THE)
     yield call("a b", [(b"a", b" ")])
@@ -272,6 +295,7 @@ topic.exercise(
         "the text is not cut first": mistakes.no_cuts,
         "these are ranks, and an id is 256 + rank": mistakes.ranks_as_ids,
         "only pairs of single bytes are merged": mistakes.one_pass,
+        "a pair's rank is looked up by its joined bytes, and two pairs can join to the same": mistakes.joined_ranks,
     },
     minutes=12,
     level=2,
@@ -331,6 +355,7 @@ topic.prediction(
 topic.prediction(
     "rank",
     answer=[b"a", b"bc"],
+    also=([97, 256],),
     why="(b, c) was learned first, so it merges first; then no b is left for (a, b).",
     remarks={
         (b"ab", b"c"): "That is from left to right.",

@@ -71,11 +71,19 @@ class Topic:
         )
 
     def prediction(
-        self, key: str, *, answer, why: str, tolerance: float = 0.0, remarks: dict | None = None, unit: str = ""
+        self,
+        key: str,
+        *,
+        answer,
+        why: str,
+        tolerance: float = 0.0,
+        remarks: dict | None = None,
+        unit: str = "",
+        also: tuple = (),
     ) -> None:
         """Declare a prediction. A number counts as right within the relative `tolerance`; `remarks` maps likely wrong
-        guesses to a sentence about each, which does not tell the answer; for `unit` see `Prediction`."""
-        self.predictions[key] = Prediction(answer, why, tolerance, remarks or {}, unit)
+        guesses to a sentence about each, which does not tell the answer; for `unit` and `also` see `Prediction`."""
+        self.predictions[key] = Prediction(answer, why, tolerance, remarks or {}, unit, also)
 
     def question(self, text: str, answer: str) -> None:
         """Declare a question of the closing quiz."""

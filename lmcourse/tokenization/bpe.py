@@ -35,7 +35,7 @@ def count_pairs(ids: Sequence[int]) -> dict[tuple[int, int], int]:
 
 
 def merge_pair(ids: Sequence[int], pair: tuple[int, int], new_id: int) -> list[int]:
-    """Replace every occurrence of `pair` by `new_id`, from left to right, none
+    """A new list, with `new_id` in place of every `pair`, from left to right, none
     overlapping another.
 
     >>> merge_pair([1, 2, 3, 1, 2], (1, 2), 4)

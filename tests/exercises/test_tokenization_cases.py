@@ -39,6 +39,12 @@ def ratio_infinite(text, ids):
     return len(text.encode()) / len(ids) if len(ids) else float("inf")
 
 
+def ratio_asks_for_a_list(text, ids):
+    if ids == []:
+        raise ValueError("no ids")
+    return len(text.encode()) / len(ids)
+
+
 # 1.2
 
 
@@ -155,6 +161,11 @@ def merge_endless(ids, pair, new_id):
     return ids
 
 
+def merge_only_where_needed(ids, pair, new_id):
+    hit = any((ids[i], ids[i + 1]) == pair for i in range(len(ids) - 1))
+    return tk.merge_pair(ids, pair, new_id) if hit else ids
+
+
 # 1.4
 
 
@@ -226,6 +237,38 @@ def round_of_ordered_words(words, vocab, new_id, tie="greatest"):
     return [pair, Counter(merged)]
 
 
+def round_that_stores_the_token(words, vocab, new_id, tie="greatest"):
+    pair, merged = tk.merge_round(words, vocab, new_id, tie)
+    if pair is not None:
+        vocab[new_id] = vocab[pair[0]] + vocab[pair[1]]
+    return pair, merged
+
+
+def round_in_place(words, vocab, new_id, tie="greatest"):
+    pair, merged = tk.merge_round(words, vocab, new_id, tie)
+    if pair is not None:
+        words.clear()
+        words.update(merged)
+    return pair, words
+
+
+def round_that_forgets_tie(words, vocab, new_id, tie="greatest"):
+    counts = Counter()
+    for ids, times in words.items():
+        for pair in pairwise(ids):
+            counts[pair] += times
+    if not counts:
+        return None, words
+    pair = tk.best_pair(counts, vocab)
+    return pair, {tuple(tk.merge_pair(ids, pair, new_id)): times for ids, times in words.items()}
+
+
+def train_without_room(source, vocab_size, special_tokens=(), *, pattern=GPT2, tie="greatest"):
+    """range(256, vocab_size), and then the special tokens."""
+    tk.check_training(vocab_size, special_tokens, tie)
+    return tk.train_bpe_naive(source, vocab_size + len(special_tokens), special_tokens, pattern=pattern, tie=tie)
+
+
 # 1.5
 
 
@@ -244,6 +287,21 @@ def encode_recursive(text, merges, *, pattern=GPT2):
 
     pieces = tk.pretokenize(text, pattern)
     return [ids[part] for piece in pieces for part in merged([bytes([b]) for b in piece.encode()])]
+
+
+def encode_joined(text, merges, *, pattern=GPT2):
+    """The rank of a pair is that of the bytes it makes."""
+    ids, ranks = ids_of(merges), {a + b: rank for rank, (a, b) in enumerate(merges)}
+    out = []
+    for piece in tk.pretokenize(text, pattern):
+        parts = [bytes([b]) for b in piece.encode()]
+        while True:
+            best = min(pairwise(parts), key=lambda pair: ranks.get(b"".join(pair), len(ranks)), default=(b"", b""))
+            if b"".join(best) not in ranks:
+                break
+            parts = tk.merge_pair(parts, best, b"".join(best))
+        out += [ids[part] for part in parts]
+    return out
 
 
 def encode_last_learned(text, merges, *, pattern=GPT2):
@@ -283,6 +341,8 @@ RIGHT = [
     ("merge_pair", merge_generator),
     ("merge_pair", merge_where_listed),
     ("merge_round", round_of_ordered_words),
+    ("merge_round", round_that_stores_the_token),
+    ("merge_round", round_in_place),
     ("train_bpe", train_on_bytes),
     ("train_bpe", tk.train_bpe),
     ("encode", encode_recursive),
@@ -291,6 +351,7 @@ WRONG = [
     ("compression_ratio", ratio_utf16),
     ("compression_ratio", ratio_of_stripped),
     ("compression_ratio", ratio_infinite),
+    ("compression_ratio", ratio_asks_for_a_list),
     ("count_pairs", pairs_kept_between_calls),
     ("count_pairs", pairs_by_count),
     ("count_pairs", pairs_as_lists),
@@ -301,12 +362,16 @@ WRONG = [
     ("merge_pair", merge_endless),
     ("merge_pair", merge_list_against_tuple),
     ("merge_pair", merge_stays_at_the_new_id),
+    ("merge_pair", merge_only_where_needed),
     ("merge_round", round_of_sorted_words),
+    ("merge_round", round_that_forgets_tie),
     ("train_bpe", train_specials_sorted),
     ("train_bpe", train_unchecked),
+    ("train_bpe", train_without_room),
     ("train_bpe", train_smallest_of_bytes),
     ("train_bpe", train_specials_reversed),
     ("train_bpe", train_on_a_text_only),
+    ("encode", encode_joined),
     ("encode", encode_last_learned),
     ("encode", encode_one_pass_of_ranks),
     ("encode", encode_own_pattern),
@@ -328,7 +393,12 @@ def test_wrong_code_is_refused(exercise, wrong):
 @pytest.mark.parametrize(
     ("exercise", "wrong", "known"),
     [
+        ("compression_ratio", ratio_asks_for_a_list, "empty tuple"),
         ("merge_pair", merge_list_against_tuple, "is a list"),
+        ("merge_pair", merge_only_where_needed, "not a new one"),
+        ("merge_round", round_that_forgets_tie, "not given to best_pair"),
+        ("train_bpe", train_without_room, "on top of vocab_size"),
+        ("encode", encode_joined, "joined bytes"),
         ("merge_pair", merge_stays_at_the_new_id, "step past the new id"),
         ("merge_round", round_of_sorted_words, "sorted"),
         ("train_bpe", train_specials_sorted, "sorted"),
@@ -337,6 +407,12 @@ def test_wrong_code_is_refused(exercise, wrong):
 def test_a_known_mistake_is_named(exercise, wrong, known):
     outcome = judge(topic("tokenization").exercises[exercise], wrong)
     assert known in outcome.known
+
+
+@pytest.mark.parametrize("guess", [[b"a", b"bc"], ["a", "bc"], [97, 256], (97, 256)])
+def test_parts_and_their_ids_are_the_same_prediction(guess):
+    assert topic("tokenization").predictions["rank"].is_right(guess)
+    assert not topic("tokenization").predictions["rank"].is_right([256, 97])
 
 
 def test_a_card_of_a_round_does_not_write_out_the_vocabulary():

@@ -26,6 +26,12 @@ def whole(text, ids):
     return tokenization.compression_ratio(text, ids) // 1
 
 
+def asks_for_a_list(text, ids):
+    if ids == []:
+        raise ValueError("no ids")
+    return len(text.encode("utf-8")) / len(ids)
+
+
 def not_overlapping(ids):
     """Counts what will be merged: in [1, 1, 1] one pair, where two are there."""
     counts, i = {}, 0
@@ -105,6 +111,11 @@ def in_place(ids, pair, new_id):
     return ids
 
 
+def same_list(ids, pair, new_id):
+    """A shortcut: nothing to merge, nothing to copy."""
+    return tokenization.merge_pair(ids, pair, new_id) if pair in pairwise(ids) else ids
+
+
 def round_each_word_once(words, vocab, new_id, tie="greatest"):
     """Forgets how often a word occurs."""
     pair, merged = tokenization.merge_round(dict.fromkeys(words, 1), vocab, new_id, tie)
@@ -113,6 +124,10 @@ def round_each_word_once(words, vocab, new_id, tie="greatest"):
 
 def round_any_tie(words, vocab, new_id, tie="greatest"):
     return tokenization.merge_round(words, vocab, new_id, "first")
+
+
+def round_without_tie(words, vocab, new_id, tie="greatest"):
+    return tokenization.merge_round(words, vocab, new_id)
 
 
 def round_words_unchanged(words, vocab, new_id, tie="greatest"):
@@ -135,6 +150,11 @@ def any_tie(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie=
     return tokenization.train_bpe_naive(source, vocab_size, special_tokens, pattern=pattern, tie="first")
 
 
+def without_tie(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
+    tokenization.check_training(vocab_size, special_tokens, tie)
+    return tokenization.train_bpe_naive(source, vocab_size, special_tokens, pattern=pattern)
+
+
 def across(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
     """No pre-tokenization: merges run across spaces."""
     return tokenization.train_bpe_naive(source, vocab_size, special_tokens, pattern=r"(?s).+", tie=tie)
@@ -151,6 +171,7 @@ def each_word_once(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTER
 
 def specials_on_top(source, vocab_size, special_tokens=(), *, pattern=GPT2_PATTERN, tie="greatest"):
     """vocab_size merges and bytes, and then the special tokens."""
+    tokenization.check_training(vocab_size, special_tokens, tie)
     size = vocab_size + len(special_tokens)
     return tokenization.train_bpe_naive(source, size, special_tokens, pattern=pattern, tie=tie)
 
@@ -205,6 +226,18 @@ def ranks_as_ids(text, merges, *, pattern=GPT2_PATTERN):
 def one_pass(text, merges, *, pattern=GPT2_PATTERN):
     """Merges pairs of bytes, and then stops."""
     return tokenization.encode(text, [pair for pair in merges if len(b"".join(pair)) == 2], pattern=pattern)
+
+
+def joined_ranks(text, merges, *, pattern=GPT2_PATTERN):
+    """Ranks by the bytes that a pair makes: (ab, c) then has the rank of (a, bc)."""
+    ids, encoded = _ids(merges), []
+    for pretoken in tokenization.pretokenize(text, pattern):
+        parts = [bytes([byte]) for byte in pretoken.encode("utf-8")]
+        while hits := [(ids[a + b], i) for i, (a, b) in enumerate(pairwise(parts)) if a + b in ids]:
+            i = min(hits)[1]
+            parts[i : i + 2] = [parts[i] + parts[i + 1]]
+        encoded += [ids[part] for part in parts]
+    return encoded
 
 
 def one_by_one(ids, vocab):
