@@ -223,7 +223,8 @@ class Topic:
         folds += ((title, without_docstrings(self.solution(name)), True),)
         if outcome.state == "correct":
             folds += (("Once more", f'from lmcourse.exercises import reset\n\nreset("{name}")', True),)
-        tail = "" if outcome.state == "correct" else f'Hints: topic("{self.name}").hint("{name}")'
+        tell = f'from lmcourse.exercises import topic; topic("{self.name}").hint("{name}")'
+        tail = "" if outcome.state == "correct" else f"Hints: {tell}"
         return Card(outcome.state, headline, lines, rows, folds, tail)
 
 

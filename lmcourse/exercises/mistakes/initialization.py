@@ -61,6 +61,15 @@ def own_dice(tensor, std, bound=3.0, *, generator=None):
     return init.trunc_normal_(tensor, std, bound)
 
 
+def redraws_with_own_dice(tensor, std, bound=3.0, *, generator=None):
+    positive(std, bound)
+    with torch.no_grad():
+        tensor.normal_(0, std, generator=generator)
+        while (outside := tensor.abs().double() > bound * std).any():
+            tensor[outside] = torch.empty_like(tensor[outside]).normal_(0, std)
+    return tensor
+
+
 def widened(tensor, std, bound=3.0, *, generator=None):
     init.trunc_normal_(tensor, std, bound, generator=generator)
     with torch.no_grad():
