@@ -80,6 +80,7 @@ topic.exercise(
 
 
 def _decode_cases() -> Iterator[Call]:
+    yield from (call(0b0_01_0, 2, 1), call(0b1_01_0, 2, 1))  # 1 and -1: the sign, before that of a zero
     for code in patterns(2, 1):
         yield call(code, 2, 1)
     named = (0x3C00, 0x4200, 0xC200, 0x2E66, 0, 0x8000, 0x0400, 1, 0x83FF, 0x7BFF, 0x7C00, 0xFC00, 0x7C01, 0x7E00)

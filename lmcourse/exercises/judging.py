@@ -214,7 +214,7 @@ def _judge_case(exercise, attempt, case, limits: Limits) -> Outcome | None:
             return Outcome("todo")
         note = limits.run(lambda: _compare(got, want, _same(exercise, case)))
     except Stopped as stopped:
-        shown = functools.partial(Outcome, "wrong", exercise.said(case), _show(want, case, exercise))
+        shown = functools.partial(Outcome, "wrong", exercise.said(case), _show_wanted(want, case, exercise))
         return shown("no result", f"stopped: {stopped}", printed=printed.text())
     except KeyboardInterrupt:
         raise Interrupted(f"stopped at {exercise.said(case)}") from None
@@ -336,7 +336,7 @@ def _alike(got, result, same) -> bool:
 
 def _what_differs(want, got, note, case, exercise) -> tuple[str, str]:
     """The two texts for the card: the whole results where they are short, else the two parts that differ."""
-    expected, found = _show(want, case, exercise), _show(got, case, exercise)
+    expected, found = _show_wanted(want, case, exercise), _show(got, case, exercise)
     if note == _ARGUMENTS:
         return tuple(
             f"{text}; afterwards the arguments are {shorten(result.arguments)}"
@@ -352,6 +352,11 @@ def _what_differs(want, got, note, case, exercise) -> tuple[str, str]:
 
 def _value(result):
     return result.value if isinstance(result, Called) else result
+
+
+def _show_wanted(want, case, exercise) -> str:
+    """The text of what is wanted: of an exception its class alone, since its message is never compared."""
+    return _article(type(want.error).__name__) if isinstance(want, Raised) else _show(want, case, exercise)
 
 
 def _show(result, case, exercise) -> str:

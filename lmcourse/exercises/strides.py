@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from lmcourse import strides
 from lmcourse.exercises.cases import Case, call, calls, pick, probe, shapes
-from lmcourse.exercises.comparing import Note, difference
 from lmcourse.exercises.judging import Call
 from lmcourse.exercises.mistakes import strides as mistakes
 from lmcourse.exercises.topic import Topic
@@ -178,11 +177,6 @@ topic.exercise(
 # 3.3a: one block
 
 
-def _in_a_tuple(got, want):
-    """A list will not do here: can_view adds what the blocks give, and a list and a tuple do not add."""
-    return Note.of("a list, where a tuple is wanted", got, want) if isinstance(got, list) else difference(got, want)
-
-
 def _block_cases() -> Iterator[Call]:
     yield from (call(4, 1, (4,)), call(4, 1, (2, 2)), call(4, 1, (3, 2, 2)), call(6, 4, (2, 2, 6)))
     yield from (call(6, 4, (6, 2, 2)), call(4, 2, (3,)), call(4, 1, (2, 1, 4)), call(4, 1, (2, 1, 1, 2, 1)))
@@ -195,7 +189,6 @@ def _block_cases() -> Iterator[Call]:
 topic.exercise(
     strides.fill_block,
     cases=_block_cases,
-    same=_in_a_tuple,
     hints=(
         "Keep a number `filled`, at first 1: the elements that the sizes taken so far hold. The next size that you "
         "take gets the stride `filled * stride`.",
@@ -312,11 +305,38 @@ topic.prediction(
     why="The two elements in the middle are each reached by two indices, so each is added to twice.",
 )
 topic.prediction(
+    "copies",
+    answer="BC",
+    why="B picks with a list, and C computes new numbers. A and D are slices of a transpose and of a view.",
+    remarks={
+        "B": "That one copies, and there is another: look for arithmetic.",
+        "C": "That one copies, and there is another: look for a list.",
+        "CB": "Right: the letters in their order, please.",
+        "AD": "Those share the storage of m. Which ones copy?",
+    },
+)
+topic.prediction(
+    "which_views",
+    answer="AC",
+    why="2 and 2 merge, since 2 = 2 · 1. 4 and 2 do not: 6 is not 2 · 2. A merges the last two sizes, and C splits the "
+    "4 as well. B and D would merge the first two.",
+    remarks={
+        "A": "That one works, and there is another: splitting is always possible.",
+        "CA": "Right: the letters in their order, please.",
+        "BD": "Those merge the first two sizes. Is 6 = 2 · 2?",
+        "ABCD": "Those that merge the first two sizes need 6 = 2 · 2.",
+    },
+)
+topic.prediction(
     "kept_alive",
     answer=4_000_000,
     unit="bytes",
     why="The slice is a view: it keeps the whole storage of 1000 × 1000 float32 values alive.",
-    remarks={40: "That is what its ten elements need, not what they keep alive."},
+    remarks={
+        40: "That is what its ten elements need, not what they keep alive.",
+        4000: "That is one row. The storage is that of the whole table.",
+        1_000_000: "So many numbers stay. How many bytes does each take?",
+    },
 )
 
 

@@ -55,6 +55,11 @@ def view_by_torch(shape, steps, new_shape):
     return list(found)
 
 
+def fill_gives_a_list(size, stride, new_shape):
+    found = strides.fill_block(size, stride, new_shape)
+    return found if found is None else list(found)
+
+
 def windows_by_as_strided(x, size, step=1):
     if x.ndim != 1 or step <= 0 or size not in range(1, x.numel() + 1):
         raise ValueError
@@ -67,6 +72,7 @@ RIGHT = {
     "contiguous_strides": [fresh_as_a_list, fresh_by_torch],
     "is_contiguous": [contiguous_by_torch, contiguous_as_numpys_bool],
     "can_view": [view_by_torch],
+    "fill_block": [fill_gives_a_list],
     "sliding_windows": [windows_by_as_strided],
 }
 
@@ -137,11 +143,6 @@ def view_refuses_new_sizes_only(shape, steps, new_shape):
     return None if min(shape, default=0) < 0 else strides.can_view(shape, steps, new_shape)
 
 
-def fill_gives_a_list(size, stride, new_shape):
-    found = strides.fill_block(size, stride, new_shape)
-    return found and list(found)
-
-
 def view_splits_only(shape, steps, new_shape):
     found = strides.can_view(shape, steps, new_shape)
     return found if len(new_shape) >= len(shape) else None
@@ -178,7 +179,6 @@ WRONG = {
     "contiguous_strides": [fresh_of_sorted_sizes, fresh_without_scalars, fresh_mutates],
     "is_contiguous": [contiguous_by_span, contiguous_when_empty_only_at_the_end, contiguous_in_any_lengths],
     "can_view": [view_never_raises, view_splits_only, view_as_a_bool, view_never_counts, view_refuses_new_sizes_only],
-    "fill_block": [fill_gives_a_list],
     "sliding_windows": [windows_of_clones, windows_one_step, windows_may_be_empty, windows_transposed],
 }
 
