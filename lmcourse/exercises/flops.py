@@ -37,7 +37,7 @@ topic.exercise(
         "A pair costs one multiply and one add. Call require_positive(m=m, k=k, n=n) first: a size of 0 is refused.",
     ),
     wrong={
-        "multiply and add counted as one operation: these are MACs": mistakes.one_per_product,
+        "the factor 2 is missing: a pair costs a multiplication and an addition": mistakes.one_per_product,
         "the length k of the dot products is missing": mistakes.output_only,
         "k − 1 adds for k products: true, and not what the field counts": mistakes.exact_adds,
         "takes sizes of 0 and less": lambda m, k, n: 2 * m * k * n,
@@ -323,14 +323,17 @@ topic.question(
     "only some of the parameters.",
 )
 topic.question(
-    "Where do 16 bytes per parameter go in mixed precision, and which 4 can be saved?",
-    "2 for the weight, 2 for its gradient, 4 for the master copy, 8 for two moments. Without the master copy it "
-    "is 12, and small updates are lost to rounding.",
+    "Where do 16 bytes per parameter go in mixed precision?",
+    "2 for the weight, 2 for its gradient, 4 for the master copy, 8 for two moments of 4 bytes each.",
 )
 topic.question(
     "What does activation checkpointing buy, and what does it cost?",
     "Only what goes into each block is kept, so memory falls. The inside is computed again on the way back, "
     "which is one more forward pass.",
+)
+topic.question(
+    "More: Which 4 of the 16 bytes per parameter can be saved, and at what price?",
+    "Those of the master copy. Without it 12 bytes are left, and small updates are lost to rounding.",
 )
 topic.question(
     "More: Why is the backward pass of the first layer cheaper?",

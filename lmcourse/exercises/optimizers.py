@@ -38,7 +38,7 @@ topic.exercise(
     cases=probes.sgd_cases,
     hints=(
         "Two loops: over `self.param_groups` in `step`, over `group['params']` in `update_group`. A parameter whose "
-        "`.grad` is None is passed over; the others get `self.update(param, param.grad, self.state[param], group)`.",
+        "`.grad` is None is skipped; the others get `self.update(param, param.grad, self.state[param], group)`.",
         "`update` must change the tensor itself: `param.sub_(group['lr'] * grad)`. In `step` begin with `loss = None`. "
         "Where there is a closure, call it under `torch.enable_grad()`: `loss = closure()`. Return `loss` at the end.",
     ),
@@ -46,6 +46,7 @@ topic.exercise(
         "makes a new tensor under the old name, and changes nothing": mistakes.Rebinds,
         "puts a new tensor in the parameter's place": mistakes.NewMemory,
         "one rate for all groups": mistakes.OneRateForAll,
+        "updates the first group only: a `return` inside the loop?": mistakes.FirstGroupOnly,
         "forgets the closure's loss": mistakes.ForgetsTheLoss,
         "trips over a missing gradient": mistakes.TripsOverNone,
         "stops at the first missing gradient": mistakes.StopsAtNone,
@@ -75,7 +76,9 @@ topic.exercise(
         "an average of gradients, where PyTorch's is a sum": mistakes.Average,
         "the rate inside the buffer, where a schedule comes too late": mistakes.RateInside,
         "nesterov makes no difference": mistakes.NeverNesterov,
+        "nesterov along grad + buffer, where grad + momentum · buffer is wanted": mistakes.WholeBufferAhead,
         "keeps no buffer from step to step": mistakes.KeepsNoBuffer,
+        "buffer * momentum + grad is a new tensor, and the state keeps the old one": mistakes.BufferNotStored,
         "the first buffer is the gradient itself, not a copy": mistakes.GradientAsBuffer,
     },
     minutes=7,
@@ -249,7 +252,8 @@ topic.prediction(
     "momentum_length",
     answer=10.0,
     tolerance=0.01,
-    why="1 + 0.9 + 0.81 + … = 1 / (1 − 0.9). PyTorch's momentum is a decaying sum, ten times an average.",
+    why="1 + 0.9 + 0.81 + … ends at 10. There nothing changes any more: 10 = 0.9 · 10 + 1. "
+    "PyTorch's momentum is a decaying sum, ten times an average.",
     remarks={1.0: "That would be the length with an average of gradients."},
 )
 topic.prediction(
@@ -263,7 +267,8 @@ topic.prediction(
     "adam_first_step",
     answer=1e-3,
     tolerance=0.02,
-    why="At the first step m̂ = g and v̂ = g², so m̂/√v̂ is ±1: the step is lr long, whether g is 1e-6 or 1e6.",
+    why="At the first step m̂ = g and v̂ = g², so m̂/√v̂ is ±1: the step is lr long, whether g is 1e-6 or 1e6. "
+    "For 1e-6 it is 1 % shorter: eps, 1e-8, is added to √v̂.",
     remarks={1e-9: "That is lr · g, the step of SGD.", 1e-4: "That is (1 − β₁) · lr: the averages without correction."},
 )
 topic.prediction(

@@ -131,6 +131,7 @@ def training_days(params: float, tokens: float, devices: int, peak_flop_per_s: f
     >>> training_days(1e9, 86_400, devices=1, peak_flop_per_s=12e9, mfu=0.5)
     1.0
     """
+    require_positive(params=params, tokens=tokens)
     require_positive(devices=devices, peak_flop_per_s=peak_flop_per_s, mfu=mfu)
     if mfu > 1:
         raise ValueError(f"mfu: a share between 0 and 1, got {mfu}")
@@ -146,7 +147,7 @@ def mfu(
     """The model's FLOPs per second, as a share of the peak of all `devices` together.
 
     `peak_flop_per_s` is the peak of one device. Returns `None` where it is `None`:
-    unknown. A share above 1 is returned as it is, so that a wrong clock is seen.
+    unknown. A share above 1 is returned as it is: then the time was measured wrongly.
     Definition: PaLM (arXiv 2204.02311), appendix B.
 
     >>> mfu(flops_per_token=6e9, tokens_per_s=50_000, peak_flop_per_s=989.4e12)

@@ -5,16 +5,16 @@ from lmcourse import flops
 
 def one_per_product(m, k, n):
     """Counts multiply-adds (MACs), not FLOPs."""
-    return m * k * n
+    return flops.matmul_flops(m, k, n) // 2
 
 
 def output_only(m, k, n):
-    return 2 * m * n
+    return flops.matmul_flops(m, k, n) // k
 
 
 def exact_adds(m, k, n):
     """k products need k − 1 adds: true, and not what the field counts."""
-    return m * n * (2 * k - 1)
+    return flops.matmul_flops(m, k, n) - m * n
 
 
 def _changed(config, batch, seq, causal, part, change):

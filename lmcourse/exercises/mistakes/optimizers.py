@@ -40,6 +40,19 @@ class ForgetsTheLoss(SGD):
         super().step(closure)
 
 
+class FirstGroupOnly(SGD):
+    """Returns inside the loop over the groups."""
+
+    def step(self, closure=None):
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        with torch.no_grad():
+            self.update_group(self.param_groups[0])
+        return loss
+
+
 class TripsOverNone(SGD):
     def update_group(self, group):
         for param in group["params"]:
@@ -106,6 +119,23 @@ class NeverNesterov(Momentum):
 class KeepsNoBuffer(Momentum):
     def update(self, param, grad, state, group):
         super().update(param, grad, {}, group)
+
+
+class BufferNotStored(Momentum):
+    """buffer * momentum + grad is a new tensor, and the zeros stay in the state."""
+
+    def update(self, param, grad, state, group):
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(param)
+        buffer = state["momentum_buffer"] * group["momentum"] + grad
+        param.sub_(group["lr"] * (grad + group["momentum"] * buffer if group["nesterov"] else buffer))
+
+
+class WholeBufferAhead(Momentum):
+    def update(self, param, grad, state, group):
+        super().update(param, grad, state, {**group, "lr": 0.0, "nesterov": False})
+        buffer = state["momentum_buffer"]
+        param.sub_(group["lr"] * (grad + buffer if group["nesterov"] else buffer))
 
 
 class GradientAsBuffer(Momentum):
