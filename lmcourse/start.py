@@ -137,7 +137,7 @@ def _memory() -> str:
     import psutil
 
     total = psutil.virtual_memory().total
-    return f"{_memory_bytes() / 2**30:.1f} GiB free of {total / 2**30:.1f}; no notebook takes more than 2"
+    return f"{_memory_bytes() / 2**30:.1f} GiB free of {total / 2**30:.1f}; no notebook takes more than 2 GiB"
 
 
 def _tiktoken_folder() -> Path:

@@ -96,6 +96,7 @@ def show() -> None:
     """Show every notebook's exercises and predictions as a card: ○ not attempted, ✗ not yet, ✓ correct."""
     from lmcourse.exercises import topic, topic_names  # here, because topics import this module
     from lmcourse.exercises.cards import MARKS, Card
+    from lmcourse.start import NOTEBOOKS
 
     known = {key: state for key, state in load().items() if state in ("wrong", "correct")}
     rows, folds, solved, asked = [], [], 0, 0
@@ -106,10 +107,11 @@ def show() -> None:
         solved += sum(state == "correct" for state in exercises.values())
         asked += len(exercises)
         marks = [" ".join(MARKS[state] for state in states.values()) for states in (exercises, predictions)]
-        rows.append((f"{mine.number:02} {name}", f"{marks[0]}   predictions {marks[1]}"))
+        title = NOTEBOOKS[mine.number].replace("_", " ")
+        rows.append((title, f"{marks[0]}   predictions {marks[1]}"))
         lines = [f"{MARKS[state]} {key}" for key, state in exercises.items()]
         lines += [f"{MARKS[state]} prediction {key}" for key, state in predictions.items()]
-        folds.append((f"{mine.number:02} {name}, by name", "\n".join(lines), True))
+        folds.append((f"{title}, by name", "\n".join(lines), True))
     state = "correct" if solved == asked else "todo"
     Card(state, f"{solved} of {asked} exercises are correct", rows=tuple(rows), folds=tuple(folds)).show()
 

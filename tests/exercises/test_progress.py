@@ -24,9 +24,10 @@ def cards(monkeypatch):
 
 def test_every_notebook_is_shown_with_every_exercise(cards):
     progress.show()
-    rows = dict(cards[0].rows)
+    rows = {title[:2]: marks for title, marks in cards[0].rows}
+    assert "04 einops" in dict(cards[0].rows), "a row is named as its notebook"
     for name in topic_names():
-        exercises, predictions = rows[f"{topic(name).number:02} {name}"].split("   predictions ")
+        exercises, predictions = rows[f"{topic(name).number:02}"].split("   predictions ")
         assert exercises.split() == ["○"] * len(topic(name).exercises)
         assert predictions.split() == ["○"] * len(topic(name).predictions)
     asked = sum(len(topic(name).exercises) for name in topic_names())
