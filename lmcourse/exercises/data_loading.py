@@ -65,9 +65,11 @@ topic.exercise(
     wrong={
         "the targets are the inputs": mistakes.no_shift,
         "one start too many: its last target lies past the end": mistakes.one_start_too_many,
+        "the last start is n − T − 1, and randint's bound is one more: n − T": mistakes.bound_is_the_last_start,
         "one start too few: the last token is never a target": mistakes.one_start_too_few,
         "the dtype is still that of the file": mistakes.narrow,
         "the whole file is widened to int64": mistakes.widens_the_file,
+        "the whole file is copied into memory": mistakes.copies_the_file,
         "the generator is not used": mistakes.own_dice,
         "the device is not used": mistakes.on_the_cpu,
     },
@@ -219,7 +221,7 @@ topic.exercise(
 
 
 topic.prediction(
-    "wrap",
+    "too_large",
     answer=4464,
     why="A uint16 counts modulo 65 536: 70 000 − 65 536 = 4 464, without a warning.",
     remarks={
@@ -249,7 +251,7 @@ topic.prediction(
 )
 
 topic.question(
-    "Why is a token file .npy and not .bin?",
+    "Why is a token file .npy and not .bin, a name for bytes without a header?",
     "Its header says dtype and length. A raw file read with the wrong dtype gives wrong ids and no error.",
 )
 topic.question(
@@ -269,7 +271,7 @@ topic.question(
     "The strided view holds every window without a copy; one indexing step copies the rows that are wanted.",
 )
 topic.question(
-    "More: what must a checkpoint keep of the data loader?",
+    "More: a checkpoint is a file from which a run can go on. What must it keep of the data loader?",
     "How many windows were handed out. Seed and position give the epoch, the order and the place in it.",
 )
 topic.question(

@@ -20,7 +20,7 @@ def three(vocab_size):
     return max(1, -(-(vocab_size - 1).bit_length() // 8))
 
 
-def _cut(tokens, batch_size, context_length, generator, *, shift=1, spare=0, dtype="int64"):
+def _cut(tokens, batch_size, context_length, device, generator, *, shift=1, spare=0, dtype="int64"):
     import numpy as np
     import torch
 
@@ -30,32 +30,49 @@ def _cut(tokens, batch_size, context_length, generator, *, shift=1, spare=0, dty
     starts = torch.randint(possible, (batch_size,), generator=generator).tolist()
     x = np.stack([tokens[s : s + context_length] for s in starts]).astype(dtype)
     y = np.stack([tokens[s + shift : s + shift + context_length] for s in starts]).astype(dtype)
-    return torch.from_numpy(x), torch.from_numpy(y)
+    return torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
 
 
 def no_shift(tokens, batch_size, context_length, device="cpu", *, generator=None):
     """Targets equal to inputs: the loss falls to zero and nothing is learnt."""
-    return _cut(tokens, batch_size, context_length, generator, shift=0)
+    return _cut(tokens, batch_size, context_length, device, generator, shift=0)
 
 
 def one_start_too_many(tokens, batch_size, context_length, device="cpu", *, generator=None):
     """Starts up to the last window of inputs, which leaves its last target outside."""
-    return _cut(tokens, batch_size, context_length, generator, spare=-1)
+    return _cut(tokens, batch_size, context_length, device, generator, spare=-1)
+
+
+def bound_is_the_last_start(tokens, batch_size, context_length, device="cpu", *, generator=None):
+    """Refuses what is too short, and then takes the last start for randint's bound, which it leaves out."""
+    import torch
+
+    if len(tokens) < context_length + 1:
+        raise ValueError("too short")
+    starts = torch.randint(len(tokens) - context_length - 1, (batch_size,), generator=generator).numpy()
+    return dl.batch_at(tokens, starts, context_length, device)
 
 
 def one_start_too_few(tokens, batch_size, context_length, device="cpu", *, generator=None):
     """The last token is never a target, and context_length + 1 tokens are called too few."""
-    return _cut(tokens, batch_size, context_length, generator, spare=1)
+    return _cut(tokens, batch_size, context_length, device, generator, spare=1)
 
 
 def narrow(tokens, batch_size, context_length, device="cpu", *, generator=None):
     """Hands on the dtype of the file, which an embedding does not take."""
-    return _cut(tokens, batch_size, context_length, generator, dtype=tokens.dtype)
+    return _cut(tokens, batch_size, context_length, device, generator, dtype=tokens.dtype)
 
 
 def widens_the_file(tokens, batch_size, context_length, device="cpu", *, generator=None):
     """Makes int64 of the whole file first."""
     return dl.get_batch(tokens.astype("int64"), batch_size, context_length, device, generator=generator)
+
+
+def copies_the_file(tokens, batch_size, context_length, device="cpu", *, generator=None):
+    """Copies all of it, in the file's own dtype."""
+    import numpy as np
+
+    return dl.get_batch(np.array(tokens), batch_size, context_length, device, generator=generator)
 
 
 def own_dice(tokens, batch_size, context_length, device="cpu", *, generator=None):

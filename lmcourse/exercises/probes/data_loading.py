@@ -103,7 +103,8 @@ def _reads_little(function):
     tracemalloc.start()
     try:
         function(tokens, 8, 64, generator=_generator())
-        return "below 1 MB" if tracemalloc.get_traced_memory()[1] < 1e6 else "1 MB or more"
+        megabytes = tracemalloc.get_traced_memory()[1] / 1e6
+        return "below 1 MB" if megabytes < 1 else "1 to 8 MB" if megabytes < 8 else "more than 8 MB"
     finally:
         tracemalloc.stop()
 
@@ -126,6 +127,7 @@ def batch_cases():
 def seen_cases():
     import numpy as np
 
+    yield call(np.array([0, 2]), 4, 10)  # the example by hand: windows that overlap, none past the end
     for context_length in (1, 2, 3):
         for count in (0, 1, 2, 3):
             for starts in itertools.product(range(4), repeat=count):
