@@ -11,6 +11,7 @@ import inspect
 import io
 import itertools
 import linecache
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -265,6 +266,8 @@ def _compare(got, want, same) -> str | None:
             return f"it returns, where {_article(kind)} is wanted"
         return None if isinstance(got.error, type(want.error)) else f"{_article(kind)} is wanted"
     if isinstance(got, Raised):
+        if isinstance(got.error, UnboundLocalError):
+            return f"{_local_name(got.error)} is used before it has a value"
         if isinstance(got.error, NameError):
             return (
                 f"Python knows no `{got.error.name}` here. If the kernel was restarted: "
@@ -280,6 +283,12 @@ def _compare(got, want, same) -> str | None:
     except Exception as error:  # an object of the reader's that cannot even be compared
         note = f"comparing it raised {Raised(error)}"
     return note
+
+
+def _local_name(error: UnboundLocalError) -> str:
+    """The variable that an UnboundLocalError is about: Python says it in the message alone."""
+    name = re.search(r"'(\w+)'", str(error))
+    return f"`{name[1]}`" if name else "a variable"
 
 
 def _article(kind: str) -> str:

@@ -25,7 +25,11 @@ def advice(name: str, known: dict[str, Any]) -> str:
 
 def _explain(shell, kind: type, error: NameError, trace, tb_offset: int | None = None) -> None:
     shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
-    if error.name and ("ready" in shell.user_ns or Path("00_start_here.ipynb").exists()):
+    if (
+        error.name
+        and not isinstance(error, UnboundLocalError)
+        and ("ready" in shell.user_ns or Path("00_start_here.ipynb").exists())
+    ):
         Card("todo", f"Python knows no {error.name} here", (advice(error.name, shell.user_ns),)).show()
 
 

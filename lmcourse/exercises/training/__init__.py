@@ -73,52 +73,54 @@ topic.prediction(
 )
 
 
-# Quiz
+# Quiz: what the core path answers, then *More*
 
 
 topic.question(
-    "Why does cross-entropy subtract the largest logit, and why does that change neither value nor gradient?",
-    "exp(89) overflows in float32. Subtracting one number from all logits multiplies every exp by the same factor, "
-    "which cancels in the share.",
+    "What does rms_norm make of [2, 14], with gain [1, 1]? And what of [20, 140]?",
+    "[0.2, 1.4], twice. The mean of the squares is 100, its root 10; in the second case it is 100. The length "
+    "goes, the direction stays.",
 )
 topic.question(
-    "Two models with different tokenizers have losses of 3.1 and 3.4 nats a token. Which one is better?",
+    "A block adds what its parts give to x. What would be lost if it put their results in the place of x?",
+    "What x held: each block would have to pass on all that the later ones need. Added, it stays, and the block "
+    "only changes it.",
+)
+topic.question(
+    "Your model's first loss is 9.2 with a vocabulary of 1,024. What should it be, and what do you look at?",
+    "A model that knows nothing gives each token 1/1024, and −ln(1/1024) = ln 1024 = 6.9. 9.2 is confident and "
+    "wrong: weights that begin too large, or logits of a wrong scale.",
+)
+topic.question(
+    "Why does train_step forget the gradient before backward?",
+    "backward adds to the gradient that is there. Without zero_grad each step would go along the sum of all "
+    "batches so far.",
+)
+topic.question(
+    "The loss falls below the bigram baseline in fifty steps and then to 0.01, on new text too. Is that good news?",
+    "No: the answer is in the input. Look at the targets, which must be one token later, and at the causal mask.",
+)
+topic.question(
+    "The loss falls smoothly. What do the rules that the stories keep show beside it?",
+    "What is learned, and in which order: spelling needs one word, a form a sentence, and the name must be "
+    "carried through the whole story. A mean hides that.",
+)
+topic.question(
+    "More: why does cross-entropy subtract the largest logit, and why does that change neither value nor gradient?",
+    "exp(89) overflows in float32. Subtracting one number from all logits multiplies every exp by the same "
+    "factor, which cancels in the share.",
+)
+topic.question(
+    "More: two models with different tokenizers have losses of 3.1 and 3.4 nats per token. Which one is better?",
     "Nobody can say. Compare bits per byte: loss · tokens / bytes / ln 2.",
 )
 topic.question(
-    "Your model's first loss is 9.2 with a vocabulary of 1,024. What do you look at?",
-    "ln 1024 is 6.9, and a model that knows nothing should be there. 9.2 is confident and wrong: the initialization of "
-    "the head or of the embedding, or logits of a wrong scale.",
-)
-topic.question(
-    "Why is the micro-batch's loss divided by the number of micro-batches?",
-    "backward adds up gradients. The sum of the parts' means is too long by that number; divided, it is the gradient "
-    "of the large batch's mean.",
-)
-topic.question(
-    "The training loss falls below the bigram baseline in fifty steps and then to 0.01. Is that good news?",
-    "No: the answer is in the input. Look at the shift of the targets and at the causal mask.",
-)
-topic.question(
-    "Name everything that a checkpoint must hold so that resume equals no-stop.",
+    "More: name everything that a checkpoint must hold so that resume equals no-stop.",
     "Parameters, the optimizer's state, the step (and with it the schedule), the position in the data, the random "
     "generators; in the middle of an accumulation the partial gradients, and with fp16 the loss scale.",
 )
 topic.question(
-    "Why does fp16 need a GradScaler and bf16 none?",
-    "fp16 has no number below 6e-8: small gradients become 0. bf16 has float32's exponents, and fewer digits.",
-)
-topic.question(
-    "What does top-p do where the model is certain, and where it is not? And top-k?",
-    "Top-p keeps few tokens where few have the mass, and many where many share it. Top-k keeps k in both places.",
-)
-topic.question(
-    "What does a KV cache save, and what does it cost?",
-    "The past's keys and values are not computed again: each new token costs one position. It costs memory, "
-    "2 · layers · kv heads · d_head numbers for each position.",
-)
-topic.question(
-    "Data parallelism or FSDP: what does each keep on every GPU?",
-    "Data parallelism keeps the whole model, its gradients and the optimizer's state on each, and averages gradients. "
-    "FSDP keeps a share of each and gathers a layer's weights when it is their turn.",
+    "More: what does a KV cache save, and what does it cost?",
+    "The past's keys and values are not computed again: each new token costs one position. It costs memory, 2 · "
+    "layers · kv heads · d_head numbers for each position.",
 )

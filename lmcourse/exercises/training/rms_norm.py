@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
-from lmcourse.exercises.cases import call, noise
+from lmcourse.exercises.cases import call, noise, probe
 from lmcourse.exercises.topic import Topic
 from lmcourse.model import rms_norm
 
@@ -20,6 +20,15 @@ def _norm_cases() -> Iterator:
     for shape in ((2, 3), (3, 3), (2, 3, 4), (2, 2, 3, 8)):
         yield call(noise(*shape, seed=len(shape)), noise(shape[-1], seed=9))
         yield call(0.003 * noise(*shape, seed=len(shape)) + 0.001, noise(shape[-1], seed=8))
+    yield probe("the gradients of x = [[1, 7]] and gain = [1, 10]", _gradients)
+
+
+def _gradients(function) -> dict:
+    rows = [[1.0, 7.0]], [1.0, 10.0]
+    x, gain = (torch.tensor(row, dtype=torch.float64, requires_grad=True) for row in rows)
+    function(x, gain).sum().backward()
+    gradients = {"x": x.grad, "gain": gain.grad}
+    return {name: "no gradient" if grad is None else grad for name, grad in gradients.items()}
 
 
 def _of_all(x, gain):
@@ -57,6 +66,11 @@ def _outside_the_root(x, gain):
     return x / (x.square().mean(dim=-1, keepdim=True).sqrt() + 1e-5) * gain
 
 
+def _gain_without_gradient(x, gain):
+    """Cut off from the loss, so the gain is never learned."""
+    return rms_norm(x, gain.detach())
+
+
 def declare(topic: Topic) -> None:
     """Declare the exercise rms_norm."""
     topic.exercise(
@@ -76,6 +90,7 @@ def declare(topic: Topic) -> None:
             "no gain": _no_gain,
             "nothing added: 0 / 0 for a vector of zeros": _no_small_number,
             "adds 0.00001 after the root": _outside_the_root,
+            "the gain gets no gradient, so it is never learned": _gain_without_gradient,
         },
         minutes=6,
         level=1,

@@ -72,7 +72,8 @@ def _zeroes_after_the_step(model, optimizer, x, y, max_norm=1.0):
     return loss
 
 
-def _clips_after_the_step(model, optimizer, x, y, max_norm=1.0):
+def _not_clipped_at_the_step(model, optimizer, x, y, max_norm=1.0):
+    """Clips before backward, after the step, or not at all: the weights become the same."""
     return training.train_step(model, optimizer, x, y, math.inf)
 
 
@@ -137,7 +138,7 @@ def declare(topic: Topic) -> None:
             "gradients pile up": _never_zeroes,
             "zeroes before the step": _zeroes_before_the_step,
             "zeroes only after the step": _zeroes_after_the_step,
-            "clips after the step": _clips_after_the_step,
+            "the gradient is not clipped: clip after backward, and before the step": _not_clipped_at_the_step,
             "clips each weight by itself": _clips_one_by_one,
             "steps before backward": _steps_first,
             "the loss after the update": _loss_after,
