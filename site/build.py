@@ -38,8 +38,8 @@ STAGES = re.compile(r"^(?:\*\*)?text(?:\*\*)? → .*$", re.MULTILINE)
 # What only a notebook with its kernel can do, in the words that the notebooks use for it; marked so in the book.
 KERNEL = re.compile(
     r"[Ww]ith a kernel|[Ii]n a running notebook|in a cell of your own|[Rr]un (?:it|the cell) again"
-    r"|[Rr]un (?:one of them|both cells|the last two cells)\b"
-    r"|choose \*(?:Kernel|Edit)\*|the square ■|[Tt]rain on a text of your own|[Tt]ake a network of your own"
+    r"|[Rr]un (?:one of them|both cells|the last two cells|the cells of)\b"
+    r"|[Cc]hoose \*(?:Kernel|Edit)\*|the square ■|[Tt]rain on a text of your own|[Tt]ake a network of your own"
     r"|[Pp]ut a sentence of your own|Before its cell has run"
 )
 NEEDS = '<span class="needs">In the notebook</span> '

@@ -189,6 +189,8 @@ def browser() -> None:
     if shutil.which("npm") is None:
         raise Skipped("npm is not installed, and axe-core comes from there")
     npm_install("tests/browser")
+    if not (ROOT / "site" / "node_modules" / ".package-lock.json").exists():  # before two processes build the book
+        run(shutil.which("npm"), "ci", "--prefix", "site", "--silent", "--no-fund", "--no-audit")
     run(*PYTEST, "tests/browser", "-n", "2", "--dist", "loadgroup")
 
 

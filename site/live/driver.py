@@ -258,6 +258,8 @@ class Page:
         file = f"<cell {cell['id']}>"
         linecache.cache[file] = (len(cell["source"]), None, cell["source"].splitlines(keepends=True), file)
         body = ast.parse(cell["source"], file).body
+        if cell["kind"] in LENIENT:
+            body = [part for statement in body for part in name_by_name(statement)]
         for k, statement in enumerate(body):
             alone = k == len(body) - 1 and isinstance(statement, ast.Expr)
             tree = ast.Expression(statement.value) if alone else ast.Module([statement], [])
@@ -275,6 +277,14 @@ class Page:
                 _watch.end()
             if alone and value is not None:
                 print(repr(value))
+
+
+def name_by_name(statement: ast.stmt) -> list[ast.stmt]:
+    """`from a import b, c` as two statements, so that what works here is there though another needs PyTorch."""
+    if not isinstance(statement, ast.ImportFrom):
+        return [statement]
+    each = [ast.ImportFrom(statement.module, [alias], statement.level) for alias in statement.names]
+    return [ast.copy_location(one, statement) for one in each]
 
 
 def told(error: BaseException, file: str) -> str:

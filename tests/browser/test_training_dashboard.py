@@ -233,8 +233,8 @@ def test_a_stored_run_is_scrubbed_and_its_jumps_are_read(kernel_free):
     expect(page.locator(".td .td-heat-words")).to_contain_text("costs")
     page.locator(".td .lmc-more-button").click()
     page.get_by_label("log steps").check()
-    expect(page.locator(".td .td-svg")).to_contain_text("(log)")
-    page.locator(".td .td-svg").click(position={"x": 300, "y": 60})
+    expect(page.locator(".td .td-svg").first).to_contain_text("(log)")
+    page.locator(".td .td-svg").first.click(position={"x": 300, "y": 60})
     expect(reading).to_contain_text("Step")
     assert watched.axe(".lmc") == [] and watched.wrong == []
 
@@ -246,7 +246,7 @@ def test_a_page_without_a_kernel_has_only_controls_that_work(kernel_free):
     for name in ("❚❚ Pause", "Step", "■ Stop", "Follow the schedule", "Fork at step 180"):
         assert name not in names
     assert page.get_by_label("learning rate", exact=True).count() == 0
-    text = page.locator(".td .td-svg").text_content()
+    text = page.locator(".td .td-svg").first.text_content()
     assert "lr × 3" in text and "can start here" not in text  # the fork is drawn, and none is offered
     assert page.locator(".td .lmc-reading").bounding_box()["y"] < 640
     page.keyboard.press("Space")
@@ -260,7 +260,7 @@ def test_its_height_stays(kernel_free):
     for name in ("Jumps and batches", "Loss of each token", "Samples through time"):
         page.get_by_role("tab", name=name).click()
         heights.add(round(page.locator(".lmc").bounding_box()["height"]))
-        page.locator(".td .td-svg").click(position={"x": 300, "y": 60})
+        page.locator(".td .td-svg").first.click(position={"x": 300, "y": 60})
         heights.add(round(page.locator(".lmc").bounding_box()["height"]))
     assert len(heights) == 1, heights
 
