@@ -13,6 +13,8 @@ The rules themselves need neither torch nor NumPy.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import random
 import sys
 from collections import OrderedDict
@@ -20,7 +22,9 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from math import prod
 from operator import mul
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lmcourse.support import checks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -435,3 +439,36 @@ def compare_positions(offset: Callable, contiguous_strides: Callable, tensors: i
             positions += 1
         equal_strides += tuple(contiguous_strides(t.shape)) == torch.empty(t.shape).stride()
     return Positions(tensors, positions, equal_positions, equal_strides)
+
+
+# --- for notebooks that were solved before --------------------------------------------------------
+
+
+def integers(**least: int | None) -> Callable[[Callable], Callable]:
+    """Decorate a rule so that each named argument is a tuple of whole numbers, and refused by name where it is not.
+
+    The value is the smallest number allowed, or None. `index` or `shape` must be as long as `strides`. The exercises
+    had this line once; solutions that still begin with it keep working.
+
+    >>> @integers(shape=0)
+    ... def elements(shape):
+    ...     return prod(shape)
+    >>> elements((2, -3))
+    Traceback (most recent call last):
+    ValueError: shape[1]: a whole number of 0 or more, got -3
+    """
+
+    def decorate(rule: Callable) -> Callable:
+        @functools.wraps(rule)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            given = inspect.signature(rule).bind(*args, **kwargs)
+            for name, smallest in least.items():
+                given.arguments[name] = checks.integers(name, given.arguments[name], smallest)
+            lengths = {len(given.arguments[name]) for name in ("index", "shape", "strides") if name in least}
+            if len(lengths) > 1:
+                raise ValueError(f"strides: one for each dimension, got {given.arguments['strides']}")
+            return rule(*given.args, **given.kwargs)
+
+        return checked
+
+    return decorate

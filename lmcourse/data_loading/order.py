@@ -113,8 +113,7 @@ def count_tokens_seen(
     """How many different tokens were a target in the windows at `starts`.
 
     The window at s has the targets s + 1 ... s + context_length; a token counts once,
-    however often it was seen. The last token is num_tokens − 1: a window that reaches
-    past it has fewer targets. `starts` stays as it is.
+    however often it was seen. `starts` stays as it is.
 
     >>> count_tokens_seen(np.array([0, 4, 6]), context_length=4, num_tokens=100)
     10

@@ -94,8 +94,6 @@ topic.exercise(
         "windows that overlap count twice": mistakes.different_starts,
         "the first input counts, which is no target": mistakes.inputs_too,
         "the last target of a window is missing": mistakes.one_target_short,
-        "the inputs are marked; the targets stand one token further right": mistakes.inputs_instead,
-        "targets past the last token count too": mistakes.past_the_end,
     },
     minutes=8,
     level=1,
@@ -221,7 +219,7 @@ topic.exercise(
 
 
 topic.prediction(
-    "too_large",
+    "wrap",
     answer=4464,
     why="A uint16 counts modulo 65 536: 70 000 − 65 536 = 4 464, without a warning.",
     remarks={

@@ -183,13 +183,6 @@ def seen_as_intervals(starts, context_length, num_tokens):
     return total
 
 
-def seen_inputs(starts, context_length, num_tokens):
-    seen = np.zeros(num_tokens, dtype=bool)
-    for start in starts:
-        seen[start : start + context_length] = True
-    return int(seen.sum())
-
-
 def seen_by_differences(starts, context_length, num_tokens):
     """Right where windows overlap at most once."""
     return int(np.minimum(np.diff(np.sort(starts), append=num_tokens), context_length).sum()) - 1
@@ -328,7 +321,6 @@ WRONG = [
     ("get_batch", batch_uneven),
     ("get_batch", batch_index_error),
     ("count_tokens_seen", seen_by_differences),
-    ("count_tokens_seen", seen_inputs),
     ("count_tokens_seen", seen_marks_without_end),
     ("resume", stream_of_whole_epochs),
     ("resume", stream_replayed),

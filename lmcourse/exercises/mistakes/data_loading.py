@@ -99,16 +99,6 @@ def inputs_too(starts, context_length, num_tokens):
     return len({s + j for s in starts.tolist() for j in range(context_length + 1)})
 
 
-def inputs_instead(starts, context_length, num_tokens):
-    """Marks the inputs: as many, but where a window reaches past the end."""
-    return len({s + j for s in starts.tolist() for j in range(context_length) if s + j < num_tokens})
-
-
-def past_the_end(starts, context_length, num_tokens):
-    """Counts targets that the file does not have."""
-    return len({s + j for s in starts.tolist() for j in range(1, context_length + 1)})
-
-
 def one_target_short(starts, context_length, num_tokens):
     return len({s + j for s in starts.tolist() for j in range(1, context_length)})
 
