@@ -126,6 +126,7 @@ def honest_time(notebook, topic) -> list[str]:
 
 BANNED = {
     r"\b(simply|just|obviously|of course|clearly|trivial(?:ly)?)\b": "a word that makes a reader feel slow",
+    r"\bto-?do\b": "finish it, or leave it out",
     r"\bnothing but\b|\bis nothing else than\b": "say what it is",
     r"\b(bytes|ids|tokens|FLOPs|steps|lines|parameters|bits|dollars|words|times|elements|rows|pages|numbers|nats) an? "
     r"(token|character|second|parameter|step|byte|element|day|word|line|row|page|batch|code|layer)\b": "per, not a",

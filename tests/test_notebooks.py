@@ -84,9 +84,6 @@ def test_no_shell_no_install_no_folding_in_markdown(path):
             assert not (set(tags(cell)) - KNOWN_TAGS - {t for t in tags(cell) if t.startswith("mirror:")}), tags(cell)
         else:
             assert "<details" not in cell.source and "<script" not in cell.source
-            words = re.sub(r"```.*?```|`[^`]*`", "", cell.source, flags=re.DOTALL)
-            banned = re.search(r"(?i)\b(simply|just|obviously|TODO)\b", words)
-            assert not banned, f"{banned.group(0)!r} in: {cell.source[:200]}"
 
 
 @every_notebook
@@ -138,7 +135,7 @@ def test_budgets(path):
         assert f'predict("{key}"' in used, f"the prediction {key} is never asked"
     prose = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
     lines = sum(lines_without_docstring(cell.source) for cell in code_cells(notebook))
-    most = 18 if path.stem.startswith("00") else 16  # 00 tells what the others are and how all of them work
+    most = 18 if path.stem.startswith("00") else 15  # 00 tells what the others are and how all of them work
     assert 3 <= prose / lines <= most, f"{prose / lines:.1f} words of prose a line of code"
 
 

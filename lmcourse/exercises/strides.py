@@ -307,24 +307,12 @@ topic.prediction(
 topic.prediction(
     "copies",
     answer="BC",
+    also=("CB",),
     why="B picks with a list, and C computes new numbers. A and D are slices of a transpose and of a view.",
     remarks={
         "B": "That one copies, and there is another: look for arithmetic.",
         "C": "That one copies, and there is another: look for a list.",
-        "CB": "Right: the letters in their order, please.",
         "AD": "Those share the storage of m. Which ones copy?",
-    },
-)
-topic.prediction(
-    "which_views",
-    answer="AC",
-    why="2 and 2 merge, since 2 = 2 · 1. 4 and 2 do not: 6 is not 2 · 2. A merges the last two sizes, and C splits the "
-    "4 as well. B and D would merge the first two.",
-    remarks={
-        "A": "That one works, and there is another: splitting is always possible.",
-        "CA": "Right: the letters in their order, please.",
-        "BD": "Those merge the first two sizes. Is 6 = 2 · 2?",
-        "ABCD": "Those that merge the first two sizes need 6 = 2 · 2.",
     },
 )
 topic.prediction(
