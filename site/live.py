@@ -96,7 +96,7 @@ def predictions(name: str) -> dict[str, str]:
     found = {}
     for key, each in topic(name).predictions.items():
         declared = {"answer": each.the_answer(), "why": each.why, "tolerance": each.tolerance}
-        found[key] = repr(declared | {"remarks": each.remarks, "unit": each.unit})
+        found[key] = repr(declared | {"remarks": each.remarks, "unit": each.unit, "also": each.also})
     return found
 
 
