@@ -35,11 +35,14 @@ def topic(name: str) -> Topic:
     ValueError: topic: one of start, tokenization, ..., got 'stride'
     """
     try:
-        return importlib.import_module(f"{__name__}.{name}").topic
+        found = getattr(importlib.import_module(f"{__name__}.{name}"), "topic", None)
     except ModuleNotFoundError as missing:
         if missing.name != f"{__name__}.{name}":
             raise
-        raise ValueError(f"topic: one of {', '.join(topic_names())}, got {name!r}") from None
+        found = None
+    if not isinstance(found, Topic):
+        raise ValueError(f"topic: one of {', '.join(topic_names())}, got {name!r}")
+    return found
 
 
 def check(function, topic_name: str):

@@ -5,6 +5,7 @@ Everything runs on 127.0.0.1. Without playwright, Chromium or node's axe-core th
 `LMCOURSE_JUPYTER` is the Python whose JupyterLab is driven, this one without it; tests/environments.py sets it.
 """
 
+import contextlib
 import functools
 import http.server
 import importlib
@@ -193,6 +194,16 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+@contextlib.contextmanager
+def served(folder: Path):
+    """The address below which a folder's files are served on localhost."""
+    handler = functools.partial(_Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
 @pytest.fixture(scope="session")
 def static_site(tmp_path_factory):
     """A folder served on localhost with the widgets' files in /widgets; `(folder, address)`."""
@@ -200,11 +211,8 @@ def static_site(tmp_path_factory):
     shutil.copytree(
         ROOT / "lmcourse" / "widgets", folder / "widgets", ignore=shutil.ignore_patterns("*.py", "__pycache__")
     )
-    handler = functools.partial(_Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with served(folder) as address:
+        yield folder, address
 
 
 @pytest.fixture
@@ -264,11 +272,8 @@ def book(tmp_path_factory):
             capture_output=True, text=True, encoding="utf-8", timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr + done.stdout
-    handler = functools.partial(_Quiet, directory=str(folder.parents[1]))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{server.server_address[1]}/any/where"
-        server.shutdown()
+    with served(folder.parents[1]) as address:
+        yield folder, f"{address}/any/where"
 
 
 @pytest.fixture

@@ -6,19 +6,10 @@ import inspect
 import pytest
 import torch
 
-from lmcourse.optimizers import (
-    SGD,
-    AdaGrad,
-    Adam,
-    AdamW,
-    Momentum,
-    Muon,
-    PlainAdamW,
-    RMSProp,
-)
+from lmcourse import optimizers
 
-OURS = {"SGD": SGD, "Momentum": Momentum, "AdaGrad": AdaGrad, "RMSProp": RMSProp, "Adam": Adam, "AdamW": AdamW}
-OURS |= {"PlainAdamW": PlainAdamW, "Muon": Muon}
+NAMES = ("SGD", "Momentum", "AdaGrad", "RMSProp", "Adam", "AdamW", "PlainAdamW", "Muon")
+OURS = {name: getattr(optimizers, name) for name in NAMES}
 THEIRS = {
     name: kind
     for name, kind in vars(torch.optim).items()
@@ -84,4 +75,4 @@ def test_a_state_dict_makes_equal_steps_or_is_refused_by_the_name_of_an_option(n
 @pytest.mark.parametrize("saved", [3, {}, {"state": {}}])
 def test_what_is_no_state_dict_is_refused(saved):
     with pytest.raises((ValueError, TypeError), match="state_dict"):
-        SGD([torch.nn.Parameter(torch.zeros(2))]).load_state_dict(saved)
+        optimizers.SGD([torch.nn.Parameter(torch.zeros(2))]).load_state_dict(saved)
