@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmcourse.tokenization import ByteTokenizer, CharacterTokenizer, WordTokenizer, compression_ratio, real_encoding
+from lmcourse.tokenization import (
+    ByteTokenizer,
+    CharacterTokenizer,
+    WordTokenizer,
+    compare,
+    compression_ratio,
+    real_encoding,
+)
 
 
 @given(text=st.text())
@@ -49,3 +56,10 @@ def test_a_name_that_tiktoken_does_not_know_is_refused():
 def test_no_tokens_have_no_compression_ratio():
     with pytest.raises(ValueError, match="ids: one or more, got none"):
         compression_ratio("a", [])
+
+
+def test_a_vocabulary_that_cannot_be_had_is_named_and_left_out(monkeypatch, capsys):
+    monkeypatch.setattr(compare, "real_encoding", lambda code: None if code == "gpt2" else code)
+    assert compare.real_encodings.__wrapped__() == {"GPT-4": "cl100k_base", "GPT-4o": "o200k_base"}
+    printed = capsys.readouterr().out
+    assert printed.startswith("GPT-2's vocabulary is neither cached nor reachable") and printed.count("\n") == 1
