@@ -24,7 +24,7 @@ MORE = "## More: "
 CORE_MINUTES = 45
 CELL_LINES, CELL_WIDTH = 12, 88
 # A reader for whom English is a second language, and who tries things: measured, docs/reading_test.md.
-WORDS_PER_MINUTE, SECONDS_PER_CELL, RUN_ALL_SECONDS = 100, 30, 15
+WORDS_PER_MINUTE, SECONDS_PER_CELL, RUN_ALL_SECONDS = 80, 40, 15
 
 
 @dataclass
@@ -101,7 +101,7 @@ def words(text: str) -> int:
 
 
 def minutes(notebook) -> tuple[int, int]:
-    """(core, whole): words at 100 a minute, 30 s for each code cell, the exercises' own minutes, and Run All."""
+    """(core, whole): words at 80 a minute, 40 s for each code cell, the exercises' own minutes, and Run All."""
     core = whole = RUN_ALL_SECONDS / 60
     for section in sections(notebook):
         spent = 0.0
