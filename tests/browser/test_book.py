@@ -29,9 +29,6 @@ PREPARED = """([id, k]) => {
 }"""
 
 
-pytestmark = pytest.mark.xdist_group("book")  # one process builds it, and opens it
-
-
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_in_light_in_dark_and_on_a_phone(name, open_page):
     watched = open_page(f"{name}.html", width=1280)

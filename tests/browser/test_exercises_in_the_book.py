@@ -28,8 +28,6 @@ ASK = "async question => (await import(new URL('_static/live/python.js', locatio
 
 _COUNT = itertools.count()
 
-pytestmark = pytest.mark.xdist_group("book")
-
 
 @pytest.fixture(scope="module")
 def python_page(book, chromium):
