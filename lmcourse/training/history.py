@@ -224,6 +224,22 @@ class Run:
         }  # fmt: skip
 
 
+def ghost(name: str, points: Iterable[tuple[int, float]]) -> dict:
+    """A recorded curve of (step, loss), at most 200 points of it. Raises `ValueError` for what are no pairs.
+
+    >>> ghost("before", [(1, 6.5), (2, 6.0)])
+    {'name': 'before', 'points': [[1, 6.5], [2, 6.0]]}
+    """
+    try:
+        pairs = np.array([(float(step), float(loss)) for step, loss in points]).reshape(-1, 2)
+    except (TypeError, ValueError):
+        raise ValueError(f"ghosts: {name!r} is a list of (step, loss) pairs") from None
+    table = np.full((len(pairs), len(COLUMNS)), np.nan, np.float32)
+    table[:, :2] = pairs
+    rows = worth_drawing(table, 200)
+    return {"name": str(name), "points": [[int(table[k, 0]), finite(float(table[k, 1]))] for k in rows]}
+
+
 @dataclass(frozen=True)
 class Fork:
     """How `lmcourse.training.train` was called, so that a fork can be trained alike from a copy of the state.

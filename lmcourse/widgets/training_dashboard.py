@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from lmcourse.training import Control, train
-from lmcourse.training.history import COLUMNS, MAX_TEXT, Fork, Run, cut, finite, thinned, worth_drawing
+from lmcourse.training import Control, by_formula, train
+from lmcourse.training.history import MAX_TEXT, Fork, Run, cut, finite, ghost, thinned
 from lmcourse.widgets.base import CourseWidget
 
 SECONDS_BETWEEN = 0.1  # messages to the page
@@ -102,7 +102,7 @@ class TrainingDashboard(CourseWidget):
             f"β = {smoothing:g}; the gradient norm is the one before clipping",
             steps=steps or 0,
             baselines={name: _checked(f"baselines: {name}", value) for name, value in (baselines or {}).items()},
-            ghosts=[_ghost(name, points) for name, points in (ghosts or {}).items()],
+            ghosts=[ghost(name, points) for name, points in (ghosts or {}).items()],
             max_norm=None if max_norm is None else _checked("max_norm", max_norm),
             panel="samples" if rules is None else "rules",
         )
@@ -408,8 +408,8 @@ class TrainingDashboard(CourseWidget):
             240,
             text_at=lambda start: (text * 8)[start % len(text) :][:120],
             baselines={"ln V": math.log(512), "unigram": 5.08, "bigram": 3.42},
-            ghosts={"recorded: AdamW, seed 1": [(k, _formula(k, 0.6, 0.0)) for k in range(1, 241, 3)]},
-            sample=lambda: _half_learnt(text, next(learnt)),
+            ghosts={"recorded: AdamW, seed 1": [(k, by_formula.loss_at(k, 0.6, 0.0)) for k in range(1, 241, 3)]},
+            sample=lambda: by_formula.half_learnt(text, next(learnt)),
             per_token=lambda: [
                 (token, 6.24 * 0.72 ** (0.4 * len(dashboard._runs[0].heat) * (1 + (7 * k) % 5)) + (3 * k) % 4 / 4)
                 for k, token in enumerate(text.split(" ")[:12])
@@ -422,12 +422,12 @@ class TrainingDashboard(CourseWidget):
             max_norm=1.0,
         )
         dashboard._shown = True  # by the cell that asked for it
-        for _ in dashboard.watch(_example_records(1, 1.0), name="this run"):
+        for _ in dashboard.watch(by_formula.records(1, 1.0), name="this run"):
             pass
         run = dashboard._runs[0]
         run.copies = dict.fromkeys(range(0, 240, 60))  # nothing to fork from: no model was trained
         dashboard._begin("lr × 3", Control(), None, {"run": 0, "step": 120})
-        for record in _example_records(121, 3.0):
+        for record in by_formula.records(121, 3.0):
             dashboard._runs[1].add(record)
         dashboard._end(dashboard._runs[1], "done", "")
         dashboard._active = run
@@ -439,18 +439,6 @@ def _checked(name: str, value: Any) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         raise ValueError(f"{name}: a finite number, got {value!r}")
     return value
-
-
-def _ghost(name: str, points: Iterable[tuple[int, float]]) -> dict:
-    """A recorded curve, at most 200 points of it."""
-    try:
-        pairs = np.array([(float(step), float(loss)) for step, loss in points]).reshape(-1, 2)
-    except (TypeError, ValueError):
-        raise ValueError(f"ghosts: {name!r} is a list of (step, loss) pairs") from None
-    table = np.full((len(pairs), len(COLUMNS)), np.nan, np.float32)
-    table[:, :2] = pairs
-    rows = worth_drawing(table, 200)
-    return {"name": str(name), "points": [[int(table[k, 0]), finite(float(table[k, 1]))] for k in rows]}
 
 
 def _kept_table(rules: list[list]) -> str:
@@ -489,33 +477,3 @@ def _json(value: float) -> float | int | None:
 
 def _short(value: float, otherwise: str = "not finite") -> str:
     return f"{value:.4g}" if math.isfinite(value) else otherwise
-
-
-# The example's run
-
-
-def _formula(step: int, times: float, wobble: float) -> float:
-    """A loss that falls as losses do, without any training."""
-    jump = 0.9 * math.exp(-(step - 137) / 4) if step >= 137 else 0.0
-    noise = 0.09 * math.sin(37.7 * step) + 0.05 * math.sin(101.3 * step)
-    return 2.35 + 3.9 * (1 + step * times / 14) ** -0.75 + wobble * (noise + times * jump)
-
-
-def _example_records(first: int, times: float) -> Iterator[dict]:
-    for step in range(first, 241):
-        lr = times * 3e-3 * min(step / 20, 0.1 + 0.9 * (1 + math.cos(math.pi * max(0, step - 20) / 220)) / 2)
-        jump = 3.2 * math.exp(-abs(step - 137) / 2)
-        yield {
-            "step": step, "loss": _formula(step, 1.0 if times == 1 else 0.75, 1.0), "lr": lr,
-            "grad_norm": 0.55 + 1.6 / (1 + step / 8) + 0.12 * math.sin(17.3 * step) + jump,
-            "tokens_per_s": 41_000 + 1_500 * math.sin(3.1 * step) - 9_000 * (step % 60 == 0),
-            "mfu": 0.38 + 0.014 * math.sin(3.1 * step) - 0.08 * (step % 60 == 0),
-            "val_loss": _formula(step, 1.0, 0.0) + 0.06 if step % 60 == 0 else None,
-            "starts": (step * 131, step * 977),
-        }  # fmt: skip
-
-
-def _half_learnt(text: str, calls: int) -> str:
-    """The text with letters exchanged, fewer with every call."""
-    wrong = "etaoin shrdlu"
-    return "".join(wrong[(7 * k) % 13] if (5 * k) % 9 >= calls else letter for k, letter in enumerate(text))
