@@ -9,13 +9,13 @@ from torch import Tensor
 def split_heads(x: Float[Tensor, "batch seq hidden"], heads: int) -> Float[Tensor, "batch heads seq head_dim"]:
     """Cut the hidden axis into `heads` equal pieces, one for each head.
 
-    Head 0 gets the first numbers of every position, head 1 the next ones. The result
+    Head 0 gets the first numbers of every word, head 1 the next ones. The result
     is a view: no element moves in memory.
 
     Raises:
         einops.EinopsError: when `heads` does not divide the hidden size.
 
-    >>> split_heads(torch.arange(6).reshape(1, 1, 6), heads=2).tolist()
+    >>> split_heads(torch.arange(6).view(1, 1, 6), heads=2).tolist()
     [[[[0, 1, 2]], [[3, 4, 5]]]]
     """
     return rearrange(x, "batch seq (heads head_dim) -> batch heads seq head_dim", heads=heads)

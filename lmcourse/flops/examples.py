@@ -4,7 +4,7 @@ Needs PyTorch, so `lmcourse.flops` does not import it: `from lmcourse.flops impo
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 
@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint_sequential
 
 from lmcourse.flops.memory import memory_timeline
 from lmcourse.model import ModelConfig, TransformerLM, cross_entropy
+from lmcourse.recorded import recorded
 from lmcourse.support.checks import whole
 from lmcourse.support.timing import live_bytes, saved_bytes
 
@@ -138,3 +139,16 @@ def kept_bytes(net: TransformerLM, ids: Tensor) -> int:
     True
     """
     return saved_bytes(lambda: cross_entropy(net(ids), ids), net.parameters())
+
+
+def recorded_steps() -> Iterator[tuple[str, float, float, float]]:
+    """Training steps that were measured on GPUs: name, FLOPs per token, tokens per second, the datasheet's peak.
+
+    >>> [name for name, *_ in recorded_steps()][:2]
+    ['H100 bfloat16', 'H100 tf32']
+    """
+    for record in recorded():
+        peaks = {ceiling["dtype"]: ceiling["datasheet"] for ceiling in record["ceilings"]}
+        for step in record["steps"]:
+            name = f"{record['card'].split()[1]} {step['dtype']}"
+            yield name, step["flops_per_token"], step["tokens_per_s"], peaks[step["dtype"]]
