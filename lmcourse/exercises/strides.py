@@ -289,17 +289,6 @@ topic.exercise(
 # Predictions
 
 topic.prediction(
-    "position",
-    answer=11,
-    why="Two rows of four are skipped, then three elements: 2 · 4 + 3 · 1.",
-    remarks={
-        17: "That is 4 · 4 + 1 · 1, outside a storage of 16. The index of a row goes with the stride of the rows.",
-        12: "Counted from 1. Positions start at 0.",
-        10: "That is x[2, 2].",
-        14: "That is x[3, 2]: rows come first.",
-    },
-)
-topic.prediction(
     "double_add",
     answer=[1.0, 2.0, 2.0, 1.0],
     why="The two elements in the middle are each reached by two indices, so each is added to twice.",
