@@ -61,6 +61,6 @@ def who_pays(encoders: Mapping[str, Callable[[str], list[int]]]) -> Figure:
         ax.grid(axis="y", alpha=0.5)
     left.set(xlabel="tokens per sentence", xlim=(0, None))
     right.set(xlabel="times as many as in English", xlim=(0, None))
-    fig.legend(loc="upper right", ncols=len(encoders), bbox_to_anchor=(1, 1))
+    fig.legend(loc="outside lower center", ncols=len(encoders))
     fig.suptitle("The same sentence costs most languages more", x=0.01, ha="left", weight="bold")
     return fig
