@@ -356,8 +356,8 @@ topic.exercise(
 topic.prediction(
     "counting",
     answer=256,
-    why="Eight binary digits count to 255, and 256 is a power of two. Beyond it the numbers lie 2 apart, and 257, a tie, "
-    "goes to the even neighbour: 256.",
+    why="Eight binary digits count to 255, and 256 is a power of two. Beyond it the numbers lie 2 apart, and 257, "
+    "a tie, goes to the even neighbour: 256.",
     remarks={
         255: "Its eight digits are all ones. And one more is a power of two.",
         128: "From 128 to the next power of two the numbers still lie 1 apart.",
