@@ -327,7 +327,7 @@ topic.question(
     "2 for the weight, 2 for its gradient, 4 for the master copy, 8 for two moments of 4 bytes each.",
 )
 topic.question(
-    "What does activation checkpointing buy, and what does it cost?",
+    "More: What does activation checkpointing buy, and what does it cost?",
     "Only what goes into each block is kept, so memory falls. The inside is computed again on the way back, "
     "which is one more forward pass.",
 )
