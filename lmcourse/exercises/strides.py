@@ -333,7 +333,7 @@ topic.question(
     "It exchanges the two sizes and the two strides. No element moves.",
 )
 topic.question(
-    "x has a million rows and you keep x[:10]. How much memory do you keep?",
+    "More: x has a million rows and you keep x[:10]. How much memory do you keep?",
     "All of it: the slice keeps the storage alive. x[:10].clone() keeps ten rows.",
 )
 topic.question(

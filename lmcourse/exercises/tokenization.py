@@ -375,7 +375,7 @@ topic.question(
     "Not necessarily: equal counts, ties, are decided by a rule, and theirs may differ. So may the pattern that cuts.",
 )
 topic.question(
-    "Why is a pair counted more often than it is merged?",
+    "More: Why is a pair counted more often than it is merged?",
     "Counting sees overlapping pairs ('aaa' holds 'aa' twice), merging from left to right uses every element once.",
 )
 topic.question(
@@ -387,7 +387,7 @@ topic.question(
     "Training merged by rank, and the model has seen those splits. The longest match gives others for the same word.",
 )
 topic.question(
-    "A token decodes to \ufffd. Is the tokenizer broken?",
+    "More: A token decodes to \ufffd. Is the tokenizer broken?",
     "No: it holds a part of a character's bytes. Join the bytes of all tokens first, then decode.",
 )
 topic.question(
