@@ -64,7 +64,8 @@ def train(
         batches: any iterable of pairs (x, y): `Batches`, a DataLoader, a list. It begins again at its end. What has
             `state_dict` and `load_state_dict` is resumed at its place; anything else is replayed up to there.
         settings: `steps`, and what else `Settings` lists: schedule, accumulate, max_norm, precision, compile, loss_fn,
-            evaluation, evaluate_every, checkpoint, checkpoint_every, resume_from, extra, control, peak_flop_per_s.
+            step_fn, evaluation, evaluate_every, checkpoint, checkpoint_every, resume_from, extra, control,
+            peak_flop_per_s.
 
     An interrupt (KeyboardInterrupt) comes through between micro-batches and updates, never inside one; before it is
     passed on, the checkpoint is written. A loop that leaves by `break` has the last checkpoint that was due.

@@ -59,6 +59,9 @@ class Settings:
     precision: str = "float32"
     compile: bool = False  # forward pass and loss as one, by torch.compile, which needs a C++ compiler on the CPU
     loss_fn: Callable[[Tensor, Tensor], Tensor] = cross_entropy  # mean loss of logits and targets
+    # Called for every update as `train_step` is, in place of loss, backward pass, clipping and optimizers; it is given
+    # all optimizers as one. The norm of its gradient is not recorded, and a loss that is no number is found afterwards.
+    step_fn: Callable[..., float] | None = None
     evaluation: Callable[[nn.Module], float] | None = None  # takes the model, returns its validation loss
     evaluate_every: int | None = None  # steps; and at the end
     checkpoint: str | os.PathLike | None = None  # a file, written at the end, when stopped and when interrupted
@@ -79,6 +82,8 @@ class Settings:
                 raise ValueError(f"{name}: needs {'an' if needs[0] == 'e' else 'a'} {needs}, got {every} without one")
             if every is not None:
                 checks.whole(name, every, 1)
+        if self.step_fn is not None and (self.accumulate > 1 or self.precision == "float16"):
+            raise ValueError("step_fn: needs accumulate=1 and no float16; it does a whole update by itself")
         if self.max_norm is not None and not self.max_norm > 0:
             raise ValueError(f"max_norm: more than 0, or None, got {self.max_norm!r}")
         if self.checkpoint is not None and not Path(self.checkpoint).absolute().parent.is_dir():
@@ -91,6 +96,30 @@ class Settings:
         [4, 8, 10]
         """
         return step == self.steps or (every is not None and step % every == 0)
+
+
+@dataclass(frozen=True)
+class Together:
+    """Several optimizers as one, for a `step_fn` that knows of one.
+
+    >>> w = nn.Parameter(torch.ones(1))
+    >>> w.grad = torch.ones(1)
+    >>> Together([torch.optim.SGD([w], lr=0.25)]).step()
+    >>> w.item()
+    0.75
+    """
+
+    optimizers: list[torch.optim.Optimizer]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all of them."""
+        for each in self.optimizers:
+            each.zero_grad()
+
+    def step(self) -> None:
+        """Let each move its parameters."""
+        for each in self.optimizers:
+            each.step()
 
 
 class Trainer:
@@ -207,8 +236,9 @@ class Trainer:
             )
         last = self.micro_step == self.settings.accumulate - 1  # then data parallelism averages the gradients
         with contextlib.nullcontext() if last or not self.parallel else self.model.no_sync():
-            loss = self.loss_of(x, y)
-            self.scaler.scale(loss / self.settings.accumulate).backward()
+            loss = self._own_step(x, y) if self.settings.step_fn else self.loss_of(x, y)
+            if self.settings.step_fn is None:
+                self.scaler.scale(loss / self.settings.accumulate).backward()
         self.losses.append(loss.detach())
         self.starts += getattr(self.batches, "starts", ())
         self.last = x
@@ -216,6 +246,12 @@ class Trainer:
         self.tokens += y.numel() * self.world
         self.micro_step += 1
         self.rng = rng_state(self.device)
+
+    def _own_step(self, x: Tensor, y: Tensor) -> Tensor:
+        """What `step_fn` does is a whole update; `_update` then only looks at it and begins anew."""
+        with autocast(self.device, self.settings.precision):
+            max_norm = self.settings.max_norm or math.inf
+            return torch.tensor(self.settings.step_fn(self.model, Together(self.optimizers), x, y, max_norm))
 
     def _update(self) -> tuple[float, float, tuple[int, ...]]:
         """Clip the gradient, let the optimizers use it, and begin anew; return loss, gradient norm and starts."""
@@ -232,7 +268,7 @@ class Trainer:
             cause = likely_cause(bare(self.model), self.last, self.grad_norms, self.groups[0]["lr"])
             raise LossDiverged(self.step + 1, loss, grad_norm, tuple(self.starts), cause)
         for each in self.optimizers:
-            if not overflowed:
+            if not overflowed and self.settings.step_fn is None:
                 self.scaler.step(each)
         self.scaler.update()
         self._zero_grad()
@@ -240,7 +276,7 @@ class Trainer:
         self.grad_norms.append(grad_norm)
         self.step, self.micro_step, self.losses, self.starts = self.step + 1, 0, [], []
         self.rng = rng_state(self.device)
-        return loss, grad_norm, starts
+        return loss, math.nan if self.settings.step_fn else grad_norm, starts
 
     def _mfu(self, tokens_per_s: float) -> float | None:
         config = getattr(bare(self.model), "config", None)

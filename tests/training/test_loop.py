@@ -78,6 +78,34 @@ def test_train_step_is_a_step_of_train():
     assert [record.loss for record in records] == losses and same(plain, ours)
 
 
+def test_a_step_of_the_readers_own_takes_every_step():
+    plain, ours, taken = small_model(), small_model(), []
+
+    def own(model, optimizer, x, y, max_norm):
+        taken.append(max_norm)
+        return train_step(model, optimizer, x, y, max_norm)
+
+    options = {"steps": 5, "max_norm": 0.5, "schedule": schedule}
+    theirs = list(train(plain, muon(plain), batches(), **options))
+    records = list(train(ours, muon(ours), batches(), step_fn=own, **options))
+    assert taken == [0.5] * 5 and same(plain, ours)
+    assert [(r.loss, r.lr, r.tokens, r.starts) for r in records] == [(r.loss, r.lr, r.tokens, r.starts) for r in theirs]
+    assert all(math.isnan(record.grad_norm) for record in records)
+
+
+@pytest.mark.parametrize("options", [{"accumulate": 2}, {"precision": "float16"}])
+def test_a_step_of_the_readers_own_is_a_whole_update(options):
+    model = small_model()
+    with pytest.raises(ValueError, match="step_fn: needs accumulate=1"):
+        train(model, adamw(model), batches(), steps=1, step_fn=train_step, **options)
+
+
+def test_a_step_of_the_readers_own_that_diverges_is_told():
+    model = small_model()
+    with pytest.raises(LossDiverged):
+        list(train(model, adamw(model), batches(), steps=1, step_fn=lambda *_: math.nan))
+
+
 def test_accumulated_micro_batches_make_the_gradient_of_the_whole():
     def gradient(batch_size, accumulate):
         model = small_model()
