@@ -60,7 +60,7 @@ class Settings:
     compile: bool = False  # forward pass and loss as one, by torch.compile, which needs a C++ compiler on the CPU
     loss_fn: Callable[[Tensor, Tensor], Tensor] = cross_entropy  # mean loss of logits and targets
     # Called for every update as `train_step` is, in place of loss, backward pass, clipping and optimizers; it is given
-    # all optimizers as one. The norm of its gradient is not recorded, and a loss that is no number is found afterwards.
+    # all optimizers as one. A loss that is no number is found after its step.
     step_fn: Callable[..., float] | None = None
     evaluation: Callable[[nn.Module], float] | None = None  # takes the model, returns its validation loss
     evaluate_every: int | None = None  # steps; and at the end
@@ -249,9 +249,16 @@ class Trainer:
 
     def _own_step(self, x: Tensor, y: Tensor) -> Tensor:
         """What `step_fn` does is a whole update; `_update` then only looks at it and begins anew."""
-        with autocast(self.device, self.settings.precision):
-            max_norm = self.settings.max_norm or math.inf
-            return torch.tensor(self.settings.step_fn(self.model, Together(self.optimizers), x, y, max_norm))
+        norms, max_norm = [], self.settings.max_norm or math.inf  # of each gradient, before it is clipped
+        hooks = [p.register_post_accumulate_grad_hook(lambda p: norms.append(p.grad.norm())) for p in self.parameters]
+        try:
+            with autocast(self.device, self.settings.precision):
+                loss = self.settings.step_fn(self.model, Together(self.optimizers), x, y, max_norm)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        self.own_norm = math.hypot(*map(float, norms))
+        return torch.tensor(loss)
 
     def _update(self) -> tuple[float, float, tuple[int, ...]]:
         """Clip the gradient, let the optimizers use it, and begin anew; return loss, gradient norm and starts."""
@@ -262,6 +269,7 @@ class Trainer:
         for each in self.optimizers:
             self.scaler.unscale_(each)
         grad_norm = clip_grad_norm_(self.parameters, self.settings.max_norm or math.inf)
+        grad_norm = self.own_norm if self.settings.step_fn else grad_norm
         overflowed = self.scaler.is_enabled() and math.isfinite(loss) and not math.isfinite(grad_norm)
         if not math.isfinite(loss + grad_norm) and not overflowed:
             self._zero_grad()
@@ -276,7 +284,7 @@ class Trainer:
         self.grad_norms.append(grad_norm)
         self.step, self.micro_step, self.losses, self.starts = self.step + 1, 0, [], []
         self.rng = rng_state(self.device)
-        return loss, math.nan if self.settings.step_fn else grad_norm, starts
+        return loss, grad_norm, starts
 
     def _mfu(self, tokens_per_s: float) -> float | None:
         config = getattr(bare(self.model), "config", None)
