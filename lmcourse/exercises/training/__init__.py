@@ -22,7 +22,7 @@ try:
     )
 
     IN_ORDER = (
-        rms_norm, block, transformer, train_step, swiglu, rotate, attention,
+        block, transformer, train_step, rms_norm, swiglu, rotate, attention,
         cross_entropy, bits_per_byte, resume, sample_top_p,
     )  # fmt: skip
 except ModuleNotFoundError:
@@ -77,11 +77,6 @@ topic.prediction(
 
 
 topic.question(
-    "What does rms_norm make of [2, 14], with gain [1, 1]? And what of [20, 140]?",
-    "[0.2, 1.4], twice. The mean of the squares is 100, its root 10; in the second case it is 100. The length "
-    "goes, the direction stays.",
-)
-topic.question(
     "A block adds what its parts give to x. What would be lost if it put their results in the place of x?",
     "What x held: each block would have to pass on all that the later ones need. Added, it stays, and the block "
     "only changes it.",
@@ -98,12 +93,17 @@ topic.question(
 )
 topic.question(
     "The loss falls below the bigram baseline in fifty steps and then to 0.01, on new text too. Is that good news?",
-    "No: the answer is in the input. Look at the targets, which must be one token later, and at the causal mask.",
+    "No: the answer is in the input. Look at the targets, which must be one token later, and at what attention may look at.",
 )
 topic.question(
     "The loss falls smoothly. What do the rules that the stories keep show beside it?",
     "What is learned, and in which order: spelling needs one word, a form a sentence, and the name must be "
     "carried through the whole story. A mean hides that.",
+)
+topic.question(
+    "More: what does rms_norm make of [2, 14], with gain [1, 1]? And what of [20, 140]?",
+    "[0.2, 1.4], twice. The mean of the squares is 100, its root 10; in the second case it is 100. The length "
+    "goes, the direction stays.",
 )
 topic.question(
     "More: why does cross-entropy subtract the largest logit, and why does that change neither value nor gradient?",

@@ -1,4 +1,4 @@
-"""Exercise 9.2, block: cases, hints, typical wrong answers."""
+"""Exercise 9.1, block: cases, hints, typical wrong answers."""
 
 from collections.abc import Iterator
 

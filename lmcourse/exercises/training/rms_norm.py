@@ -1,4 +1,4 @@
-"""Exercise 9.1, rms_norm: cases, hints, typical wrong answers."""
+"""Exercise 9.4, rms_norm: cases, hints, typical wrong answers."""
 
 from collections.abc import Iterator
 

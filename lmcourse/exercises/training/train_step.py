@@ -1,4 +1,4 @@
-"""Exercise 9.4, train_step: cases, hints, typical wrong answers."""
+"""Exercise 9.3, train_step: cases, hints, typical wrong answers."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Exercise 9.3, transformer: cases, hints, typical wrong answers."""
+"""Exercise 9.2, transformer: cases, hints, typical wrong answers."""
 
 import itertools
 from collections.abc import Iterator
