@@ -249,16 +249,8 @@ topic.prediction(
 )
 
 topic.question(
-    "Why is a token file .npy and not .bin, a name for bytes without a header?",
-    "Its header says dtype and length. A raw file read with the wrong dtype gives wrong ids and no error.",
-)
-topic.question(
     "What has been read when open_tokens returns?",
-    "The header, and nothing of the data. A page is read when something in it is first touched.",
-)
-topic.question(
-    "You ask for one token of two bytes. How much is read?",
-    "At least one page: the system reads whole pages, never less.",
+    "The header, and nothing of the data. A piece of it is read when you use something in it.",
 )
 topic.question(
     "How many windows with targets does a file of n tokens have?",
@@ -267,6 +259,14 @@ topic.question(
 topic.question(
     "Why is a batch made by windows[starts] and not by a loop?",
     "The strided view holds every window without a copy; one indexing step copies the rows that are wanted.",
+)
+topic.question(
+    "More: why is a token file .npy and not .bin, a name for bytes without a header?",
+    "Its header says dtype and length. A raw file read with the wrong dtype gives wrong ids and no error.",
+)
+topic.question(
+    "More: you ask for one token of two bytes. How much is read?",
+    "At least one page: the system reads whole pages, never less.",
 )
 topic.question(
     "More: a checkpoint is a file from which a run can go on. What must it keep of the data loader?",
