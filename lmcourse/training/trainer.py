@@ -251,6 +251,7 @@ class Trainer:
         """What `step_fn` does is a whole update; `_update` then only looks at it and begins anew."""
         norms, max_norm = [], self.settings.max_norm or math.inf  # of each gradient, before it is clipped
         hooks = [p.register_post_accumulate_grad_hook(lambda p: norms.append(p.grad.norm())) for p in self.parameters]
+        hooks.append(self.model.register_forward_hook(lambda model, args, logits: wide(logits)))
         try:
             with autocast(self.device, self.settings.precision):
                 loss = self.settings.step_fn(self.model, Together(self.optimizers), x, y, max_norm)

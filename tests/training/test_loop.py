@@ -93,6 +93,14 @@ def test_a_step_of_the_readers_own_takes_every_step():
     assert [record.grad_norm for record in records] == pytest.approx([record.grad_norm for record in theirs], rel=1e-5)
 
 
+def test_a_step_of_the_readers_own_has_its_logits_in_32_bits():
+    plain, ours = small_model(), small_model()
+    options = {"steps": 3, "precision": "bfloat16"}
+    losses = [[r.loss for r in train(plain, adamw(plain), batches(), **options)]]
+    losses += [[r.loss for r in train(ours, adamw(ours), batches(), step_fn=train_step, **options)]]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
 @pytest.mark.parametrize("options", [{"accumulate": 2}, {"precision": "float16"}])
 def test_a_step_of_the_readers_own_is_a_whole_update(options):
     model = small_model()
