@@ -12,10 +12,11 @@ from lmcourse import axes
 from lmcourse.exercises.cases import Case, call, noise, probe
 from lmcourse.exercises.judging import Call
 from lmcourse.exercises.mistakes import axes as mistakes
+from lmcourse.exercises.practice import axes as practice
 from lmcourse.exercises.topic import Topic
 from lmcourse.strides import shares_storage
 
-topic = Topic("axes", 4)
+topic = Topic("axes", 4, practice)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
 
 

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from lmcourse import data_loading as dl
 from lmcourse.exercises.mistakes import data_loading as mistakes
 from lmcourse.exercises.probes import data_loading as probes
+from lmcourse.exercises.practice import data_loading as practice
 from lmcourse.exercises.topic import Topic
 
-topic = Topic("data_loading", 7)
+topic = Topic("data_loading", 7, practice)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
 
 

@@ -22,10 +22,11 @@ from lmcourse.exercises.cases import (
 from lmcourse.exercises.comparing import difference, exactly
 from lmcourse.exercises.judging import Call
 from lmcourse.exercises.mistakes import float_formats as mistakes
+from lmcourse.exercises.practice import float_formats as practice
 from lmcourse.exercises.topic import Topic
 from lmcourse.float_formats import FORMATS
 
-topic = Topic("float_formats", 2)
+topic = Topic("float_formats", 2, practice)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
 
 

@@ -9,9 +9,10 @@ from lmcourse import flops
 from lmcourse.exercises.cases import call
 from lmcourse.exercises.judging import Call
 from lmcourse.exercises.mistakes import flops as mistakes
+from lmcourse.exercises.practice import flops as practice
 from lmcourse.exercises.topic import Topic
 
-topic = Topic("flops", 5)
+topic = Topic("flops", 5, practice)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
 
 

@@ -12,10 +12,11 @@ from lmcourse import initialization as init
 from lmcourse.exercises.cases import Case, Within, call, noise, probe
 from lmcourse.exercises.judging import Call
 from lmcourse.exercises.mistakes import initialization as mistakes
+from lmcourse.exercises.practice import initialization as practice
 from lmcourse.exercises.topic import Topic
 from lmcourse.support.optional import nn, torch
 
-topic = Topic("initialization", 6)
+topic = Topic("initialization", 6, practice)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
 
 

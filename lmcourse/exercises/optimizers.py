@@ -3,10 +3,11 @@
 from lmcourse import optimizers
 from lmcourse.exercises.mistakes import optimizers as mistakes
 from lmcourse.exercises.probes import optimizers as probes
+from lmcourse.exercises.practice import optimizers as practice
 from lmcourse.exercises.topic import Topic
 from lmcourse.optimizers import SGD, AdaGrad, Momentum, PlainAdamW, RMSProp
 
-topic = Topic("optimizers", 8)
+topic = Topic("optimizers", 8, practice)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
 
 

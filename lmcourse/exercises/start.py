@@ -4,9 +4,10 @@ import math
 
 from lmcourse import start
 from lmcourse.exercises.cases import call, calls, random_lists, small_lists
+from lmcourse.exercises.practice import start as practice
 from lmcourse.exercises.topic import Topic
 
-topic = Topic("start", 0)
+topic = Topic("start", 0, practice)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
 
 

@@ -10,12 +10,13 @@ from lmcourse import strides
 from lmcourse.exercises.cases import Case, call, calls, pick, probe, shapes
 from lmcourse.exercises.judging import Call
 from lmcourse.exercises.mistakes import strides as mistakes
+from lmcourse.exercises.practice import strides as practice
 from lmcourse.exercises.topic import Topic
 
 if TYPE_CHECKING:
     import torch
 
-topic = Topic("strides", 3)
+topic = Topic("strides", 3, practice)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
 
 

@@ -7,9 +7,10 @@ from lmcourse.exercises.cases import call, calls, pick, probe, random_lists, ran
 from lmcourse.exercises.comparing import difference, shorten
 from lmcourse.exercises.judging import Call
 from lmcourse.exercises.mistakes import tokenization as mistakes
+from lmcourse.exercises.practice import tokenization as practice
 from lmcourse.exercises.topic import Topic
 
-topic = Topic("tokenization", 1)
+topic = Topic("tokenization", 1, practice)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
 
 HANDOUT = "low " * 5 + "lower " * 2 + "widest " * 3 + "newest " * 6

@@ -8,6 +8,7 @@ import platform
 import re
 import sys
 import textwrap
+import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,7 +17,10 @@ from lmcourse.exercises import progress, restart
 from lmcourse.exercises.cards import Card
 from lmcourse.exercises.comparing import scalar, shorten
 from lmcourse.exercises.judging import Call, Case, Exercise, Interrupted, Outcome, judge
+from lmcourse.exercises.parsons import Rung
 from lmcourse.exercises.predictions import Prediction
+
+RUNG = "Put the lines in order"  # what the fold is called; the book finds it by that
 
 
 class NotSolved(AssertionError):
@@ -24,10 +28,12 @@ class NotSolved(AssertionError):
 
 
 class Topic:
-    """All that a notebook asks of its reader. `number` is the notebook's, `name` its word."""
+    """All that a notebook asks of its reader. `number` is the notebook's, `name` its word, `practice` the module of
+    lmcourse.exercises.practice that goes with it."""
 
-    def __init__(self, name: str, number: int):
+    def __init__(self, name: str, number: int, practice: types.ModuleType | None = None):
         self.name, self.number = name, number
+        self.slips, self.why = (practice.SLIPS, practice.WHY) if practice else ({}, {})
         self.exercises: dict[str, Exercise] = {}
         self.predictions: dict[str, Prediction] = {}
         self.questions: list[tuple[str, str]] = []
@@ -182,6 +188,10 @@ class Topic:
         """The cell that a reader begins with: signature and docstring of the solution, and no body."""
         return stub_of(self.solution(name), name)
 
+    def rung(self, name: str) -> Rung:
+        """The lines of an exercise, to be put in order. Raises KeyError for one that has no such rung."""
+        return Rung(self.exercises[name], f"{self.name}.{name}", self.stub(name), self.solution(name), self.slips[name])
+
     def _prediction_card(self, key: str, guess: Any) -> Card:
         prediction, said = self.predictions[key], shorten(guess)
         answer = _in_full(prediction.the_answer())
@@ -219,6 +229,8 @@ class Topic:
             lines += (f"A known mistake gives the same: {outcome.known}.",) if outcome.known else ()
         hints = tuple((f"Hint {k}", text, False) for k, text in enumerate(exercise.hints, 1))
         folds = () if outcome.state == "correct" else hints
+        if outcome.state != "correct" and name in self.slips:
+            folds += ((RUNG, f'from lmcourse.widgets import ParsonsRung\n\nParsonsRung("{self.name}.{name}")', True),)
         title = "The reference, to compare with yours" if outcome.state == "correct" else "Solution"
         folds += ((title, without_docstrings(self.solution(name)), True),)
         if outcome.state == "correct":

@@ -4,6 +4,7 @@ The references are in lmcourse.training and lmcourse.model. One exercise is plai
 PyTorch is not (in a page of the book).
 """
 
+from lmcourse.exercises.practice import training as practice
 from lmcourse.exercises.topic import Topic
 from lmcourse.exercises.training import bits_per_byte
 
@@ -28,7 +29,7 @@ try:
 except ModuleNotFoundError:
     IN_ORDER = (bits_per_byte,)
 
-topic = Topic("training", 9)
+topic = Topic("training", 9, practice)
 check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.ready
 for _exercise in IN_ORDER:
     _exercise.declare(topic)
