@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from lmcourse import data_loading as dl
 from lmcourse.exercises.mistakes import data_loading as mistakes
-from lmcourse.exercises.probes import data_loading as probes
 from lmcourse.exercises.practice import data_loading as practice
+from lmcourse.exercises.probes import data_loading as probes
 from lmcourse.exercises.topic import Topic
 
 topic = Topic("data_loading", 7, practice)

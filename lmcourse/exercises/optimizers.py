@@ -2,8 +2,8 @@
 
 from lmcourse import optimizers
 from lmcourse.exercises.mistakes import optimizers as mistakes
-from lmcourse.exercises.probes import optimizers as probes
 from lmcourse.exercises.practice import optimizers as practice
+from lmcourse.exercises.probes import optimizers as probes
 from lmcourse.exercises.topic import Topic
 from lmcourse.optimizers import SGD, AdaGrad, Momentum, PlainAdamW, RMSProp
 

@@ -6,6 +6,7 @@ The widget is lmcourse.widgets.ParsonsRung, the lines of known mistakes are lmco
 """
 
 import __future__
+
 import ast
 import io
 import linecache

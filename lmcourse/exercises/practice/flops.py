@@ -32,7 +32,7 @@ WHY = {
     ),
     "projection_flops": (
         "Why may `v, output = k, ...` take V's cost from K?",
-        "K and V have matrices of one size, d_model times num_kv_heads · d_head. They cost the same, and both are counted.",
+        "Both matrices have one size, d_model times num_kv_heads · d_head. They cost the same, and both are counted.",
     ),
     "attention_flops": (
         "Why is it `seq * (seq + 1) // 2` with a causal mask, and not half of seq · seq?",

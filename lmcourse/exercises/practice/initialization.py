@@ -46,10 +46,10 @@ WHY = {
     ),
     "init_residual": (
         "Where does the 2 of `fan_in * 2 * num_layers` come from?",
-        "Each layer adds two branches to the residual stream, attention and the feed-forward part. All variances add up.",
+        "Each layer adds two branches, attention and the feed-forward part, and their variances add up.",
     ),
     "initial_loss": (
         "Why is `math.log(vocab_size)` the loss of a model that knows nothing?",
-        "It gives each token the probability 1 / vocab_size. Minus the logarithm of that is the logarithm of vocab_size.",
+        "Each token gets the probability 1 / vocab_size. Minus the logarithm of that is the logarithm of vocab_size.",
     ),
 }

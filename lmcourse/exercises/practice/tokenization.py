@@ -47,8 +47,8 @@ SLIPS = {
 WHY = {
     "compression_ratio": (
         'Why does `len(text.encode("utf-8"))` stand there, and not `len(text)`?',
-        'len(text) counts characters, and a character takes one to four bytes. For "你好" that is 2 against 6. Bytes are '
-        "what a tokenizer begins with, in every language alike.",
+        'len(text) counts characters, and a character takes one to four bytes. For "你好" that is 2 against 6. '
+        "Bytes are what a tokenizer begins with, in every language alike.",
     ),
     "count_pairs": (
         "What does `counts.get(pair, 0)` save you from, the first time that a pair is met?",

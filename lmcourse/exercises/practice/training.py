@@ -70,7 +70,7 @@ WHY = {
     ),
     "scaled_dot_product_attention": (
         "Why are forbidden scores set to `-math.inf`, and not to 0?",
-        "softmax takes exp of each score. exp(−∞) is a share of 0, and exp(0) is 1: a forbidden place would be looked at.",
+        "softmax takes exp of each score. exp(−∞) is 0: no share. exp(0) is 1: a forbidden place would be looked at.",
     ),
     "cross_entropy": (
         "Why may `logits.detach().amax(dim=-1, keepdim=True)` be subtracted without changing the loss?",
@@ -79,7 +79,7 @@ WHY = {
     ),
     "bits_per_byte": (
         "Which two changes of unit are in `num_tokens / num_bytes / math.log(2)`?",
-        "From each token to each byte, and from nats to bits. After both, models with different tokenizers can be compared.",
+        "From each token to each byte, and from nats to bits. Then models with different tokenizers can be compared.",
     ),
     "resume": (
         'What would go on as before without `sampler.load_state_dict(state["data"])`, and what would not?',
@@ -88,7 +88,7 @@ WHY = {
     ),
     "sample_top_p": (
         "Why is `probabilities` subtracted again in `probabilities.cumsum(0) - probabilities`?",
-        "A token stays if those before it have not reached top_p. Its own share must not count, or the one that crosses "
-        "top_p would be dropped.",
+        "A token stays if those before it have not reached top_p. Its own share must not count, or the one that "
+        "crosses top_p would be dropped.",
     ),
 }
