@@ -16,6 +16,7 @@ from pathlib import Path
 import nbformat
 
 from lmcourse.exercises import topic
+from lmcourse.widgets import ParsonsRung
 
 SITE = Path(__file__).resolve().parent
 ROOT = SITE.parent
@@ -126,11 +127,19 @@ def for_the_page(notebook: dict, found: dict) -> dict:
         if cell["id"] in found["cells"]:
             kind, source = found["cells"][cell["id"]]
             told = {key: cell[key] for key in ("name", "number") if key in cell}
+            told |= practice(notebook["topic"], cell["name"]) if kind == "exercise" else {}
             cells[cell["id"]] = {"kind": kind, "source": source} | told
         elif cell["kind"] == "predict":
             cells[cell["id"]] = {"key": cell["key"]}
     name = notebook["topic"]
     return {"topic": name, "number": topic(name).number, "cells": cells, "predictions": predictions(name)}
+
+
+def practice(name: str, exercise: str) -> dict:
+    """What static/live/practice.js is told of an exercise: the lines to put in order, and the question after it."""
+    asked = topic(name)
+    rung = {"rung": ParsonsRung(f"{name}.{exercise}").state()} if exercise in asked.slips else {}
+    return rung | {"why": asked.why[exercise]}
 
 
 def tags_of(cell: nbformat.NotebookNode, name: str, found: dict) -> list[str]:

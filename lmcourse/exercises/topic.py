@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from lmcourse import __version__
-from lmcourse.exercises import progress, restart
+from lmcourse.exercises import explaining, progress, restart
 from lmcourse.exercises.cards import Card
 from lmcourse.exercises.comparing import scalar, shorten
 from lmcourse.exercises.judging import Call, Case, Exercise, Interrupted, Outcome, judge
@@ -127,6 +127,8 @@ class Topic:
         if outcome.state != "todo":
             progress.record(f"{self.name}.{exercise.name}", outcome.state)
         card.show()
+        if outcome.state == "correct" and not self._is_explained(exercise.name) and _shell_of_a_page():
+            explaining.ask(f"{self.name}.explained.{exercise.name}", *self.why[exercise.name])
         return attempt if outcome.state == "correct" else exercise.reference
 
     def predict(self, key: str, guess) -> None:
@@ -192,6 +194,9 @@ class Topic:
         """The lines of an exercise, to be put in order. Raises KeyError for one that has no such rung."""
         return Rung(self.exercises[name], f"{self.name}.{name}", self.stub(name), self.solution(name), self.slips[name])
 
+    def _is_explained(self, name: str) -> bool:
+        return name not in self.why or explaining.is_done(f"{self.name}.explained.{name}")
+
     def _prediction_card(self, key: str, guess: Any) -> Card:
         prediction, said = self.predictions[key], shorten(guess)
         answer = _in_full(prediction.the_answer())
@@ -230,10 +235,13 @@ class Topic:
         hints = tuple((f"Hint {k}", text, False) for k, text in enumerate(exercise.hints, 1))
         folds = () if outcome.state == "correct" else hints
         if outcome.state != "correct" and name in self.slips:
-            folds += ((RUNG, f'from lmcourse.widgets import ParsonsRung\n\nParsonsRung("{self.name}.{name}")', True),)
+            line = f'ParsonsRung("{self.name}.{name}")  # run this in a cell of its own'
+            folds += ((RUNG, f"from lmcourse.widgets import ParsonsRung\n\n{line}", True),)
         title = "The reference, to compare with yours" if outcome.state == "correct" else "Solution"
         folds += ((title, without_docstrings(self.solution(name)), True),)
         if outcome.state == "correct":
+            if name in self.why and self._is_explained(name):
+                folds += ((*self.why[name], False),)
             folds += (("Once more", f'from lmcourse.exercises import reset\n\nreset("{name}")', True),)
         tell = f'from lmcourse.exercises import topic; topic("{self.name}").hint("{name}")'
         tail = "" if outcome.state == "correct" else f"Hints: {tell}"
@@ -298,3 +306,9 @@ def _shell():
     """IPython's shell, where the code runs in one."""
     ipython = sys.modules.get("IPython")
     return ipython and ipython.get_ipython()
+
+
+def _shell_of_a_page():
+    """The shell, where what is shown comes into a page: a kernel's, and not a terminal's."""
+    shell = _shell()
+    return shell if hasattr(shell, "kernel") else None

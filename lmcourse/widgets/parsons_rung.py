@@ -33,7 +33,8 @@ class ParsonsRung(CourseWidget):
         super().__init__(
             title=f"Put the lines of {self.rung.exercise.name} in order",
             source=f"{count} of these lines are the solution's, {wrong} are wrong and stay out · an order is judged by "
-            "running the function on the cases of its check",
+            "running the function on the cases of its check · keys: Enter uses a line, ← → change its depth, "
+            "Shift and ↑ ↓ its place, Delete puts it aside",
             exercise=self.rung.key,
             header=header(self.rung.stub),
             blocks=[block.shown for block in self.rung.blocks],

@@ -68,7 +68,7 @@ def _regex() -> types.ModuleType:
 
 sys.modules.setdefault("regex", _regex())
 
-from lmcourse.exercises import cards, judging, limits, progress, topic  # noqa: E402
+from lmcourse.exercises import cards, judging, limits, parsons, progress, topic  # noqa: E402
 from lmcourse.exercises.topic import Topic  # noqa: E402
 
 # Limits
@@ -157,6 +157,7 @@ def _no_keyboard(*_: object) -> str:
 
 shown: list[cards.Card] = []
 judging.Limits = PageLimits
+parsons.before_it_runs = watch
 cards.Card.show = lambda card: shown.append(card)
 progress.record = lambda key, state: None  # the page remembers
 builtins.input = _no_keyboard
@@ -322,6 +323,9 @@ page, predictions = Page(), Predictions()
 def answer(asked: str) -> str:
     """A question of the page as JSON, and its answer as JSON."""
     question = json.loads(asked)
+    if "rung" in question:
+        name, _, exercise = question["rung"].partition(".")
+        return json.dumps(topic(name).rung(exercise).answer(question["lines"], question["misses"]) | {"heap": heap()})
     if "cells" in question:
         return json.dumps(page.ask(question["cells"]))
     return json.dumps(predictions.ask(**question))

@@ -3,12 +3,24 @@
 // A link that ends in #FloatBits=… (or #FloatBits.2=…, the second of a page) shows that widget in the state it holds.
 import { misfit, unpackState } from "./share.js";
 
-/** What a widget expects of its model, kept in this page alone; no `send`, since there is no kernel to ask. */
+/**
+ * What a widget expects of its model, kept in this page alone. It has a `send` only where the page itself can `answer`
+ * the widget's questions; `take` is what a page does with what a widget hands over.
+ */
 export class Model {
   #state;
   #listeners = new Map();
-  constructor(state) {
+  constructor(state, { answer = null, take = null } = {}) {
     this.#state = { ...state };
+    if (take) this.take = take;
+    if (!answer) return;
+    this.send = async ({ id, question }) => {
+      const reply = await answer(question).then(
+        (found) => ({ id, answer: found }),
+        (error) => ({ id, error: error.message }),
+      );
+      for (const listener of [...(this.#listeners.get("msg:custom") ?? [])]) listener(reply);
+    };
   }
   get(name) {
     return this.#state[name];
@@ -50,7 +62,7 @@ function addStyle(name) {
 }
 
 /** Replace one snapshot by its live widget, called `name` in links; a broken one keeps its snapshot. */
-export async function hydrate(place, name = place.dataset.lmWidget) {
+export async function hydrate(place, name = place.dataset.lmWidget, page = {}) {
   const stem = place.dataset.lmWidget;
   if (!/^[a-z_]+$/.test(stem)) return;
   const first = JSON.parse(place.dataset.lmState);
@@ -69,7 +81,7 @@ export async function hydrate(place, name = place.dataset.lmWidget) {
       },
     };
     const el = document.createElement("div");
-    const model = new Model({ ...first, ...changes, _share: share });
+    const model = new Model({ ...first, ...changes, _share: share }, page);
     const stopThis = await widget.default.render({ model, el });
     stop?.();
     stop = stopThis;

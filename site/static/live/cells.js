@@ -1,5 +1,6 @@
 // A cell that runs in the page: its editor, Check or Run, Stop, Start over, and what came out below it.
 import { make, results } from "./cards.js";
+import { practice } from "./practice.js";
 import { ask, Ended, stop } from "./python.js";
 import * as store from "./store.js";
 
@@ -122,6 +123,7 @@ export function live({ box, name, id, asks }) {
       output.show(...results(answer));
       const state = answer.cards.at(-1)?.state;
       if (asks && state) store.record(key, state);
+      if (asks) more.under(state);
       words(`${mark(asks, state, answer)} ${((performance.now() - begun) / 1000).toFixed(1)} s`);
     } catch (error) {
       output.show(make("p", { className: "lm-ended" }, error.message));
@@ -130,6 +132,11 @@ export function live({ box, name, id, asks }) {
     busy(false);
   }
   const label = `${verb}: ${key.split(".")[1] ?? "code"}`;
+  const take = (code) => {
+    held.set(code);
+    held.focus();
+  };
+  const more = practice({ box, key, take, about: async () => (await notebookOf(name)).cells[id] });
   const held = edited({ box, name, id, label, go, leave: () => bar.go.focus(), over: bar.over });
   bar.go.onclick = go;
   bar.stop.onclick = () => {
