@@ -70,7 +70,7 @@ WHY = {
     ),
     "scaled_dot_product_attention": (
         "Why are forbidden scores set to `-math.inf`, and not to 0?",
-        "softmax takes exp of each score. exp(−∞) is 0: no share. exp(0) is 1: a forbidden place would be looked at.",
+        "A softmax takes exp of each score. That of −∞ is 0: no share. That of 0 is 1: the place would be looked at.",
     ),
     "cross_entropy": (
         "Why may `logits.detach().amax(dim=-1, keepdim=True)` be subtracted without changing the loss?",
