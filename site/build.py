@@ -30,6 +30,8 @@ import glossary  # noqa: E402
 import live  # noqa: E402
 import seal  # noqa: E402
 
+from lmcourse.widgets import ParsonsRung  # noqa: E402
+
 BOOK = Path(os.environ.setdefault("LMCOURSE_BOOK_SOURCE", str(ROOT / "build" / "book")))  # conf.py reads it too
 TRY = "FloatBits"  # the widget on the first page
 FENCE = "`" * 8  # longer than any that a snapshot holds
@@ -302,9 +304,17 @@ def shown_widgets(notebooks: list[Page]) -> list[Shown]:
     return found
 
 
+def lines_in_order(notebooks: list[Page]) -> list[Shown]:
+    """The widget that no notebook shows, because cards of exercises offer it: so that a link to one leads somewhere."""
+    page = next((page for page in notebooks if page.name.startswith("01")), None)
+    return (
+        [Shown(page, "ParsonsRung", 'ParsonsRung("merge_pair")', ParsonsRung.example().static_html())] if page else []
+    )
+
+
 def widgets_page(notebooks: list[Page]) -> str:
     """The teacher's page: every widget of every notebook, and the states that were prepared for a class."""
-    shown, states = shown_widgets(notebooks), {}
+    shown, states = [*shown_widgets(notebooks), *lines_in_order(notebooks)], {}
     for number, line, name, state in prepared():
         same = [each for each in shown if each.place.partition(".")[0] == name]
         if same:

@@ -5,6 +5,7 @@ part. So every order that is found here is right, whatever a judge says of it.
 """
 
 import ast
+import functools
 import random
 
 from lmcourse.exercises.parsons import Line, Rung
@@ -21,7 +22,7 @@ FUNCTIONS = {
 LEAVES = ast.Return | ast.Raise | ast.Break | ast.Continue
 
 
-def other_orders(rung: Rung, most: int, seed: int = 0, tries: int = 400) -> list[list[Line]]:
+def other_orders(rung: Rung, most: int, seed: int = 0, tries: int = 60) -> list[list[Line]]:
     """Up to `most` different orders of the solution's blocks, the solution's own first."""
     chance, found = random.Random(seed), [list(rung.order)]
     for _ in range(tries):
@@ -35,7 +36,7 @@ def other_orders(rung: Rung, most: int, seed: int = 0, tries: int = 400) -> list
 def _shuffled(rung: Rung, lines: list[Line], chance: random.Random) -> list[Line]:
     """The lines of one part in another order, and each part inside of them."""
     items = _items(rung, lines)
-    effects = [Effects(_source(rung, item)) for item in items]
+    effects = [effects_of(_source(rung, item)) for item in items]
     waiting, found = list(range(len(items))), []
     while waiting:
         ready = [k for k in waiting if not any(effects[j].clash(effects[k]) for j in waiting if j < k)]
@@ -111,6 +112,12 @@ class Effects:
         mine, theirs = self.reads | self.writes, other.reads | other.writes
         touch = lambda one, two: any(_overlap(a, b) for a in one for b in two)  # noqa: E731
         return touch(self.writes, theirs) or touch(mine, other.writes)
+
+
+@functools.cache
+def effects_of(source: str) -> Effects:
+    """What a statement does, found once."""
+    return Effects(source)
 
 
 def _place(node: ast.expr) -> str:

@@ -59,8 +59,9 @@ function judging(model, root, draw) {
     of: (lines) => (latest.for === JSON.stringify(lines) ? latest : NOTHING_YET),
     ask(lines) {
       if (root.getAttribute("aria-busy") === "true") return;
-      Object.assign(latest, NOTHING_YET, { for: JSON.stringify(lines) });
+      Object.assign(latest, NOTHING_YET, { for: JSON.stringify(lines), words: "Python runs this order …" });
       if (kernel.hasKernel) root.setAttribute("aria-busy", "true");
+      draw();
       kernel.tell({ lines, misses });
     },
     stop: kernel.stop,

@@ -42,7 +42,7 @@ WHY = {
     ),
     "permute_names": (
         "Why does the list ask `names.index(word)` for each word of the right side, and not of the left?",
-        "A call of permute wants, for each axis of the result, the axis that it comes from. The right side is the result, and "
+        "For each axis of the result, permute wants the axis that it comes from. The right side is the result, and "
         "names are the axes of x.",
     ),
     "merge_group": (

@@ -123,7 +123,7 @@ export function live({ box, name, id, asks }) {
       output.show(...results(answer));
       const state = answer.cards.at(-1)?.state;
       if (asks && state) store.record(key, state);
-      if (asks) more.under(state);
+      more?.under(state);
       words(`${mark(asks, state, answer)} ${((performance.now() - begun) / 1000).toFixed(1)} s`);
     } catch (error) {
       output.show(make("p", { className: "lm-ended" }, error.message));
@@ -136,7 +136,8 @@ export function live({ box, name, id, asks }) {
     held.set(code);
     held.focus();
   };
-  const more = practice({ box, key, take, about: async () => (await notebookOf(name)).cells[id] });
+  const more = asks ? practice({ box, key, take, about: async () => (await notebookOf(name)).cells[id] }) : null;
+  more?.under("");
   const held = edited({ box, name, id, label, go, leave: () => bar.go.focus(), over: bar.over });
   bar.go.onclick = go;
   bar.stop.onclick = () => {
@@ -146,6 +147,7 @@ export function live({ box, name, id, asks }) {
   bar.over.onclick = () => {
     held.set?.(held.first);
     output.restore();
+    more?.under("");
     words("");
     held.focus();
   };

@@ -7,7 +7,7 @@ import * as store from "./store.js";
 const FOLD = "Put the lines in order"; // RUNG of lmcourse.exercises.topic
 
 /**
- * `under(state)` adds to a card that was just shown what goes with its state.
+ * `under(state)` adds to the card that is shown what goes with its state.
  * @param {{ box: HTMLElement, key: string, about: () => Promise<any>, take: (code: string) => void }} cell `about`
  *   gives what the book's builder wrote down of the exercise, `take` puts code into its editor.
  */
@@ -18,9 +18,8 @@ export function practice({ box, key, about, take }) {
       const fold = [...box.querySelectorAll(".cell_output details")].find(
         (each) => each.querySelector("summary").textContent === FOLD,
       );
-      const { rung: first, why } = await about();
-      if (fold && first) unfold(fold, rung, () => lines(rung, key, first, take));
-      if (state === "correct" && why) box.querySelector(".cell_output").append(explanation(key, why));
+      if (fold) unfold(fold, rung, async () => lines(rung, key, (await about()).rung, take));
+      if (state === "correct") box.querySelector(".cell_output").append(explanation(key, (await about()).why));
     },
   };
 }
@@ -29,10 +28,10 @@ export function practice({ box, key, about, take }) {
 function unfold(fold, rung, fill) {
   fold.querySelector("pre")?.remove();
   fold.append(rung);
-  fold.addEventListener("toggle", () => {
+  fold.ontoggle = () => {
     rung.dataset.open = String(fold.open);
     if (fold.open && !rung.hasChildNodes()) fill();
-  });
+  };
   fold.open = rung.dataset.open === "true";
 }
 
