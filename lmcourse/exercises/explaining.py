@@ -31,7 +31,9 @@ def form(key: str, question: str, answer: str):
     from ipywidgets import HTML, Button, Layout, Textarea, VBox
 
     field = Textarea(placeholder="In a few words of your own", rows=2, layout=Layout(width="100%", max_width="60em"))
-    button = Button(description="Compare with an answer", disabled=True, layout=Layout(width="auto", align_self="flex-start"))
+    button = Button(
+        description="Compare with an answer", disabled=True, layout=Layout(width="auto", align_self="flex-start")
+    )
     below = HTML()
 
     def typed(change: dict) -> None:

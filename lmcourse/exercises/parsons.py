@@ -163,7 +163,7 @@ def _why(outcome: Outcome) -> str:
     if not outcome.call:
         return f"{outcome.note}."
     call, expected, got = (_short(text) for text in (outcome.call, outcome.expected, outcome.got))
-    return f"{call}: expected {expected}, got {got}."
+    return f"{call}: {outcome.note}." if got == "no result" else f"{call}: expected {expected}, got {got}."
 
 
 def _short(text: str) -> str:

@@ -101,6 +101,20 @@ def test_the_lines_stay_from_card_to_card_and_when_it_starts_over(cell):
     assert watched.wrong == []
 
 
+def test_an_order_that_never_ends_ends_in_words(open_page):
+    watched = open_page("01_tokenization.html", still=True)
+    cell = watched.page.locator("[data-lm-key='tokenization.merge_pair']")
+    cell.scroll_into_view_if_needed()
+    cell.locator(FOLD).locator("summary").click()
+    rung = topic("tokenization").rung("merge_pair")
+    for line in [line for line in rung.order if not rung.blocks[line[0]].text.startswith("i +=")]:
+        use(cell, [line])
+        if rung.blocks[line[0]].text.startswith(("else", "return")):  # one step less deep than the line before it
+            cell.locator(f".pr-block[data-block='{line[0]}']").press("ArrowLeft")
+    judged(cell, "stopped: this call")
+    assert watched.wrong == []
+
+
 def test_an_exercise_that_needs_the_notebook_says_the_line_to_run(open_page):
     page = open_page("09_training.html").page
     fold = page.locator("details:has(> summary:text-is('Put the lines in order'))").first

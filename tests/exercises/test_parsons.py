@@ -120,6 +120,9 @@ def test_an_answer_says_what_to_do_next():
     unread = rung.answer([[block, 3] for block, _ in right[:2]], 0)["words"]
     assert unread.startswith("Python cannot read it: ")
     assert rung.answer(right[:3], 1)["words"].endswith("All of these can stay; something is missing.")
+    rung = rung_of("tokenization", "merge_pair")
+    endless = [list(line) for line in rung.order if not rung.blocks[line[0]].text.startswith("i +=")]
+    assert "stopped: this call" in rung.answer(endless, 0)["words"]
     for name, exercise in RUNGS[:8]:
         assert len(rung_of(name, exercise).answer([[0, 0]], 1)["words"]) < 240
 
