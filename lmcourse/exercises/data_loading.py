@@ -258,7 +258,7 @@ topic.question(
     "n − T, at the starts 0 ... n − T − 1: a window holds T + 1 tokens.",
 )
 topic.question(
-    "Why is a batch made by windows[starts] and not by a loop?",
+    "More: why is a batch made by windows[starts] and not by a loop?",
     "The strided view holds every window without a copy; one indexing step copies the rows that are wanted.",
 )
 topic.question(

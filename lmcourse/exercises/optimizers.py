@@ -298,7 +298,7 @@ topic.question(
     "The model holds the old tensor. A new one would be known to nobody, and the model would not change.",
 )
 topic.question(
-    "What does your SGD do with a parameter whose .grad is None, and why is that not the same as a gradient of zero?",
+    "What does your SGD do with a parameter whose .grad is None?",
     "It passes over it. With a gradient of zero, momentum would still move it by what its buffer remembers. That is "
     "why zero_grad sets gradients to None.",
 )

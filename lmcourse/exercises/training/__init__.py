@@ -83,7 +83,7 @@ topic.question(
     "only changes it.",
 )
 topic.question(
-    "Your model's first loss is 9.2 with a vocabulary of 1,024. What should it be, and what do you look at?",
+    "Your model's first loss is 9.2 with a vocabulary of 1,024. What should it be?",
     "A model that knows nothing gives each token 1/1024, and −ln(1/1024) = ln 1024 = 6.9. 9.2 is confident and "
     "wrong: weights that begin too large, or logits of a wrong scale.",
 )
@@ -93,13 +93,14 @@ topic.question(
     "batches so far.",
 )
 topic.question(
-    "The loss falls below the bigram baseline in fifty steps and then to 0.01, on new text too. Is that good news?",
-    "No: the answer is in the input. Look at the targets, which must be one token later, and at what attention may look at.",
-)
-topic.question(
     "The loss falls smoothly. What do the rules that the stories keep show beside it?",
     "What is learned, and in which order: spelling needs one word, a form a sentence, and the name must be "
     "carried through the whole story. A mean hides that.",
+)
+topic.question(
+    "More: the loss falls below the bigram baseline in fifty steps and then to 0.01, on new text too. Good news?",
+    "No: the answer is in the input. Look at the targets, which must be one token later, and at what attention may "
+    "look at.",
 )
 topic.question(
     "More: what does rms_norm make of [2, 14], with gain [1, 1]? And what of [20, 140]?",
