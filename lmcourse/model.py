@@ -29,6 +29,7 @@ class ModelConfig:
 
     `qk_norm` normalizes every query and key, so that no weight can make attention scores explode (arXiv 2010.04245).
     `zero_init` starts the projections that write to the residual stream at zero: every block begins as the identity.
+    `norm_eps` is what every norm adds to the mean of the squares.
     Raises `ValueError` when the sizes do not fit together, `TypeError` for one that is no whole number.
 
     >>> ModelConfig(vocab_size=256, context_length=64, d_model=128, num_layers=4, num_heads=4, d_ff=344).d_head
@@ -46,6 +47,7 @@ class ModelConfig:
     tie_embeddings: bool = False
     qk_norm: bool = False
     zero_init: bool = False
+    norm_eps: float = 1e-5
 
     def __post_init__(self) -> None:
         if self.num_kv_heads is None:
@@ -59,6 +61,8 @@ class ModelConfig:
             raise ValueError(f"num_kv_heads: a divisor of num_heads = {self.num_heads}, got {self.num_kv_heads}")
         if not self.rope_theta > 0:
             raise ValueError(f"rope_theta: more than 0, got {self.rope_theta!r}")
+        if not 0 < self.norm_eps < 1:
+            raise ValueError(f"norm_eps: more than 0 and less than 1, got {self.norm_eps!r}")
 
     @property
     def d_head(self) -> int:
@@ -279,14 +283,16 @@ class RMSNorm(nn.Module):
             [0.8485, 1.1314]])
     """
 
-    def __init__(self, d_model: int, parts: Parts = Parts()):
+    def __init__(self, d_model: int, parts: Parts = Parts(), eps: float = 1e-5):
         super().__init__()
         self.parts = parts
         self.weight = nn.Parameter(torch.ones(d_model))
+        self.scale = math.sqrt(1e-5 / eps)  # `rms_norm` adds 1e-5, which is eps for an x that is scaled by this
 
     def forward(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
         wide = torch.promote_types(x.dtype, torch.float32)  # squares overflow and underflow in 16 bits
-        return self.parts.rms_norm(x.to(wide), self.weight.to(wide)).to(x.dtype)
+        scaled = x.to(wide) if self.scale == 1 else self.scale * x.to(wide)
+        return self.parts.rms_norm(scaled, self.weight.to(wide)).to(x.dtype)
 
 
 class KVCache:
@@ -348,7 +354,8 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(config.d_model, d_kv, bias=False)
         self.output_proj = nn.Linear(config.d_model, config.d_model, bias=False)
         if config.qk_norm:
-            self.q_norm, self.k_norm = RMSNorm(config.d_head, parts), RMSNorm(config.d_head, parts)
+            self.q_norm = RMSNorm(config.d_head, parts, config.norm_eps)
+            self.k_norm = RMSNorm(config.d_head, parts, config.norm_eps)
 
     def forward(
         self,
@@ -418,8 +425,8 @@ class Block(nn.Module):
     def __init__(self, config: ModelConfig, fused: bool = False, parts: Parts = Parts()):
         super().__init__()
         self.parts = parts
-        self.ln1, self.attn = RMSNorm(config.d_model, parts), Attention(config, fused, parts)
-        self.ln2, self.ffn = RMSNorm(config.d_model, parts), SwiGLU(config, parts)
+        self.ln1, self.attn = RMSNorm(config.d_model, parts, config.norm_eps), Attention(config, fused, parts)
+        self.ln2, self.ffn = RMSNorm(config.d_model, parts, config.norm_eps), SwiGLU(config, parts)
 
     def forward(
         self,
@@ -458,7 +465,7 @@ class TransformerLM(nn.Module):
         self.config, self.checkpoint_blocks, self.parts = config, checkpoint_blocks, parts
         self.token_embeddings = nn.Embedding(config.vocab_size, config.d_model)
         self.layers = nn.ModuleList(Block(config, fused_attention, parts) for _ in range(config.num_layers))
-        self.ln_final = RMSNorm(config.d_model, parts)
+        self.ln_final = RMSNorm(config.d_model, parts, config.norm_eps)
         self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
         if config.tie_embeddings:
             self.lm_head.weight = self.token_embeddings.weight

@@ -104,6 +104,17 @@ def test_rms_norm_equals_pytorchs_and_survives_half_precision():
     assert norm.half()(torch.full((1, 32), 3e4, dtype=torch.float16)).isfinite().all()
 
 
+@pytest.mark.parametrize("eps", [1e-3, 1e-5, 1e-8])
+def test_every_norm_adds_the_eps_of_the_sizes(eps):
+    x = 0.01 * torch.randn(4, 32, generator=torch.Generator().manual_seed(4))
+    torch.testing.assert_close(RMSNorm(32, eps=eps)(x), F.rms_norm(x, (32,), None, eps))
+    model = TransformerLM(dataclasses.replace(NORMED, norm_eps=eps))
+    scales = [module.scale for module in model.modules() if isinstance(module, RMSNorm)]
+    assert scales == [(1e-5 / eps) ** 0.5] * (4 * NORMED.num_layers + 1)
+    with pytest.raises(ValueError, match="norm_eps: more than 0"):
+        dataclasses.replace(NORMED, norm_eps=0)
+
+
 def test_state_dict_names_and_shapes():
     state = TransformerLM(GQA).state_dict()
     layer = {
