@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from lmcourse.recorded import describe_record, recorded
+from lmcourse.recorded import RECORDED, describe_record, recorded, tales_model
+from lmcourse.support import corpus
+from lmcourse.training import evaluate, load_stories, rules_kept, tell
 
 MACHINE = Path(__file__).parents[1] / "benchmarks" / "machine.py"
 
@@ -31,3 +33,27 @@ def test_the_recording_command_runs_on_the_cpu_and_says_all_of_its_provenance(tm
 
 def test_no_records_is_an_empty_list(tmp_path):
     assert recorded(tmp_path) == [] and recorded(tmp_path / "missing") == []
+
+
+def test_the_model_of_the_tales_keeps_the_rules_in_stories_of_its_own():
+    model, tokenizer = tales_model()
+    stories, told = tell(model, tokenizer, 128, seed=5), corpus.load("tales")
+    shares = rules_kept(stories)
+    least = {"place": 0.7, "name": 0.7}
+    assert all(share >= least.get(rule, 0.9) for rule, share in shares.items()), shares
+    own = {story for story in stories if len(story) > 100 and story not in told}
+    assert len(own) > 120
+
+
+def test_the_model_of_the_tales_speaks_the_tokens_of_notebook_09():
+    data, (model, tokenizer) = load_stories(), tales_model()
+    assert tokenizer.vocab == data.tokenizer.vocab and tokenizer.merges == data.tokenizer.merges
+    assert evaluate(model, data.valid) < 0.7  # nats a token, on stories that neither of the two has seen
+
+
+def test_the_model_of_the_tales_is_small():
+    files = {path.name: path.stat().st_size for path in (RECORDED / "models").iterdir()}
+    assert files.keys() == {"tales.safetensors", "tales_tokenizer.json"}
+    assert sum(files.values()) < 1_200_000
+    model, _ = tales_model()
+    assert 400_000 < sum(weight.numel() for weight in model.parameters()) < 600_000

@@ -1,14 +1,18 @@
 """What the course recorded on machines that a reader may not have: rates and steps of GPUs, loss curves of long runs.
 
 `benchmarks/machine.py` and `benchmarks/training.py --curves` write the files beside this one, each with the card or
-machine, the versions, the date and the command.
+machine, the versions, the date and the command. `benchmarks/tales.py` trains the model in `models`.
 """
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lmcourse.support.timing import si
+
+if TYPE_CHECKING:  # PyTorch is imported when the model is asked for
+    from lmcourse.model import TransformerLM
+    from lmcourse.tokenization import BPETokenizer
 
 RECORDED = Path(__file__).parent
 
@@ -44,6 +48,23 @@ def recorded_stories(path: Path = RECORDED / "stories" / "longer.json") -> dict[
     True
     """
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def tales_model() -> tuple["TransformerLM", "BPETokenizer"]:
+    """A small model that tells the stories of notebook 09, and its tokenizer, which is that of the notebook.
+
+    Half a million weights, trained by `benchmarks/tales.py` on stories of the same grammar: a thing to play with where
+    nobody has trained. It continues any text, and begins a story after an empty line.
+
+    >>> from lmcourse.training import generate
+    >>> model, tokenizer = tales_model()
+    >>> story = tokenizer.decode(generate(model, tokenizer.encode(".\\n\\nOnce"), 60, temperature=0))
+    >>> story.count(".") > 3
+    True
+    """
+    from lmcourse.training.weights import open_model
+
+    return open_model(RECORDED / "models" / "tales.safetensors")
 
 
 def describe_record(record: dict[str, Any]) -> str:

@@ -39,6 +39,7 @@ _HOME = {
     ],
     "trainer": ["Settings"],
     "units": ["bits_per_byte"],
+    "weights": ["open_model", "save_model"],
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
