@@ -152,3 +152,29 @@ def _stream(model: nn.Module, ids: list[int], count: int, stop: int | None, **ho
         yield ids[-1]
         if ids[-1] == stop:
             return
+
+
+def stream_text(tokenizer: Any, ids: Iterable[int], new: Iterable[int]) -> Iterator[str]:
+    """The text of the tokens `new`, which follow `ids`, piece by piece, each as soon as its characters are whole.
+
+    A token may end inside a character: then its bytes wait for the next one, or for the end.
+    Any tokenizer with `decode` will do, also one that writes a space only between two tokens.
+
+    >>> from lmcourse.tokenization import BPETokenizer
+    >>> tokenizer = BPETokenizer({i: bytes([i]) for i in range(256)}, [])
+    >>> list(stream_text(tokenizer, [65], "né".encode()))
+    ['n', 'é']
+    """
+    known, waiting = list(ids), []
+    before = tokenizer.decode(known)
+    for token in new:
+        waiting.append(token)
+        text = tokenizer.decode(known + waiting)
+        if text.endswith("\N{REPLACEMENT CHARACTER}"):
+            continue
+        if piece := text[len(before) :]:
+            yield piece
+        known, waiting = waiting, []  # enough to know how the next piece begins
+        before = tokenizer.decode(known)
+    if piece := tokenizer.decode(known + waiting)[len(before) :]:
+        yield piece

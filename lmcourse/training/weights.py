@@ -48,8 +48,10 @@ def open_model(
     """
     found, config = tensor_shapes(path), _config(path)
     check_shapes(path, found, model_shapes(config, len(found)))
-    model = filled(config, read_weights(path, found))
-    return model, BPETokenizer.load(tokenizer or tokenizer_beside(path))
+    words = BPETokenizer.load(tokenizer or tokenizer_beside(path))
+    if words.vocab_size != config.vocab_size:
+        raise ValueError(f"tokenizer: {config.vocab_size} tokens, as many as the model has, got {words.vocab_size}")
+    return filled(config, read_weights(path, found)), words
 
 
 def tokenizer_beside(path: str | os.PathLike) -> Path:

@@ -13,7 +13,7 @@ from lmcourse.tokenization import BPETokenizer, train_bpe
 from lmcourse.training import generate, load_checkpoint, open_model, save_checkpoint, save_model
 from lmcourse.training.weights import model_shapes
 
-SIZES = {"vocab_size": 270, "context_length": 16, "d_model": 16, "num_layers": 2, "num_heads": 4, "d_ff": 24}
+SIZES = {"vocab_size": 262, "context_length": 16, "d_model": 16, "num_layers": 2, "num_heads": 4, "d_ff": 24}
 KINDS = [{}, {"qk_norm": True, "norm_eps": 1e-3}, {"num_kv_heads": 2, "tie_embeddings": True, "rope_theta": 500.0}]
 
 
@@ -63,7 +63,7 @@ def test_another_file_is_refused_in_words(tmp_path, tokenizer):
         "which has no sizes in it": (tensors, None),
         "keeps sizes that no model": (tensors, config | {"d_model": 17}),
         "keeps sizes that no model of": (tensors, config | {"wings": 2}),
-        r"token_embeddings\.weight: shape \(271, 16\), got \(270, 16\)": (tensors, config | {"vocab_size": 271}),
+        r"token_embeddings\.weight: shape \(263, 16\), got \(262, 16\)": (tensors, config | {"vocab_size": 263}),
         "num_layers: as many": (tensors, config | {"num_layers": 10**12}),
         r"wings: a tensor that the model has no place for": (tensors | {"wings": torch.ones(2)}, config),
     }
@@ -83,3 +83,6 @@ def test_a_tokenizer_that_is_elsewhere_or_nowhere(tmp_path, tokenizer):
     assert open_model(path, elsewhere)[1].vocab_size == tokenizer.vocab_size
     with pytest.raises(FileNotFoundError, match="m_tokenizer"):
         open_model(path)
+    BPETokenizer(*train_bpe("low low low lower lowest", 261)).save(elsewhere)
+    with pytest.raises(ValueError, match="tokenizer: 262 tokens, as many as the model has, got 261"):
+        open_model(path, elsewhere)
