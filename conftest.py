@@ -16,6 +16,9 @@ for variable, folder in {"TIKTOKEN_CACHE_DIR": "tiktoken", "LMCOURSE_CACHE": "co
     if variable not in os.environ and (_DATA / folder).is_dir():
         os.environ[variable] = str(_DATA / folder)
 
+# Models on huggingface.co are a reader's to fetch.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
 # A shell leaves SIGINT ignored in what it starts in the background, and every kernel inherits that; tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

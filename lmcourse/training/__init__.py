@@ -31,7 +31,7 @@ _HOME = {
     "divergence": ["LossDiverged"],
     "evaluation": ["PRECISIONS", "evaluate"],
     "loop": ["train", "train_step"],
-    "pretrained": ["load_llama"],
+    "pretrained": ["fetch_llama", "load_llama"],
     "recipe": [
         "Recipe", "default_recipe", "load_model", "make_model", "make_optimizer", "make_schedule", "make_tokenizer",
         "split_tokens", "train_settings",

@@ -97,6 +97,22 @@ def load_llama(folder: str | os.PathLike, *, parts: Parts | None = None) -> tupl
     return filled(config, weights, parts), tokenizer
 
 
+def fetch_llama(repository: str = "HuggingFaceTB/SmolLM2-135M") -> Path:
+    """The folder of a model on huggingface.co, fetched once, 270 MB for the one named here: sizes, words and weights.
+
+    It lies where `huggingface_hub` keeps what it fetches; HF_HOME moves that, and HF_HUB_OFFLINE=1 asks nobody.
+    Raises ConnectionError where the model cannot be had.
+    """
+    from huggingface_hub import snapshot_download
+
+    wanted = ["config.json", "tokenizer.json", "model*.safetensors", "model.safetensors.index.json"]
+    try:
+        return Path(snapshot_download(repository, allow_patterns=wanted))
+    except Exception as error:  # of the hub's own, of its HTTP library, of the disk: they share no class
+        reason = str(error).strip().partition("\n")[0]
+        raise ConnectionError(f"{repository} cannot be had from huggingface.co here: {reason}") from error
+
+
 def neighbours_from_halves(weight: Float[Tensor, "rows d_model"], d_head: int) -> Float[Tensor, "rows d_model"]:
     """Reorder the rows of a projection to queries or keys, so that what is rotated together stands side by side.
 

@@ -5,13 +5,16 @@ What a reader writes is handed in: a loss, a step, a resume.
 
 import contextlib
 import functools
+import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tokenizers
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lmcourse import model as course_model
@@ -24,6 +27,7 @@ from lmcourse.training.batches import Batches
 from lmcourse.training.checkpoints import load_checkpoint, rng_state, save_checkpoint, set_rng_state
 from lmcourse.training.control import Control, Metrics
 from lmcourse.training.loop import train
+from lmcourse.training.pretrained import llama_config, llama_name
 from lmcourse.training.recipe import Recipe, make_model, make_optimizer, make_schedule
 from lmcourse.training.stories import Stories
 
@@ -172,6 +176,31 @@ def quick_writer(data: Stories) -> TransformerLM:
 
 
 # The failure gallery
+
+
+def random_llama(folder: Path) -> Path:
+    """A folder such as a Llama has, with a small model of random weights and a token a byte; returns the folder.
+
+    >>> import tempfile
+    >>> from lmcourse.training import load_llama
+    >>> model, tokenizer = load_llama(random_llama(Path(tempfile.mkdtemp())))
+    >>> tokenizer.decode(tokenizer.encode("né")), model.config.num_kv_heads
+    ('né', 2)
+    """
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "num_hidden_layers": 2}
+    sizes = {"model_type": "llama", "vocab_size": 256, "hidden_size": 64, "intermediate_size": 128, **heads}
+    (folder / "config.json").write_text(json.dumps(sizes), encoding="utf-8")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        weights = TransformerLM(llama_config(sizes)).state_dict()
+    save_file({llama_name(name): weight for name, weight in weights.items()}, folder / "model.safetensors")
+    by_bytes = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    signs = {sign: i for i, sign in enumerate(sorted(by_bytes.alphabet()))}
+    words = tokenizers.Tokenizer(tokenizers.models.BPE(signs, []))
+    words.pre_tokenizer, words.decoder = by_bytes, tokenizers.decoders.ByteLevel()
+    words.save(str(folder / "tokenizer.json"))
+    return folder
+
 
 MISTAKES = ("no shift", "no mask", "lr × 10", "no warm-up", "not zeroed")
 

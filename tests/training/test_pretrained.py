@@ -4,9 +4,12 @@ Oracle: `transformers`, with small models of random sizes and weights: its logit
 """
 
 import json
+import socket
+from fnmatch import fnmatch
 from itertools import pairwise
 from unittest import mock
 
+import huggingface_hub
 import pytest
 import tokenizers
 import torch
@@ -14,9 +17,10 @@ from safetensors.torch import load_file, save_file
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from lmcourse.flops import transformer_params
 from lmcourse.model import Parts, rms_norm
 from lmcourse.training import generate, pretrained
-from lmcourse.training.pretrained import FolderTokenizer, llama_config, load_llama
+from lmcourse.training.pretrained import FolderTokenizer, fetch_llama, llama_config, load_llama
 
 TEXT = "One day the fox found a bell. The bell was loud, and the fox was glad. " * 3
 SIZES = {"vocab_size": 300, "hidden_size": 32, "intermediate_size": 40, "num_hidden_layers": 2,
@@ -141,6 +145,36 @@ def test_what_the_class_cannot_do_is_refused_by_name(folder, unread, config, wor
     change(folder, **config)
     with pytest.raises(ValueError, match=words):
         load_llama(folder)
+
+
+def test_a_published_one_has_the_size_that_is_published():
+    """SmolLM2-135M, as its config.json says it."""
+    said = {"architectures": ["LlamaForCausalLM"], "attention_bias": False, "hidden_act": "silu", "hidden_size": 576,
+            "intermediate_size": 1536, "is_llama_config": True, "max_position_embeddings": 8192, "mlp_bias": False,
+            "model_type": "llama", "num_attention_heads": 9, "num_hidden_layers": 30, "num_key_value_heads": 3,
+            "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_interleaved": False, "rope_scaling": None,
+            "rope_theta": 100000, "tie_word_embeddings": True, "vocab_size": 49152}  # fmt: skip
+    config = llama_config(said)
+    assert sum(transformer_params(config).values()) == 134_515_008
+    assert (config.rope_theta, config.norm_eps, config.context_length) == (100_000, 1e-5, 8192)
+
+
+def test_what_cannot_be_fetched_is_a_connection_error_and_nobody_is_asked(monkeypatch, tmp_path):
+    """The tests' set-up says HF_HUB_OFFLINE=1; nothing is in this cache."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(socket, "getaddrinfo", mock.Mock(side_effect=AssertionError("somebody was asked")))
+    with pytest.raises(ConnectionError, match=r"a/b cannot be had from huggingface\.co here: "):
+        fetch_llama("a/b")
+
+
+def test_only_sizes_words_and_weights_are_fetched(monkeypatch, folder):
+    asked = mock.Mock(return_value=str(folder))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", asked)
+    assert fetch_llama("a/b") == folder and asked.call_args.args == ("a/b",)
+    wanted = asked.call_args.kwargs["allow_patterns"]
+    there = ["config.json", "tokenizer.json", "model.safetensors", "model-00001-of-00002.safetensors", "code.py",
+             "model.safetensors.index.json", "pytorch_model.bin", "tokenizer_config.json"]  # fmt: skip
+    assert [name for name in there if any(fnmatch(name, each) for each in wanted)] == [*there[:4], there[5]]
 
 
 def test_a_size_that_is_not_said_is_named():
