@@ -7,6 +7,7 @@ import contextlib
 import functools
 import json
 import math
+import string
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -179,26 +180,25 @@ def quick_writer(data: Stories) -> TransformerLM:
 
 
 def random_llama(folder: Path) -> Path:
-    """A folder such as a Llama has, with a small model of random weights and a token a byte; returns the folder.
+    """A folder such as a Llama has, with a small model of random weights and a token a letter; returns the folder.
 
     >>> import tempfile
     >>> from lmcourse.training import load_llama
     >>> model, tokenizer = load_llama(random_llama(Path(tempfile.mkdtemp())))
-    >>> tokenizer.decode(tokenizer.encode("né")), model.config.num_kv_heads
-    ('né', 2)
+    >>> tokenizer.decode(tokenizer.encode("One day, a fox")), model.config.num_kv_heads
+    ('One day, a fox', 2)
     """
+    letters = {letter: i for i, letter in enumerate(string.ascii_letters + " .,?")}
+    words = tokenizers.Tokenizer(tokenizers.models.BPE(letters, [], unk_token="?"))  # noqa: S106
+    words.decoder = tokenizers.decoders.Fuse()
+    words.save(str(folder / "tokenizer.json"))
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "num_hidden_layers": 2}
-    sizes = {"model_type": "llama", "vocab_size": 256, "hidden_size": 64, "intermediate_size": 128, **heads}
+    sizes = {"model_type": "llama", "vocab_size": len(letters), "hidden_size": 64, "intermediate_size": 128, **heads}
     (folder / "config.json").write_text(json.dumps(sizes), encoding="utf-8")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         weights = TransformerLM(llama_config(sizes)).state_dict()
     save_file({llama_name(name): weight for name, weight in weights.items()}, folder / "model.safetensors")
-    by_bytes = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    signs = {sign: i for i, sign in enumerate(sorted(by_bytes.alphabet()))}
-    words = tokenizers.Tokenizer(tokenizers.models.BPE(signs, []))
-    words.pre_tokenizer, words.decoder = by_bytes, tokenizers.decoders.ByteLevel()
-    words.save(str(folder / "tokenizer.json"))
     return folder
 
 
