@@ -184,6 +184,8 @@ class FolderTokenizer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.vocab_size = max(self._tokenizer.get_vocab().values(), default=-1) + 1
+        added = self._tokenizer.get_added_tokens_decoder()
+        self.special_tokens = {token.content: i for i, token in added.items() if token.special}
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, with the token that begins every text, where the model has one."""

@@ -246,4 +246,5 @@ def test_special_tokens_are_added_and_not_shown(tmp_path):
     made.save(str(tmp_path / "tokenizer.json"))
     tokenizer = FolderTokenizer(tmp_path / "tokenizer.json")
     ids = tokenizer.encode("One day")
-    assert tokenizer.vocab_size == 291 and ids[0] == 290 and len(ids) > 2 and tokenizer.decode(ids) == "One day"
+    assert tokenizer.vocab_size == 291 and tokenizer.special_tokens == {"<s>": 290}
+    assert ids[0] == 290 and len(ids) > 2 and tokenizer.decode(ids) == "One day"
