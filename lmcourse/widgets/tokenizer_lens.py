@@ -13,6 +13,7 @@ from typing import Any
 import traitlets
 
 from lmcourse.tokenization import GPT2_PATTERN, BPETokenizer, ByteTokenizer, CharacterTokenizer, pretokenize, train_bpe
+from lmcourse.widgets.any_tokenizer import encode, special_ids, token_bytes
 from lmcourse.widgets.base import CourseWidget
 from lmcourse.widgets.merge_film import check_text, shown
 
@@ -160,43 +161,19 @@ def lane(tokenizer: object, text: str, special: str) -> dict:
     if tokenizer is None:
         return empty | {"problem": "not here: neither cached nor reachable"}
     try:
-        ids = _encode(tokenizer, text, special)
-        tokens = _token_bytes(tokenizer, ids, text)
+        ids = encode(tokenizer, text, special)
+        tokens = token_bytes(tokenizer, ids)
     except Exception as error:
         return empty | {"problem": f"{type(error).__name__}: {error}"}
     found = empty | {"ids": ids}
     if b"".join(tokens) != text.encode("utf-8"):
         return found | {"problem": "these tokens do not join to the text again"}
-    known = set(_special_ids(tokenizer).values())
+    known = set(special_ids(tokenizer).values())
     return found | {
         "sizes": [len(token) for token in tokens],
         "cuts": _cuts(tokenizer, ids, tokens, known),
         "special": [i for i, token_id in enumerate(ids) if token_id in known],
     }
-
-
-def _encode(tokenizer, text: str, special: str) -> list[int]:
-    if isinstance(tokenizer, BPETokenizer):
-        ids = tokenizer.encode(text, allowed_special=special)
-    elif hasattr(tokenizer, "decode_single_token_bytes"):  # tiktoken
-        ids = tokenizer.encode(text, allowed_special="all" if special == "all" else set(), disallowed_special=())
-    else:
-        ids = tokenizer.encode(text)
-    return [int(i) for i in getattr(ids, "ids", ids)]
-
-
-def _token_bytes(tokenizer, ids: list[int], text: str) -> list[bytes]:
-    if hasattr(tokenizer, "decode_single_token_bytes"):
-        return [tokenizer.decode_single_token_bytes(i) for i in ids]
-    if hasattr(tokenizer, "decode_bytes"):
-        return [tokenizer.decode_bytes([i]) for i in ids]
-    if ids == list(text.encode("utf-8")):
-        return [bytes([i]) for i in ids]
-    return [tokenizer.decode([i]).encode("utf-8") for i in ids]
-
-
-def _special_ids(tokenizer) -> dict[str, int]:
-    return getattr(tokenizer, "special_tokens", None) or getattr(tokenizer, "_special_tokens", None) or {}
 
 
 def _cuts(tokenizer, ids: list[int], tokens: list[bytes], special: set[int]) -> list[int]:
@@ -245,7 +222,7 @@ def in_page(about: dict, tokenizer: object) -> dict | None:
     if any(tokenizer.vocab.get(i) != token for i, token in enumerate(learned)):
         return None
     packed = b"".join(ids[part].to_bytes(2, "little") for pair in merges for part in pair)
-    special = [{"token": token, "id": i} for token, i in _special_ids(tokenizer).items()]
+    special = [{"token": token, "id": i} for token, i in special_ids(tokenizer).items()]
     return known | {"kind": "bpe", "merges": base64.b64encode(packed).decode("ascii"), "special": special}
 
 
@@ -262,6 +239,6 @@ def _about(name: str, tokenizer) -> dict:
     return {
         "name": name,
         "size": int(size) if isinstance(size, int) else 0,
-        "special": list(_special_ids(tokenizer))[:8],
+        "special": list(special_ids(tokenizer))[:8],
         "cuts": "" if pattern is None else "GPT-2's" if pattern == GPT2_PATTERN else "its own",
     }

@@ -211,6 +211,7 @@ def static_site(tmp_path_factory):
     shutil.copytree(
         ROOT / "lmcourse" / "widgets", folder / "widgets", ignore=shutil.ignore_patterns("*.py", "__pycache__")
     )
+    shutil.copytree(ROOT / "lmcourse" / "recorded" / "models", folder / "widgets" / "models")
     with served(folder) as address:
         yield folder, address
 

@@ -70,6 +70,16 @@ function mergesOf(how) {
   return unpacked.get(how);
 }
 
+/** The bytes of one token of a tokenizer that the page knows; null where it has none of that id. */
+export function pieceHere(how, id) {
+  if (how?.kind === "bytes") return id < 256 ? String.fromCharCode(id) : null;
+  if (how?.kind === "characters") return id <= 0x10ffff ? byteString(String.fromCodePoint(id)) : null;
+  if (how?.kind !== "bpe") return null;
+  if (id < 256) return String.fromCharCode(id);
+  const special = how.special.find((each) => each.id === id);
+  return special ? byteString(special.token) : (mergesOf(how).merges[id - 256]?.join("") ?? null);
+}
+
 /** A text in pieces: special tokens, the longest that fits, and what lies between them. */
 function specialPieces(text, tokens) {
   const known = tokens.map(({ token }) => token).sort((a, b) => b.length - a.length);
