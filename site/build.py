@@ -30,7 +30,8 @@ import glossary  # noqa: E402
 import live  # noqa: E402
 import seal  # noqa: E402
 
-from lmcourse.widgets import ParsonsRung  # noqa: E402
+from lmcourse.recorded import RECORDED, tales_model  # noqa: E402
+from lmcourse.widgets import NextToken, ParsonsRung  # noqa: E402
 
 BOOK = Path(os.environ.setdefault("LMCOURSE_BOOK_SOURCE", str(ROOT / "build" / "book")))  # conf.py reads it too
 TRY = "FloatBits"  # the widget on the first page
@@ -201,7 +202,7 @@ def index(found: list[Page], names: dict[Path, str]) -> str:
     commands = commands.replace("## Two commands", "## On your own machine", 1)
     strips = (STAGES.search(nbformat.read(p.path, as_version=4).cells[0].source) for p in found if p.stages)
     strip = next((journey(match[0], None, [p for p in found if p.stages]) for match in strips), "")
-    parts = [title, beginning(first, found), *rest, strip, table, commands, contents(found)]
+    parts = [title, beginning(first, found), telling(), *rest, strip, table, commands, contents(found)]
     return "---\nhide-toc: true\n---\n\n" + "\n\n".join(parts)
 
 
@@ -216,6 +217,17 @@ def beginning(first: str, found: list[Page]) -> str:
     words, _, widget = trial.partition("{#}")
     left = f'<div class="beginning">\n<div>\n\n{first}\n\n{words}\n</div>\n<div>\n\n'
     return f"{left}{widget}\n\n</div>\n</div>"
+
+
+def telling() -> str:
+    """A model that tells a story to whoever presses a button; the page gets it only then."""
+    shown = NextToken(*tales_model(), "One day, a", temperature=0.8, top_p=0.95, seed=1)
+    return (
+        "## Let it tell you a story\n\nThis is a language model of half a million numbers. Press **Write**: your "
+        "browser gets it, one megabyte, and computes every token here. Go back to any word, and take another road. In "
+        "[09 Training](09_training.ipynb) you train one of your own.\n\n"
+        f"{FENCE}{{raw}} html\n{shown.static_html()}\n{FENCE}\n"
+    )
 
 
 def contents(found: list[Page]) -> str:
@@ -333,6 +345,7 @@ def assets(paths: list[Path]) -> dict[str, dict]:
     """What lies beside the pages: the widgets' own JS and CSS, and what comes from npm. What runs in each page."""
     widgets = BOOK / "_assets" / "widgets"
     shutil.copytree(ROOT / "lmcourse" / "widgets", widgets, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copytree(RECORDED / "models", widgets / "models", ignore=shutil.ignore_patterns("*.json"))
     if not live.npm():
         print("npm and node are not installed: the book is built without its editor, Python and formulas")
         return {}

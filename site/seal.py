@@ -17,7 +17,8 @@ LATER = (
     "_static/pyodide/",
     "_static/live/course.zip",
     "_static/live/driver.py",
-)  # only a page with a Check asks for it
+    "_static/widgets/models/",
+)  # only a page with a Check, or a reader who lets a model write, asks for it
 RULES = {
     "default-src": "'self'",
     "script-src": "'self' 'wasm-unsafe-eval'",

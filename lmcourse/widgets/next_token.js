@@ -18,7 +18,7 @@ import { TAKEN, beginningOf, bytesOf, checkedTree, endOf, idsOf, pathTo, roadOf,
 import { die, distribution, fallsOn } from "./rules/sampling.js";
 
 const HOW = ["temperature", "top_k", "top_p"];
-const ROAD = ["text", "tree", "at", "leaf", "draws"];
+const ROAD = ["text", "tree", "cursor", "leaf", "draws"];
 const STATE = [...ROAD, ...HOW, "seed", "view", "head", "surprise"];
 const VIEWS = { next: "Next token", roads: "Roads", attention: "Attention", surprise: "Surprise" };
 const MOST = 4000; // characters of a text
@@ -31,9 +31,9 @@ const FALL = 500; // milliseconds in which a die is seen
 
 /** All that the panels and the words need. */
 export function sceneOf(state, answers, throwing) {
-  const { tree, at, leaf } = state,
+  const { tree, cursor, leaf } = state,
     path = pathTo(tree, leaf),
-    here = path.indexOf(at),
+    here = path.indexOf(cursor),
     before = path.slice(0, here + 1),
     next = path[here + 1];
   const ids = idsOf(tree, before),
@@ -44,7 +44,7 @@ export function sceneOf(state, answers, throwing) {
   const found = answers.logits(ids);
   if (!found) return scene;
   const dist = distribution(found.logits, found.order, state),
-    falls = throwing?.at === at;
+    falls = throwing?.cursor === cursor;
   const taken = falls ? throwing.rank : next === undefined ? -1 : found.order.indexOf(tree[next][1]),
     thrown = falls ? throwing.thrown : next === undefined ? -1 : tree[next][3];
   return { ...scene, ...found, dist, taken, thrown };
@@ -52,7 +52,7 @@ export function sceneOf(state, answers, throwing) {
 
 /** The cells of the text on top. */
 function cellsOf(scene) {
-  const { view, tree, at, path, before, heads, head, judged } = scene;
+  const { view, tree, cursor, path, before, heads, head, judged } = scene;
   if (view === "surprise")
     return (judged?.pieces ?? []).map((piece, k) => {
       const loss = judged.losses[k],
@@ -64,7 +64,7 @@ function cellsOf(scene) {
   return path.map((k, i) => {
     const [, id, piece] = tree[k],
       share = weights?.[i - skipped] ?? 0;
-    const words = weights && k <= at ? `“${spell(piece)}”: ${percent(share)}` : spell(piece);
+    const words = weights && k <= cursor ? `“${spell(piece)}”: ${percent(share)}` : spell(piece);
     return { key: `${k}:${id}`, piece, later: i >= before.length, share, words };
   });
 }
@@ -78,7 +78,7 @@ function pythonOf(model) {
   return (
     `NextToken(model, tokenizer, ${JSON.stringify(get("text"))}, temperature=${get("temperature")}, ` +
     `top_k=${none(get("top_k"), 0)}, top_p=${none(get("top_p"), 1)}, seed=${get("seed")}${own})` +
-    movedTo(model, { tree: given, at: last, leaf: last, draws: 0, view: "next", head: [0, 0] })
+    movedTo(model, { tree: given, cursor: last, leaf: last, draws: 0, view: "next", head: [0, 0] })
   );
 }
 
@@ -145,14 +145,15 @@ function player(get, set, { answers, scene, redrawn }) {
     waiting = false;
     throwing = null;
   };
-  const ended = ({ id, tree, at }) => get("stops").includes(id) || bytesOf(tree, pathTo(tree, at)).endsWith("\n\n");
+  const ended = ({ id, tree, cursor }) =>
+    get("stops").includes(id) || bytesOf(tree, pathTo(tree, cursor)).endsWith("\n\n");
   /** Take the token of a rank; `thrown` is the die's number, or TAKEN. */
   const choose = (rank, thrown) => {
     const now = scene();
     throwing = null;
     if (!now.dist || now.path.length >= LONGEST) return stop();
     const id = now.order[rank],
-      next = take(get("tree"), get("at"), id, answers.pieceOf(id), thrown);
+      next = take(get("tree"), get("cursor"), id, answers.pieceOf(id), thrown);
     if (left > 0) left = ended({ id, ...next }) ? 0 : left - 1;
     go({ ...next, draws: get("draws") + Number(thrown >= 0) });
   };
@@ -169,7 +170,7 @@ function player(get, set, { answers, scene, redrawn }) {
     const thrown = die(get("seed"), get("draws")),
       rank = fallsOn(dist.chance, dist.kept, thrown);
     if (left > 0 || still() || get("view") !== "next") return choose(rank, thrown);
-    throwing = { at: get("at"), rank, thrown };
+    throwing = { cursor: get("cursor"), rank, thrown };
     timer = window.setTimeout(settle, FALL);
     redrawn();
   };
@@ -225,22 +226,22 @@ function stageOf(model, view, { rank, node, head, cell, tab }) {
     draw(name, scene, late) {
       tabList.set(name);
       text.el.classList.toggle("nt-by-loss", name === "surprise");
-      text.draw(cellsOf(scene), currentOf(scene));
       fill(place, [panels[name].el]);
       place.classList.toggle("nt-late", late);
       if (!late) panels[name].draw(scene);
+      text.draw(cellsOf(scene), currentOf(scene)); // last, since it measures
     },
   };
 }
 
 /** The key of the cell where the cursor is. */
-const currentOf = ({ view, tree, at, looked, judged }) => {
-  if (view !== "surprise") return `${at}:${tree[at][1]}`;
+const currentOf = ({ view, tree, cursor, looked, judged }) => {
+  if (view !== "surprise") return `${cursor}:${tree[cursor][1]}`;
   return judged?.pieces[looked] === undefined ? null : `${looked}:${judged.pieces[looked]}`;
 };
 
 function checked(model) {
-  checkedTree(model.get("tree"), model.get("at"), model.get("leaf"));
+  checkedTree(model.get("tree"), model.get("cursor"), model.get("leaf"));
   bounded(model, { draws: [0, 2 ** 31], seed: [0, 2 ** 31], top_k: [0, 2 ** 31] });
   for (const [name, least, most] of [
     ["temperature", 0, 2],
@@ -259,7 +260,7 @@ function doings(get, { plays, answers, set, local, told, redrawn }) {
   const node = (k) => {
     const on = pathTo(get("tree"), get("leaf")).includes(k);
     plays.stop();
-    plays.go({ at: k, leaf: on ? get("leaf") : endOf(get("tree"), k) });
+    plays.go({ cursor: k, leaf: on ? get("leaf") : endOf(get("tree"), k) });
   };
   const tidy = (typed, then) => {
     const { text, note } = cleaned(typed, MOST, "taken");
@@ -337,7 +338,7 @@ function render({ model, el }) {
   view.root.classList.add("lmc-next");
   const begun = ({ text, ids, pieces }) => {
     if (!ids.length) return told("Type a beginning: a model goes on with a text, it begins none.");
-    plays.go({ text, tree: roadOf(ids, pieces), at: ids.length - 1, leaf: ids.length - 1, draws: 0 });
+    plays.go({ text, tree: roadOf(ids, pieces), cursor: ids.length - 1, leaf: ids.length - 1, draws: 0 });
   };
   const failed = (words) => told(`${answers.hasKernel ? "Python could not" : "Not here"}: ${words}`);
   const answers = answersOf(model, { changed: () => draw(), failed, begun });
@@ -352,6 +353,7 @@ function render({ model, el }) {
       known = { next: now.dist, attention: now.heads, surprise: now.judged }[name] ?? name === "roads";
     const late = !known && answers.status() === "ready" && local.drawn === name;
     if (!late) local.drawn = name;
+    view.root.classList.toggle("nt-writing", plays.writing());
     stage.draw(name, now, late);
     controls.draw(name, now, { asleep: answers.status() === "asleep", writing: plays.writing() });
     if (local.trouble) view.say(local.trouble, "bad");

@@ -55,7 +55,7 @@ class NextToken(CourseWidget):
 
     text = traitlets.Unicode().tag(sync=True)
     tree = traitlets.List().tag(sync=True)  # nodes [the node before, id, piece, throw of the die]; see rules/roads.js
-    at = traitlets.Int().tag(sync=True)
+    cursor = traitlets.Int().tag(sync=True)
     leaf = traitlets.Int().tag(sync=True)
     draws = traitlets.Int(0).tag(sync=True)
     temperature = traitlets.Float().tag(sync=True)
@@ -103,7 +103,7 @@ class NextToken(CourseWidget):
             "cut, die and shares: this page, by the rules of lmcourse.training.sampling",
             text=text,
             tree=tree,
-            at=len(tree) - 1,
+            cursor=len(tree) - 1,
             leaf=len(tree) - 1,
             temperature=checks.number("temperature", temperature, 0, 2),
             top_k=0 if top_k is None else checks.whole("top_k", top_k, 1),
@@ -123,8 +123,8 @@ class NextToken(CourseWidget):
 
     @classmethod
     def example(cls) -> "NextToken":
-        surprise = "One day Tom found a red kite in the forest. The kite was angry. Tom ate the moon."
-        return cls(*tales_model(), "One day", temperature=0.8, top_p=0.9, seed=1, surprise=surprise)
+        surprise = "One day, a kind cat named Tom came to the forest. Tom found a red kite. So Tom ate the moon."
+        return cls(*tales_model(), "One day, a", temperature=0.8, top_p=0.9, seed=1, surprise=surprise)
 
     # What the page asks
 

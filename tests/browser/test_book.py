@@ -105,6 +105,20 @@ def test_links_and_files_are_there(book):
     assert not alone, f"the first page does not link {alone}"
 
 
+def test_the_first_page_tells_a_story(open_page):
+    """The model is asked for when a visitor presses the button, and not before."""
+    watched = open_page("index.html", still=True)
+    page, asked = watched.page, []
+    page.on("request", lambda request: asked.append(request.url) if "/models/" in request.url else None)
+    page.reload()
+    page.wait_for_function("document.querySelector('[data-lm-widget=next_token]')?.dataset.lmLive === ''")
+    page.wait_for_load_state("networkidle")
+    assert asked == []
+    page.get_by_role("button", name="Write", exact=True).click()
+    page.wait_for_function("document.querySelectorAll('.nt-text button').length > 30", timeout=60_000)
+    assert len(asked) == 1 and watched.wrong == []
+
+
 def test_pictures_have_words(book):
     for path in book[0].glob("*.html"):
         for picture in re.findall(r"<img\b[^>]*>", path.read_text(encoding="utf-8")):

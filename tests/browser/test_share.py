@@ -18,6 +18,7 @@ every_widget = pytest.mark.parametrize("name", NAMES)
 # What a line may say of a reader's own, as it was in the example: the line names it, and a notebook has it.
 OWN = {
     "FormatHistogram": lambda widget: {"tensor": widget._elements},
+    "NextToken": lambda widget: {"model": widget._model, "tokenizer": widget._tokenizer},
     "OptimizerPaths": lambda widget: {widget._kind.__name__.removeprefix("Plain"): widget._kind},
     "PageMap": lambda widget: {"tokens": widget._tokens},
     "SignalScope": lambda widget: {"model": widget._model, "x": widget._x},

@@ -135,8 +135,8 @@ test("a loss is −ln of the share", () => {
 });
 
 test("roads: taking, going back, and taking the same again", () => {
-  let now = { tree: roads.roadOf([7, 8], ["a", "b"]), at: 1, leaf: 1 };
-  const go = (id, from = now.at) => {
+  let now = { tree: roads.roadOf([7, 8], ["a", "b"]), cursor: 1, leaf: 1 };
+  const go = (id, from = now.cursor) => {
     now = roads.take(now.tree, from, id, `<${id}>`, 0.5);
   };
   go(1);
@@ -145,7 +145,7 @@ test("roads: taking, going back, and taking the same again", () => {
   assert.deepEqual(roads.idsOf(now.tree, roads.pathTo(now.tree, now.leaf)), [7, 8, 3]);
   go(1, 1); // the first road again, to its end
   assert.equal(now.tree.length, 5);
-  assert.deepEqual([now.at, now.leaf], [2, 3]);
+  assert.deepEqual([now.cursor, now.leaf], [2, 3]);
   assert.equal(roads.bytesOf(now.tree, roads.pathTo(now.tree, 3)), "ab<1><2>");
   assert.deepEqual(
     roads.runsOf(now.tree).map(({ from, to, deep }) => [from, to, deep]),
@@ -165,7 +165,7 @@ test("a tree that is none is refused", () => {
     [0, 6, "b", -2],
   ];
   roads.checkedTree(good, 0, 1);
-  for (const [tree, at, leaf, words] of [
+  for (const [tree, cursor, leaf, words] of [
     [[[0, 5, "a", -1]], 0, 0, /tree\[0\]/],
     [
       [
@@ -177,11 +177,11 @@ test("a tree that is none is refused", () => {
       /tree\[0\]/,
     ],
     [[[-1, -5, "a", -1]], 0, 0, /a token's id/],
-    [good, 2, 1, /at: a node of the tree/],
+    [good, 2, 1, /cursor: a node of the tree/],
     [good, 1, 0, /leaf: a node behind 1/],
-    [[], 0, 0, /at: a node/],
+    [[], 0, 0, /cursor: a node/],
   ])
-    assert.throws(() => roads.checkedTree(tree, at, leaf), words);
+    assert.throws(() => roads.checkedTree(tree, cursor, leaf), words);
 });
 
 test("what a head looks at", () => {
@@ -201,7 +201,7 @@ test("the largest surprise comes first, and the first token has none", () => {
 
 test("a scene without logits says why there are none", () => {
   const tree = roads.roadOf([1], ["a"]),
-    state = { tree, at: 0, leaf: 0, view: "next", temperature: 1, top_k: 0, top_p: 1 };
+    state = { tree, cursor: 0, leaf: 0, view: "next", temperature: 1, top_k: 0, top_p: 1 };
   const answers = { status: () => "none", pieceOf: String, logits: () => null };
   assert.match(sceneOf(state, answers, null).missing, /needs Python/);
 });

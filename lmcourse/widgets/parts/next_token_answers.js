@@ -81,7 +81,9 @@ async function loaded(name) {
   return new TransformerLM(readSafetensors(await got.arrayBuffer()));
 }
 
-/** The model of the page. `answered(kind, key, answer)` and `failed(words)` hear of it; nothing is loaded before `wake`. */
+/**
+ * The model of the page; nothing is loaded before `wake`. `answered(kind, key, answer)` and `failed(words)` hear of it.
+ */
 function pageModel(name, { answered, failed, changed }) {
   let lm = null,
     caches = null,
@@ -142,7 +144,7 @@ function pageModel(name, { answered, failed, changed }) {
 
 // With a kernel
 
-/** The same with Python as the model: each kind of question has its own line, on which the newest replaces older ones. */
+/** The same with Python as the model. Each kind of question has its own line, where the newest replaces older ones. */
 function kernelModel(model, { answered, failed, changed }) {
   const asked = {};
   const line = (kind) =>

@@ -8,6 +8,11 @@ import { drawn, spell } from "../lib/tokens.js";
 const ROWS = 24;
 const NAMED = 0.07; // from this share on a piece of the strip is wide enough for its token
 
+/** A bar of a share of its room, without a new layout. */
+const wide = (bar, share) => {
+  bar.style.transform = `scaleX(${share.toFixed(4)})`;
+};
+
 /** A bar for what the model gives, filled as far as the token is drawn. */
 function row(k, take) {
   const token = h("span", { class: "lmc-tok" }),
@@ -29,12 +34,12 @@ function row(k, take) {
       const next = pieceOf(order[k]);
       if (next !== piece) token.replaceChildren(...drawn(next));
       piece = next;
-      own.style.width = `${100 * dist.own[k]}%`;
-      chance.style.width = `${100 * dist.chance[k]}%`;
+      wide(own, dist.own[k]);
+      wide(chance, dist.chance[k]);
       write(numbers.own, percent(dist.own[k]));
       write(numbers.chance, kept ? percent(dist.chance[k]) : "cut off");
       el.classList.toggle("nt-cut", !kept);
-      change(el, { "aria-pressed": String(k === taken), title: `Take “${spell(piece)}”` });
+      change(el, { "aria-pressed": String(k === taken) });
     },
   };
 }
@@ -90,7 +95,7 @@ export function sharesPanel(take) {
       rows.map(({ el }) => el),
     ),
     rest = h("p", { class: "nt-caption" }),
-    heads = ["", "token", "outline: the model; filled: drawn", "model", "drawn"].map((text) => h("span", {}, text)),
+    heads = ["", "token", "pale: the model; full: drawn", "model", "drawn"].map((text) => h("span", {}, text)),
     whole = h("div", { class: "nt-whole" }, strip.el, h("div", { class: "nt-head" }, heads), list, rest),
     empty = h("p", { class: "lmc-muted nt-empty" });
   roving(list, "button:not([hidden])").refresh();

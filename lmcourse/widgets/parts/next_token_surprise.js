@@ -1,4 +1,4 @@
-// NextToken's surprises: the loss of every token of a text of the reader's own, in the text and as a list, largest first.
+// NextToken's surprises: the loss of every token of a text of the reader's own, the largest first.
 import { h, write } from "../lib/elements.js";
 import { spell } from "../lib/tokens.js";
 

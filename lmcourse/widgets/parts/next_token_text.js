@@ -4,9 +4,11 @@ import { change, h, keyed } from "../lib/elements.js";
 import { roving } from "../lib/roving.js";
 import { drawn, spell } from "../lib/tokens.js";
 
-/** Colours a cell by a share from 0 to 1, and says it in a tip. */
-export function tint(cell, share, words) {
-  cell.style.setProperty("--nt-share", share.toFixed(3));
+/** Colours a cell by a share from 0 to 1, and says it in a tip; what stays the same is not touched. */
+function tint(cell, share, words) {
+  const full = share.toFixed(3);
+  if (cell.lmcShare !== full) cell.style.setProperty("--nt-share", full);
+  cell.lmcShare = full;
   change(cell, { title: words });
 }
 

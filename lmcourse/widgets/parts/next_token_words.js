@@ -49,7 +49,8 @@ function surpriseWords({ judged, looked, missing }) {
     mean = order.reduce((sum, k) => sum + judged.losses[k], 0) / order.length;
   const which = at === order[0] ? "The largest surprise is" : "This is";
   const token = `“${spell(judged.pieces[at])}”, ${judged.losses[at].toFixed(2)} nats: the model gave it`;
-  return `${which} ${token} ${given(judged.losses[at])} and expected “${spell(judged.expected[at])}”. On average ${mean.toFixed(2)} nats.`;
+  const expected = `“${spell(judged.expected[at])}”`;
+  return `${which} ${token} ${given(judged.losses[at])} and expected ${expected}. On average ${mean.toFixed(2)} nats.`;
 }
 
 /** @type {Record<string, (scene: any) => string>} */

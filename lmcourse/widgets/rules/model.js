@@ -1,6 +1,6 @@
-// The course's language model in plain JavaScript: what `lmcourse.model.TransformerLM` computes, one position at a time,
-// with the keys and values of the past kept. Node tests hold it against PyTorch on golden vectors. It reads the file
-// of weights itself: safetensors, in float32 or bfloat16.
+// The course's language model in plain JavaScript: what `lmcourse.model.TransformerLM` computes, one position at a
+// time, with the keys and values of the past kept. Node tests hold it against PyTorch on golden vectors. It reads the
+// file of weights itself: safetensors, in float32 or bfloat16.
 
 /** @typedef {{ length: number, ids: number[], keys: Float32Array[], values: Float32Array[] }} Cache */
 
@@ -96,7 +96,7 @@ export function softmax(scores) {
   return scores;
 }
 
-/** One head: `query` against the keys of all positions so far; adds the mix of their values to `out`, returns the shares. */
+/** One head: `query` against all keys so far. The mix of their values goes to `out`; returns the shares. */
 function attend(out, query, keys, values, { positions, stride, from }) {
   const d = query.length,
     scores = new Float64Array(positions),

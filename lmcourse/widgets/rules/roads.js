@@ -1,6 +1,6 @@
 // The roads that a reader took through what a model might say: a tree of tokens. A node is [up, id, piece, thrown]: the
-// node before it (−1 for none), its token, the token's bytes, and the throw of the die that chose it. −1: the reader took
-// it; −2: it was given, as part of the beginning.
+// node before it (−1 for none), its token, the token's bytes, and the throw of the die that chose it. A throw of −1:
+// the reader took it; of −2: it was given, as part of the beginning.
 
 const UP = 0,
   ID = 1,
@@ -10,14 +10,14 @@ export const TAKEN = -1;
 const GIVEN = -2;
 
 /** Refuse what is no tree: a link may hold anything, and a circle would never end. */
-export function checkedTree(tree, at, leaf) {
+export function checkedTree(tree, cursor, leaf) {
   tree.forEach(([up, id], k) => {
     if (!Number.isInteger(up) || up < -1 || up >= k) throw new RangeError(`tree[${k}]: a node before it, got ${up}`);
     if (!Number.isInteger(id) || id < 0) throw new RangeError(`tree[${k}]: a token's id, got ${id}`);
   });
-  for (const [name, node] of Object.entries({ at, leaf }))
+  for (const [name, node] of Object.entries({ cursor, leaf }))
     if (!tree[node]) throw new RangeError(`${name}: a node of the tree, 0 to ${tree.length - 1}, got ${node}`);
-  if (!pathTo(tree, leaf).includes(at)) throw new RangeError(`leaf: a node behind ${at}, got ${leaf}`);
+  if (!pathTo(tree, leaf).includes(cursor)) throw new RangeError(`leaf: a node behind ${cursor}, got ${leaf}`);
 }
 
 /** The nodes from the beginning to `node`. */
@@ -39,14 +39,14 @@ export function endOf(tree, node) {
   }
 }
 
-/** Take the road of a token from `at`: one that is there is gone again, another is added. */
-export function take(tree, at, id, piece, thrown) {
-  const there = tree.findIndex(([up, other]) => up === at && other === id);
+/** Take the road of a token from `cursor`: one that is there is gone again, another is added. */
+export function take(tree, cursor, id, piece, thrown) {
+  const there = tree.findIndex(([up, other]) => up === cursor && other === id);
   if (there >= 0) {
-    const same = tree.map((node, k) => (k === there ? [at, id, piece, thrown] : node));
-    return { tree: same, at: there, leaf: endOf(same, there) };
+    const same = tree.map((node, k) => (k === there ? [cursor, id, piece, thrown] : node));
+    return { tree: same, cursor: there, leaf: endOf(same, there) };
   }
-  return { tree: [...tree, [at, id, piece, thrown]], at: tree.length, leaf: tree.length };
+  return { tree: [...tree, [cursor, id, piece, thrown]], cursor: tree.length, leaf: tree.length };
 }
 
 /** A beginning as a tree: one road. */
