@@ -221,7 +221,7 @@ def beginning(first: str, found: list[Page]) -> str:
 
 def telling() -> str:
     """A model that tells a story to whoever presses a button; the page gets it only then."""
-    shown = NextToken(*tales_model(), "One day, a", temperature=0.8, top_p=0.95, seed=1)
+    shown = NextToken(*tales_model(), "Once upon a time, a", temperature=0.8, top_p=0.95, seed=1)
     return (
         "## Let it tell you a story\n\nThis is a language model of half a million numbers. Press **Write**: your "
         "browser gets it, one megabyte, and computes every token here. Go back to any word, and take another road. In "

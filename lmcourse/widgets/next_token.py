@@ -123,8 +123,10 @@ class NextToken(CourseWidget):
 
     @classmethod
     def example(cls) -> "NextToken":
-        surprise = "One day, a kind cat named Tom came to the forest. Tom found a red kite. So Tom ate the moon."
-        return cls(*tales_model(), "One day, a", temperature=0.8, top_p=0.9, seed=1, surprise=surprise)
+        surprise = (
+            "Once upon a time, a shy duck called Ada lived near the mill. The day was very hot. So Ben ate the moon."
+        )
+        return cls(*tales_model(), "Once upon a time, a", temperature=0.8, top_p=0.9, seed=1, surprise=surprise)
 
     # What the page asks
 

@@ -13,7 +13,7 @@ STATE = "() => document.querySelector('[data-lm-widget]').state()"
 CELLS = ".lmc .nt-text button"
 
 
-def tales(text: str = "One day, a", **how) -> NextToken:
+def tales(text: str = "One morning, a", **how) -> NextToken:
     return NextToken(*tales_model(), text, **how)
 
 
@@ -116,7 +116,7 @@ def test_it_writes_until_the_story_ends_or_somebody_pauses(kernel_free):
         "[...document.querySelectorAll('.lmc-controls button')].some((b) => b.textContent === 'Write')", timeout=30_000
     )
     text = "".join(node[2] for node in page.evaluate(STATE)["tree"])
-    assert text.startswith("One day, a") and (text.endswith("\n\n") or page.locator(CELLS).count() > 200)
+    assert text.startswith("One morning, a") and (text.endswith("\n\n") or page.locator(CELLS).count() > 200)
     assert watched.wrong == []
 
 

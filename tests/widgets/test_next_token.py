@@ -88,7 +88,7 @@ def test_golden_models():
         data = file_of(model, dtype)
         cases.append({"file": base64.b64encode(data).decode("ascii")} | of_model(model, [1, 5, 2, 39, 0, 7, 7, 3]))
     model, tokenizer = tales_model()
-    told = of_model(model, tokenizer.encode("One day"))
+    told = of_model(model, tokenizer.encode("Once"))
     made = json.loads(json.dumps({"tiny": cases, "tales": told}))
     if os.environ.get("LMCOURSE_WRITE_GOLDEN") == "1":
         GOLDEN.write_text(json.dumps(made, separators=(",", ":")) + "\n", encoding="utf-8")

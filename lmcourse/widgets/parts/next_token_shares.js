@@ -6,6 +6,7 @@ import { roving } from "../lib/roving.js";
 import { drawn, spell } from "../lib/tokens.js";
 
 const ROWS = 24;
+const FULL = 0.4; // of a share that has the whole room, where none is larger
 const NAMED = 0.07; // from this share on a piece of the strip is wide enough for its token
 
 /** A bar of a share of its room, without a new layout. */
@@ -34,8 +35,9 @@ function row(k, take) {
       const next = pieceOf(order[k]);
       if (next !== piece) token.replaceChildren(...drawn(next));
       piece = next;
-      wide(own, dist.own[k]);
-      wide(chance, dist.chance[k]);
+      const full = Math.max(FULL, dist.own[0], dist.chance[0]);
+      wide(own, dist.own[k] / full);
+      wide(chance, dist.chance[k] / full);
       write(numbers.own, percent(dist.own[k]));
       write(numbers.chance, kept ? percent(dist.chance[k]) : "cut off");
       el.classList.toggle("nt-cut", !kept);
@@ -85,18 +87,26 @@ function restOf({ dist, order }) {
   return more > 0 ? `${words}; the first ${ROWS} are shown.` : `${words}.`;
 }
 
+/** The heads of the columns; they stay in view. */
+const heads = () =>
+  h("div", { class: "nt-head" }, [
+    h("span", {}),
+    h("span", {}, "token"),
+    h("span", { class: "nt-legend" }, "pale: the model; full: drawn"),
+    h("span", {}, "model"),
+    h("span", {}, "drawn"),
+  ]);
+
 /** @param {(rank: number) => void} take  hears which row was pressed */
 export function sharesPanel(take) {
   const strip = chances(),
     rows = Array.from({ length: ROWS }, (_, k) => row(k, take)),
-    list = h(
-      "div",
-      { class: "nt-rows", role: "group", "aria-label": "next tokens" },
-      rows.map(({ el }) => el),
-    ),
+    list = h("div", { class: "nt-rows", role: "group", "aria-label": "next tokens" }, [
+      heads(),
+      ...rows.map(({ el }) => el),
+    ]),
     rest = h("p", { class: "nt-caption" }),
-    heads = ["", "token", "pale: the model; full: drawn", "model", "drawn"].map((text) => h("span", {}, text)),
-    whole = h("div", { class: "nt-whole" }, strip.el, h("div", { class: "nt-head" }, heads), list, rest),
+    whole = h("div", { class: "nt-whole" }, strip.el, list, rest),
     empty = h("p", { class: "lmc-muted nt-empty" });
   roving(list, "button:not([hidden])").refresh();
   return {

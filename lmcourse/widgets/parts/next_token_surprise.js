@@ -1,9 +1,10 @@
 // NextToken's surprises: the loss of every token of a text of the reader's own, the largest first.
 import { h, write } from "../lib/elements.js";
+import { grouped, percent } from "../lib/numbers.js";
 import { spell } from "../lib/tokens.js";
 
 const ROWS = 7;
-const FULL = 8; // nats that give a cell its full colour
+const FULL = 10; // nats that give a cell its full colour
 
 export const shareOf = (loss) => (loss === null ? 0 : Math.min(1, Math.max(0, loss) / FULL));
 
@@ -14,11 +15,7 @@ export const surprises = ({ losses }) =>
 /** 2.3 nats as what the model gave the token. */
 export const given = (loss) => {
   const share = Math.exp(-loss);
-  return share >= 0.1
-    ? `${(100 * share).toFixed(0)} %`
-    : `1 in ${Math.round(1 / share)
-        .toLocaleString("en")
-        .replaceAll(",", "\u2009")}`;
+  return share >= 0.1 ? percent(share, 0) : `1 in ${grouped(Math.round(1 / share))}`;
 };
 
 export function surprisePanel() {

@@ -23,7 +23,7 @@ export function strip({ label, choose }) {
     /** @type {any} */
     const here = el.querySelector("[aria-current=true]");
     if (!here) return;
-    const top = here.offsetTop - el.offsetTop,
+    const top = here.offsetTop,
       bottom = top + here.offsetHeight;
     if (top < el.scrollTop || bottom > el.scrollTop + el.clientHeight) el.scrollTop = bottom - el.clientHeight + 4;
   };

@@ -16,11 +16,13 @@ export const MISSING = {
 function nextWords({ dist, order, pieceOf, temperature, thrown, taken, missing }) {
   if (!dist) return missing;
   const first = `“${spell(pieceOf(order[0]))}”`,
-    of = `${grouped(dist.kept)} of ${plural(order.length, "token")} may be drawn`;
-  const now = temperature === 0 ? `Temperature 0 always takes the first, ${first}` : `${of}, first ${first}`;
-  const fell =
-    thrown >= 0 && taken >= 0 ? ` The die, ${thrown.toFixed(3)}, fell on “${spell(pieceOf(order[taken]))}”.` : "";
-  return `${now}: the model gives it ${percent(dist.own[0])}, drawn with ${percent(dist.chance[0])}.${fell}`;
+    has = `has ${percent(dist.own[0])} in the model and ${percent(dist.chance[0])} in a draw`;
+  const now =
+    temperature === 0
+      ? `Temperature 0 always takes the first: ${first}.`
+      : `${grouped(dist.kept)} of ${plural(order.length, "token")} may be drawn. The first, ${first}, ${has}.`;
+  const fell = thrown >= 0 && taken >= 0;
+  return fell ? `${now} The die, ${thrown.toFixed(3)}, fell on “${spell(pieceOf(order[taken]))}”.` : now;
 }
 
 function roadsWords({ tree, path, before }) {
