@@ -279,12 +279,14 @@ function doings(get, { plays, answers, set, local, told, redrawn }) {
       redrawn();
     },
     cell(key) {
-      local.looked = Number.parseInt(key, 10);
-      if (get("view") === "surprise") redrawn();
-      else node(local.looked);
+      const at = Number.parseInt(key, 10);
+      if (get("view") !== "surprise") return node(at);
+      local.looked = at;
+      redrawn();
     },
     tab(name) {
       plays.stop();
+      local.looked = -1;
       set({ view: name });
     },
     begin: (typed) => tidy(typed, answers.begin),

@@ -30,13 +30,20 @@ function roadsWords({ tree, path, before }) {
   return `${plural(ends, "road")} so far; you are at token ${before.length} of ${path.length}. A line goes to its end.`;
 }
 
+const SAID = Object.fromEntries(
+  Object.entries(LOOKS).map(([look, words]) => [look, look === "itself" ? "" : `: ${words}`]),
+);
+
 function attentionWords({ heads, head: [layer, head], ids, pieces, about, missing }) {
   if (!about.num_heads) return "Attention is shown of a TransformerLM, and this model is another one.";
   if (!heads) return missing;
   const seen = ids.slice(-heads[0][0].length),
     last = `“${spell(pieces.at(-1))}”`,
     look = lookOf(heads[layer][head], seen);
-  const what = look ? `looks most at ${LOOKS[look]}` : "looks at several tokens";
+  const weights = [...heads[layer][head]],
+    most = weights.indexOf(Math.max(...weights)),
+    to = look === "itself" ? "itself" : `“${spell(pieces.slice(-seen.length)[most])}”`;
+  const what = `looks most at ${to}, ${percent(weights[most])}${SAID[look] ?? ""}`;
   const finds = heads.flat().filter((weights) => ["same", "after"].includes(lookOf(weights, seen))).length;
   const repeated = seen.indexOf(seen.at(-1)) < seen.length - 1;
   const others = repeated ? ` ${plural(finds, "head")} of ${heads.flat().length} find the last ${last} before.` : "";
