@@ -219,3 +219,18 @@ def test_with_a_kernel_any_model_goes_on(in_lab):
     page.get_by_label("Your text").fill("hello")
     page.wait_for_function(f"document.querySelectorAll('{CELLS}').length === 5")
     assert watched.wrong == []
+
+
+@pytest.mark.parametrize("width", [1000, 600, 390])
+def test_every_tab_has_the_same_height(width, kernel_free):
+    watched, page, _ = opened(kernel_free, NextToken.example(), width=width)
+    tall = "Math.round(document.querySelector('.lmc').getBoundingClientRect().height)"
+    before = page.evaluate(tall)
+    press(page, "Draw")
+    grown(page, 7)
+    computed(page)
+    for name in ("Roads", "Attention", "Surprise", "Next token"):
+        tab(page, name)
+        page.wait_for_timeout(100)
+        assert page.evaluate(tall) == before, name
+    assert watched.wrong == []
