@@ -5,7 +5,7 @@ import { grouped, percent } from "../lib/numbers.js";
 import { roving } from "../lib/roving.js";
 import { drawn, spell } from "../lib/tokens.js";
 
-const ROWS = 24;
+const ROWS = 20;
 const FULL = 0.4; // of a share that has the whole room, where none is larger
 const NAMED = 0.07; // from this share on a piece of the strip is wide enough for its token
 
