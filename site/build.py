@@ -202,7 +202,7 @@ def index(found: list[Page], names: dict[Path, str]) -> str:
     commands = commands.replace("## Two commands", "## On your own machine", 1)
     strips = (STAGES.search(nbformat.read(p.path, as_version=4).cells[0].source) for p in found if p.stages)
     strip = next((journey(match[0], None, [p for p in found if p.stages]) for match in strips), "")
-    parts = [title, beginning(first, found), telling(), *rest, strip, table, commands, contents(found)]
+    parts = [title, beginning(first, found), *rest, strip, telling(), table, commands, contents(found)]
     return "---\nhide-toc: true\n---\n\n" + "\n\n".join(parts)
 
 

@@ -20,6 +20,13 @@ import { die, distribution, fallsOn } from "./rules/sampling.js";
 const HOW = ["temperature", "top_k", "top_p"];
 const ROAD = ["text", "tree", "cursor", "leaf", "draws"];
 const STATE = [...ROAD, ...HOW, "seed", "view", "head", "surprise"];
+const MEANINGS = {
+  temperature: "What logits are divided by before the shares: below 1 the likely tokens win more often, above 1 less.",
+  "top-p": "Draw from the fewest most probable tokens that have this share together; the others are cut off.",
+  "top-k": "Draw from this many of the most probable tokens; the others are cut off.",
+  "a head": "A part of attention that looks over the text by weights of its own. Each layer has several.",
+  "a nat": "The unit of the loss: 1 nat more means that the model gave the token e ≈ 2.72 times less.",
+};
 const VIEWS = { next: "Next token", roads: "Roads", attention: "Attention", surprise: "Surprise" };
 const MOST = 4000; // characters of a text
 const LONGEST = 1000; // tokens of a road
@@ -338,6 +345,7 @@ function render({ model, el }) {
   };
   const view = frame({ model, el, python: () => pythonOf(model), reset });
   view.root.classList.add("lmc-next");
+  view.words(MEANINGS);
   const begun = ({ text, ids, pieces }) => {
     if (!ids.length) return told("Type a beginning: a model goes on with a text, it begins none.");
     plays.go({ text, tree: roadOf(ids, pieces), cursor: ids.length - 1, leaf: ids.length - 1, draws: 0 });

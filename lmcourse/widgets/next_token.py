@@ -126,7 +126,7 @@ class NextToken(CourseWidget):
         surprise = (
             "Once upon a time, a shy duck called Ada lived near the mill. The day was very hot. So Ben ate the moon."
         )
-        return cls(*tales_model(), "Once upon a time, a", temperature=0.8, top_p=0.9, seed=1, surprise=surprise)
+        return cls(*tales_model(), "Once upon a time, a", temperature=0.8, top_p=0.4, seed=1, surprise=surprise)
 
     # What the page asks
 

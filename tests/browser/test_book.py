@@ -111,11 +111,11 @@ def test_the_first_page_tells_a_story(open_page):
     page, asked = watched.page, []
     page.on("request", lambda request: asked.append(request.url) if "/models/" in request.url else None)
     page.reload()
-    page.wait_for_function("document.querySelector('[data-lm-widget=next_token]')?.dataset.lmLive === ''")
+    page.wait_for_function("() => document.querySelector('[data-lm-widget=next_token]')?.dataset.lmLive === ''")
     page.wait_for_load_state("networkidle")
     assert asked == []
     page.get_by_role("button", name="Write", exact=True).click()
-    page.wait_for_function("document.querySelectorAll('.nt-text button').length > 30", timeout=60_000)
+    page.wait_for_function("() => document.querySelectorAll('.nt-text button').length > 30", timeout=60_000)
     assert len(asked) == 1 and watched.wrong == []
 
 
@@ -286,7 +286,7 @@ def test_the_first_page_begins_with_a_toy(open_page):
     watched = open_page("index.html", width=1280)
     page = watched.page
     page.set_viewport_size({"width": 1280, "height": 720})
-    paragraph, toy = page.locator("article p").first.bounding_box(), page.locator("[data-lm-live] .lmc").bounding_box()
+    paragraph, toy = page.locator("article p").first.bounding_box(), page.locator(".beginning .lmc").bounding_box()
     assert toy["x"] >= paragraph["x"] + paragraph["width"] and abs(toy["y"] - paragraph["y"]) < 40
     assert toy["x"] + toy["width"] <= 1280
     text = page.locator("article").inner_text()
