@@ -19,7 +19,7 @@ export const given = (loss) => {
 };
 
 export function surprisePanel() {
-  const heads = ["token", "loss", "the model gave it", "it expected"].map((text) => h("th", { scope: "col" }, text)),
+  const heads = ["token", "loss, nats", "the model gave", "expected"].map((text) => h("th", { scope: "col" }, text)),
     rows = Array.from({ length: ROWS }, () => {
       const cells = Array.from({ length: 4 }, () => h("td"));
       return { el: h("tr", {}, cells), cells };
@@ -47,7 +47,7 @@ export function surprisePanel() {
         el.hidden = at === undefined;
         if (at === undefined) return;
         const loss = judged.losses[at],
-          values = [spell(judged.pieces[at]), `${loss.toFixed(2)} nats`, given(loss), spell(judged.expected[at])];
+          values = [spell(judged.pieces[at]), loss.toFixed(2), given(loss), spell(judged.expected[at])];
         cells.forEach((cell, j) => {
           write(cell, values[j]);
         });
