@@ -9,6 +9,7 @@ import re
 import sys
 import textwrap
 import types
+import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -155,12 +156,19 @@ class Topic:
         missing = [name for name in self.exercises if name not in self.checked]
         if missing and _strict():
             raise NotSolved(f"never checked in this notebook: {', '.join(missing)}")
+        known = progress.load()
+        if any(known.get(f"{self.name}.{name}") == "correct" for name in self.exercises):  # else it was only run
+            progress.met(*(self.question_key(text) for text, _ in self.questions))
         folds = tuple((f"{k}. {text}", answer, False) for k, (text, answer) in enumerate(self.questions, 1))
         card = Card("quiz", "Answer each aloud, then unfold it", folds=folds)
         tail = "\n".join(f"{k}. {text}" for k, (text, _) in enumerate(self.questions, 1))
         Card(card.state, card.headline, folds=folds, plain_tail=tail).show()
 
     # For whoever wants more
+
+    def question_key(self, text: str) -> str:
+        """The name of a question in progress: of its words, so that another order keeps it and other words do not."""
+        return f"{self.name}.quiz.{zlib.crc32(text.encode()):08x}"
 
     def reset(self, name: str) -> None:
         """Do an exercise again: forget that it was solved, and put its stub into a new cell below this one.

@@ -160,6 +160,7 @@ judging.Limits = PageLimits
 parsons.before_it_runs = watch
 cards.Card.show = lambda card: shown.append(card)
 progress.record = lambda key, state: None  # the page remembers
+progress.met = lambda *keys: None
 builtins.input = _no_keyboard
 
 
