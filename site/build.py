@@ -45,6 +45,7 @@ KERNEL = re.compile(
     r"|[Cc]hoose \*(?:Kernel|Edit)\*|the square ■|[Tt]rain on a text of your own|[Tt]ake a network of your own"
     r"|[Pp]ut a sentence of your own|Before its cell has run"
 )
+WITHOUT = "\n**This copy of the book was built without npm: its exercises do not run here.** Take the notebooks.\n"
 NEEDS = '<span class="needs">In the notebook</span> '
 WIDGET = re.compile(r'<div data-lm-widget="(\w+)" data-lm-state="([^"]*)">')
 
@@ -234,7 +235,7 @@ def contents(found: list[Page]) -> str:
     """What stands at the left of every page."""
     notebooks = [f"{page.title} <{page.name}>" for page in found if page.path.suffix == ".ipynb"]
     guides = [page.name for page in found if page.path.suffix == ".md"]
-    parts = {"The notebooks": [*notebooks, "progress"], "Teaching and building": ["widgets", *guides]}
+    parts = {"The notebooks": [*notebooks, "progress", "review"], "Teaching and building": ["widgets", *guides]}
     return "\n\n".join(
         f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{chr(10).join(lines)}\n```"
         for caption, lines in parts.items()
@@ -356,11 +357,7 @@ def assets(paths: list[Path]) -> dict[str, dict]:
 
 def progress_page(notebooks: list[Page], found: dict[str, dict]) -> str:
     """Every exercise and prediction, where it runs, and a mark that static/live/progress.js sets."""
-    text = (SITE / "progress.md").read_text(encoding="utf-8")
-    if not found:
-        text += (
-            "\n**This copy of the book was built without npm: its exercises do not run here.** Take the notebooks.\n"
-        )
+    text = (SITE / "progress.md").read_text(encoding="utf-8") + WITHOUT * (not found)
     head = "<tr><th>state</th><th>exercise</th><th>runs</th></tr>"
     for page in notebooks:
         name = live.cells_of(page.path)["topic"]
@@ -402,6 +399,8 @@ def build(out: Path) -> int:
     (BOOK / "index.md").write_text(index(pages_, names), encoding="utf-8")
     (BOOK / "widgets.md").write_text(widgets_page(notebooks), encoding="utf-8")
     (BOOK / "progress.md").write_text(progress_page(notebooks, found), encoding="utf-8")
+    review = (SITE / "review.md").read_text(encoding="utf-8")
+    (BOOK / "review.md").write_text(review + WITHOUT * (not found), encoding="utf-8")
     options = ["-W", "--keep-going", "-q", "-j", "2", "-b", "html", "-c", str(SITE), "-d", str(BOOK / "_doctrees")]
     status = sphinx([*options, str(BOOK), str(out)])
     if status == 0:

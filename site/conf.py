@@ -86,8 +86,8 @@ def _name_what_is_unnamed(app, pagename, templatename, context, doctree):
 
 def _own_scripts(app, pagename, templatename, context, doctree):
     script = {"widgets": "present.js", "search": "search.js", "progress": "live/progress.js"}.get(pagename)
-    if pagename[:2].isdigit() and (BOOK / "_assets" / "live").is_dir():
-        script = "live/live.js"
+    if (pagename == "review" or pagename[:2].isdigit()) and (BOOK / "_assets" / "live").is_dir():
+        script = "live/review.js" if pagename == "review" else "live/live.js"
     if script:
         app.add_js_file(script, type="module")
 

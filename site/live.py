@@ -11,11 +11,12 @@ import re
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 
-from lmcourse.exercises import topic
+from lmcourse.exercises import again, reviewing, topic
 from lmcourse.widgets import ParsonsRung
 
 SITE = Path(__file__).resolve().parent
@@ -117,7 +118,38 @@ def prepare(paths: list[Path], assets: Path) -> dict[str, dict]:
     for notebook in notebooks:
         page = for_the_page(notebook, found[notebook["name"]])
         (place / f"{notebook['name']}.json").write_text(json.dumps(page, ensure_ascii=False), encoding="utf-8")
+    again = {key: told for notebook in notebooks for key, told in asked_again(notebook, found[notebook["name"]])}
+    (place / "review.json").write_text(json.dumps(again, ensure_ascii=False), encoding="utf-8")
     return found
+
+
+def asked_again(notebook: dict, found: dict) -> Iterator[tuple[str, dict]]:
+    """What static/live/review.js can ask of a notebook: its questions and predictions, and short exercises that run."""
+    mine = topic(notebook["topic"])
+    declared, answers = predictions(mine.name), dict(mine.questions)
+    run = [cell for cell in notebook["cells"] if cell["kind"] == "exercise" and cell["id"] in found["cells"]]
+    cells = {cell["name"]: cell for cell in run}
+    for key, item in reviewing.items().items():
+        if item.topic is not mine:
+            continue
+        told = {"kind": item.kind, "minutes": item.minutes, "page": notebook["name"]}
+        if item.kind == "question":
+            yield key, told | {"text": item.name, "answer": answers[item.name]}
+        elif item.kind == "prediction":
+            asked = [again.asked(key.replace(".predict.", "."), number) for number in range(again.VARIANTS)]
+            told |= {"topic": mine.name, "number": mine.number, "name": item.name}
+            yield key, told | {"variants": [[each.text, variant(each) or declared[item.name]] for each in asked]}
+        elif item.name in cells:
+            cell = cells[item.name]
+            yield key, told | {"text": f"Write {item.name} ({cell['number']}) once more.", "cell": cell["id"]}
+
+
+def variant(asked: again.Asked) -> str | None:
+    """A prediction with other numbers as Python would write it; None where it is asked as it was."""
+    if asked.answer is None:
+        return None
+    declared = {"answer": asked.answer, "why": asked.why, "tolerance": asked.tolerance}
+    return repr(declared | {"unit": asked.unit, "also": asked.also})
 
 
 def for_the_page(notebook: dict, found: dict) -> dict:
@@ -131,8 +163,9 @@ def for_the_page(notebook: dict, found: dict) -> dict:
             cells[cell["id"]] = {"kind": kind, "source": source} | told
         elif cell["kind"] == "predict":
             cells[cell["id"]] = {"key": cell["key"]}
-    name = notebook["topic"]
-    return {"topic": name, "number": topic(name).number, "cells": cells, "predictions": predictions(name)}
+    name, mine = notebook["topic"], topic(notebook["topic"])
+    told = {"topic": name, "number": mine.number, "cells": cells, "predictions": predictions(name)}
+    return told | {"questions": [mine.question_key(text) for text, _ in mine.questions]}
 
 
 def practice(name: str, exercise: str) -> dict:

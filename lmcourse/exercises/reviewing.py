@@ -219,11 +219,10 @@ def _exercise(item: Item, answer: Any) -> None:
 def _remember(item: Item, state: str) -> str:
     """Keep the answer where it was due, and say when it comes again."""
     today = progress.today()
-    day = schedule.standing(progress.dates().get(item.key, {}), today)[1]
-    if day <= today:
+    if schedule.standing(progress.dates().get(item.key, {}), today)[1] <= today:
         progress.answered(item.key, state)
-        day = schedule.standing(progress.dates()[item.key], today)[1]
-    return f"It comes again on {day}."
+    tries = progress.dates().get(item.key)
+    return f"It comes again on {schedule.standing(tries, today)[1]}." if tries else "Your folder keeps nothing of it."
 
 
 def _spoken(key: str) -> str:

@@ -315,7 +315,11 @@ class Predictions:
             mine.prediction(key, **eval(declared, {"inf": math.inf, "nan": math.nan}))  # noqa: S307 - our own
         shown.clear()
         mine.predict(key, guess)
-        return {"cards": [{"state": card.state, "html": card.html(), "text": card.plain()} for card in shown]}
+        readable = False
+        with contextlib.suppress(Exception):  # a guess may be anything at all
+            readable = mine.predictions[key].is_readable(guess)
+        made = [{"state": card.state, "html": card.html(), "text": card.plain()} for card in shown]
+        return {"cards": made, "readable": readable}
 
 
 page, predictions = Page(), Predictions()

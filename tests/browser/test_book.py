@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 GUIDES = sorted(path.stem.lower() for path in [*(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"])
-PAGES = ["index", *NOTEBOOKS, "progress", "widgets", *GUIDES, "search"]
+PAGES = ["index", *NOTEBOOKS, "progress", "review", "widgets", *GUIDES, "search"]
 # What a reader sees of a widget, in the order of the page.
 SEEN = """k => {
   const root = document.querySelectorAll('.lmc')[k], controls = [...root.querySelectorAll('input, select, button')];

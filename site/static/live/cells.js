@@ -4,20 +4,21 @@ import { practice } from "./practice.js";
 import { ask, Ended, stop } from "./python.js";
 import * as store from "./store.js";
 
-/** The notebook of this page, with all its cells that run: fetched at the first question. */
-let notebook = null;
+/** Notebooks with all their cells that run, by name: each fetched at its first question. @type {Map<string, Promise<any>>} */
+const notebooks = new Map();
 /** @type {Map<string, { text: string }>} the editors, by cell */
 const editors = new Map();
 
 export function notebookOf(name) {
-  notebook ??= fetch(new URL(`${name}.json`, import.meta.url)).then((got) => {
-    if (!got.ok) throw new Ended(`the cells of this page are not there (${got.status})`);
-    return got.json();
-  });
-  notebook.catch(() => {
-    notebook = null;
-  });
-  return notebook;
+  if (!notebooks.has(name)) {
+    const got = fetch(new URL(`${name}.json`, import.meta.url)).then((answer) => {
+      if (!answer.ok) throw new Ended(`the cells of this page are not there (${answer.status})`);
+      return answer.json();
+    });
+    notebooks.set(name, got);
+    got.catch(() => notebooks.delete(name));
+  }
+  return notebooks.get(name);
 }
 
 /** What a cell holds now: in its editor, in the storage, or from the book. */

@@ -63,7 +63,13 @@ export function quiz({ box, name }) {
       hint.textContent = "";
     };
     summary.addEventListener("click", (event) => {
-      if (field.value.trim() || answer.open) return;
+      if (field.value.trim() || answer.open) {
+        notebookOf(name).then(
+          (notebook) => store.met(notebook.questions[k]),
+          () => {}, // then it is not asked again
+        );
+        return;
+      }
       event.preventDefault();
       hint.textContent = "Your answer first, in a few words.";
       field.focus();
