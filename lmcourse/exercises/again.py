@@ -124,7 +124,7 @@ def _position(dice):
 
 @_ask("strides.double_add")
 def _double_add(dice):
-    rows = dice.randint(2, 5)
+    rows = dice.randint(2, 9)
     text = (
         f"zeros has {rows + 1} zeros in a row. zeros.as_strided(({rows}, 2), (1, 1)).add_(1) is called. What is in "
         "the storage afterwards?"

@@ -5,6 +5,7 @@ decided in schedule.py, the numbers of a prediction in again.py. The book's page
 """
 
 import ast
+import builtins
 import sys
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -51,9 +52,14 @@ def items() -> dict[str, Item]:
 
 
 def is_short(mine: Topic, exercise: Exercise) -> bool:
-    """Whether a solution has two statements or fewer, not counted what refuses an argument."""
+    """Whether a solution has two statements or fewer, not counted what refuses an argument; and whether its types can
+    be imported, which those that only a type checker sees cannot."""
     (tree,) = ast.parse(mine.solution(exercise.name)).body
     if not isinstance(tree, ast.FunctionDef):
+        return False
+    types = [arg.annotation for arg in tree.args.args if arg.annotation]
+    names = {node.id for part in types for node in ast.walk(part) if isinstance(node, ast.Name)}
+    if names - exercise.reference.__globals__.keys() - vars(builtins).keys():
         return False
     body = tree.body[1:] if ast.get_docstring(tree) else tree.body
     refusals = [part for part in body if isinstance(part, ast.If) and isinstance(part.body[0], ast.Raise)]

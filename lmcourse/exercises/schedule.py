@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import Any
 
 DAYS = (1, 3, 7, 21, 60)  # after so many days it comes again; a right answer goes one on, a wrong one goes one back
+AHEAD = 60
 MINUTES = 10  # a day, at the most
 STATES = ("seen", "correct", "wrong")  # of two for one day the later in this list is kept
 
@@ -20,15 +21,15 @@ Tries = dict[str, str]
 def standing(tries: Mapping[str, str], today: date) -> tuple[int, date]:
     """The step in DAYS at which something stands, and the day from which it is due.
 
-    The first day only makes it known. An answer before it is due changes nothing. A day after today, from a clock that
-    ran ahead, does not count yet; with no other day it is due at once.
+    The first day only makes it known. An answer before it is due changes nothing. So a clock that went back asks for
+    nothing twice: days that seem to be ahead count too. But what lies AHEAD days off is of a clock that was wrong.
 
     >>> standing({"2026-11-01": "wrong"}, date(2026, 11, 28))
     (0, datetime.date(2026, 11, 2))
     >>> standing({"2026-11-01": "wrong", "2026-11-02": "correct"}, date(2026, 11, 28))
     (1, datetime.date(2026, 11, 5))
     """
-    days = sorted(day for day in map(date.fromisoformat, tries) if day <= today)
+    days = sorted(day for day in map(date.fromisoformat, tries) if day <= today + timedelta(AHEAD))
     if not days:
         return 0, today
     step, due = 0, days[0] + timedelta(DAYS[0])

@@ -3,6 +3,7 @@
 
 export const DAYS = [1, 3, 7, 21, 60];
 export const MINUTES = 10;
+const AHEAD = 60; // days; what lies further ahead is of a clock that was wrong
 const STATES = ["seen", "correct", "wrong"]; // of two for one day the later in this list is kept
 
 /** @typedef {Record<string, string>} Tries a state for each day, such as { "2026-11-28": "wrong" } */
@@ -15,7 +16,7 @@ const after = (day, count) => new Date(Date.parse(`${day}T00:00Z`) + count * 86_
 /** The step in DAYS at which something stands, and the day from which it is due. @param {Tries} tries */
 export function standing(tries, now) {
   const days = Object.keys(tries)
-    .filter((day) => day <= now)
+    .filter((day) => day <= after(now, AHEAD))
     .sort();
   if (days.length === 0) return { step: 0, due: now };
   let step = 0,
