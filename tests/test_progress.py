@@ -22,7 +22,8 @@ def exports(tmp_path):
 
 def test_who_is_where_and_which_exercise_is_hard(exports, capsys):
     assert progress.main([str(exports)]) == 0
-    who, hard = capsys.readouterr().out.strip().split("\n\n")
+    who, hard, stays = capsys.readouterr().out.strip().split("\n\n")
+    assert stays == "asked again  learners  right then  right later"
     assert [line.split()[0] for line in who.splitlines()] == ["learner", "ada", "bob", "Übung"]
     strides = who.splitlines()[0].split().index("strides")
     assert who.splitlines()[1].split()[strides].startswith("2/")
@@ -39,3 +40,22 @@ def test_another_file_is_refused_by_name(exports, text, capsys):
     (exports / "other.json").write_text(text, encoding="utf-8")
     assert progress.main([str(exports)]) == 2
     assert "other.json" in capsys.readouterr().err
+
+
+def test_what_stays_compares_answers_three_days_apart_and_hostile_names_are_text(tmp_path, capsys):
+    days = {
+        "ada": {"2026-11-20": "wrong", "2026-11-28": "correct"},
+        "bob": {"2026-11-20": "correct", "2026-11-28": "wrong"},
+        "eve": {"2026-11-27": "wrong", "2026-11-28": "correct"},
+    }
+    for name, tries in days.items():
+        dates = {"strides.offset": tries, "strides.predict.position": {"2026-11-20": "correct", "2026-11-29": "wrong"}}
+        known = {"strides.offset": "correct", "\x1b[31mred": "wrong", "dates": dates | {"\x1b[2J": tries}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(known), encoding="utf-8")
+    assert progress.main([str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out and "�[31mred" in out
+    assert [line.split() for line in out.strip().split("\n\n")[2].splitlines()[1:]] == [
+        ["strides:", "position", "3", "3", "0"],
+        ["strides:", "offset", "2", "1", "1"],
+    ]

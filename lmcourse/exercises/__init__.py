@@ -1,4 +1,4 @@
-"""Exercises that never block: `check`, `predict`, `quiz`, `review`, `reset` and `YourTurn`.
+"""Exercises that never block: `check`, `predict`, `quiz`, `review`, `placement`, `reset`, `YourTurn`.
 
 A notebook takes them from its own topic, `from lmcourse.exercises.strides import check, predict, quiz, ready`; the
 functions here do the same for a topic given by name. One file a topic holds cases and hints, `mistakes/` its typical
@@ -9,10 +9,11 @@ import importlib
 import pkgutil
 
 from lmcourse.exercises.judging import YourTurn
+from lmcourse.exercises.placing import placement
 from lmcourse.exercises.reviewing import review
 from lmcourse.exercises.topic import Topic
 
-__all__ = ["YourTurn", "check", "predict", "quiz", "reset", "review", "topic", "topic_names"]
+__all__ = ["YourTurn", "check", "placement", "predict", "quiz", "reset", "review", "topic", "topic_names"]
 
 
 def topic_names() -> list[str]:

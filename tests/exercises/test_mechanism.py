@@ -214,7 +214,8 @@ def test_progress_survives_a_broken_file_and_a_folder_that_is_none(tmp_path, mon
     progress.record("a.b", "wrong")
     progress.record("a.b", "correct")
     progress.record("a.b", "wrong")
-    assert json.loads(progress.path().read_text(encoding="utf-8")) == {"a.b": "correct"}
+    kept = json.loads(progress.path().read_text(encoding="utf-8"))
+    assert kept == {"a.b": "correct", "dates": {"a.b": {str(progress.today()): "wrong"}}}
     progress.reset()
     assert progress.load() == {}
     (tmp_path / "file").write_text("", encoding="utf-8")
