@@ -42,8 +42,9 @@ function next(focus = true) {
   place.replaceChildren();
   if (keys.length === 0) return;
   const item = items[keys[0]],
-    title = item.page.replace(/_/g, " ");
-  const head = make("h2", { tabIndex: -1, textContent: `A ${item.kind} from ${title}` });
+    title = item.page.replace(/_/g, " "),
+    kind = item.kind[0].toUpperCase() + item.kind.slice(1);
+  const head = make("h2", { tabIndex: -1, textContent: `${kind} from ${title}` });
   place.append(head, ...KINDS[item.kind](keys[0], item));
   place.append(make("p", { className: "lm-said" }, make("a", { href: `${item.page}.html` }, `Read ${title} again`)));
   if (focus) head.focus();
@@ -138,8 +139,8 @@ function prediction(key, item) {
 }
 
 function exercise(key, item) {
-  const parent = make("div"),
-    box = make("div", { className: "cell" }, parent),
+  const parent = make("div", { className: "highlight" }),
+    box = make("div", { className: "cell" }, make("div", { className: "cell_input" }, parent)),
     output = make("div");
   box.dataset.lmEditor = "";
   let text = "";
