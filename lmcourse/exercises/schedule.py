@@ -42,18 +42,20 @@ def standing(tries: Mapping[str, str], today: date) -> tuple[int, date]:
 
 
 def plan(known: Mapping[str, Mapping[str, str]], minutes: Mapping[str, float], today: date) -> list[str]:
-    """What to ask today, what waits longest first: as much as fits into MINUTES, less what was answered today.
+    """What to ask today: as much as fits into MINUTES, less what was answered today.
 
+    Where more is due than fits, what has come furthest is asked first, and of equals what was due last: so what is
+    known is kept, and the rest waits. benchmarks/review.py tries this order and the opposite one.
     `known` has the tries by key, `minutes` what can be asked, and how long each takes.
     """
     spent = sum(minutes[key] for key, tries in known.items() if key in minutes and _came_again(tries, today))
     waiting = []
     for key, tries in known.items():
-        day = standing(tries, today)[1]
-        if key in minutes and day <= today and tries.get(today.isoformat(), "seen") == "seen":
-            waiting.append((day, key))
+        step, due = standing(tries, today)
+        if key in minutes and due <= today and tries.get(today.isoformat(), "seen") == "seen":
+            waiting.append((-step, today - due, key))
     chosen = []
-    for _, key in sorted(waiting):
+    for *_, key in sorted(waiting):
         if spent + minutes[key] <= MINUTES:
             spent += minutes[key]
             chosen.append(key)

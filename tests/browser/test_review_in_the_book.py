@@ -110,7 +110,7 @@ def test_an_exercise_is_written_again_and_judged(reviewed):
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_it_fits_a_phone_and_can_be_put_off_and_switched_off(reviewed, dark):
-    keys = ["strides.predict.kept_alive", "strides.predict.position", "strides.offset"]
+    keys = ["strides.offset", "strides.predict.position", "strides.predict.kept_alive"]
     dates = {key: {day(-5 - k): "wrong"} for k, key in enumerate(keys)}
     watched = reviewed({"strides.offset": "correct", "dates": dates}, width=390, dark=dark)
     page = watched.page

@@ -94,11 +94,12 @@ def test_a_day_has_ten_minutes_and_what_was_answered_counts(known, today):
     assert len(asked) == len(set(asked)) and 3 * len(asked) <= schedule.MINUTES
 
 
-def test_what_waits_longest_comes_first_and_the_rest_tomorrow():
+def test_what_has_come_furthest_comes_first_then_what_was_due_last_and_the_rest_waits():
     known = {f"a.{k}": {later(NOW, -10 - k % 7).isoformat(): "wrong"} for k in range(30)}
+    known["b.far"] = {later(NOW, -90).isoformat(): "seen", later(NOW, -80).isoformat(): "correct"}
     minutes = dict.fromkeys(known, 1.0)
     first = schedule.plan(known, minutes, NOW)
-    assert len(first) == 10 and first[:4] == ["a.13", "a.20", "a.27", "a.6"]
+    assert len(first) == 10 and first[:6] == ["b.far", "a.0", "a.14", "a.21", "a.28", "a.7"]
     done = schedule.merged(known, {key: {NOW.isoformat(): "correct"} for key in first})
     assert schedule.plan(done, minutes, NOW) == []
     second = schedule.plan(done, minutes, later(NOW, 1))

@@ -31,20 +31,22 @@ export function standing(tries, now) {
 
 const judged = (tries, now) => (tries[now] ?? "seen") !== "seen";
 
+const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+
 /**
- * What to ask today, what waits longest first: as much as fits into MINUTES, less what was answered today.
+ * What to ask today: as much as fits into MINUTES, less what was answered today. What has come furthest comes first,
+ * of equals what was due last.
  * @param {Record<string, Tries>} known @param {Record<string, number>} minutes @returns {string[]}
  */
 export function plan(known, minutes, now) {
   const asked = Object.entries(known).filter(([key]) => Object.hasOwn(minutes, key));
   const again = asked.filter(([, tries]) => judged(tries, now) && Object.keys(tries).length > 1);
   let spent = again.reduce((sum, [key]) => sum + minutes[key], 0);
-  const waiting = asked
-    .filter(([, tries]) => standing(tries, now).due <= now && !judged(tries, now))
-    .map(([key, tries]) => `${standing(tries, now).due} ${key}`)
-    .sort();
-  return waiting
-    .map((each) => each.slice(11))
+  return asked
+    .map(([key, tries]) => ({ key, tries, ...standing(tries, now) }))
+    .filter(({ tries, due }) => due <= now && !judged(tries, now))
+    .sort((a, b) => b.step - a.step || compare(b.due, a.due) || compare(a.key, b.key))
+    .map(({ key }) => key)
     .filter((key) => {
       const fits = spent + minutes[key] <= MINUTES;
       spent += fits ? minutes[key] : 0;
