@@ -11,7 +11,7 @@ from lmcourse import progress
 def exports(tmp_path):
     """A folder of three learners' exports."""
     states = {
-        "ada": {"strides.offset": "correct", "strides.can_view": "correct", "strides.predict.position": "wrong"},
+        "ada": {"strides.offset": "correct", "strides.can_view": "correct", "strides.predict.kept_alive": "wrong"},
         "bob": {"strides.offset": "correct", "strides.can_view": "wrong"},
         "Übung 3": {"strides.can_view": "wrong"},
     }
@@ -49,13 +49,14 @@ def test_what_stays_compares_answers_three_days_apart_and_hostile_names_are_text
         "eve": {"2026-11-27": "wrong", "2026-11-28": "correct"},
     }
     for name, tries in days.items():
-        dates = {"strides.offset": tries, "strides.predict.position": {"2026-11-20": "correct", "2026-11-29": "wrong"}}
+        kept_alive = {"2026-11-20": "correct", "2026-11-29": "wrong"}
+        dates = {"strides.offset": tries, "strides.predict.kept_alive": kept_alive}
         known = {"strides.offset": "correct", "\x1b[31mred": "wrong", "dates": dates | {"\x1b[2J": tries}}
         (tmp_path / f"{name}.json").write_text(json.dumps(known), encoding="utf-8")
     assert progress.main([str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "\x1b" not in out and "�[31mred" in out
     assert [line.split() for line in out.strip().split("\n\n")[2].splitlines()[1:]] == [
-        ["strides:", "position", "3", "3", "0"],
+        ["strides:", "kept_alive", "3", "3", "0"],
         ["strides:", "offset", "2", "1", "1"],
     ]

@@ -100,6 +100,15 @@ _as_it_was(
 )
 
 
+@_ask("float_formats.counting")
+def _counting(dice):
+    digits = dice.choice((3, 4, 8, 10, 11, 12, 24))
+    text = f"You count by ones in a format with {digits} binary digits, the leading one among them. Where does it stop?"
+    return Asked(
+        text, 2**digits, f"Beyond 2^{digits} the numbers lie 2 apart, and a tie goes to the even one: back to it."
+    )
+
+
 @_ask("float_formats.past_the_largest")
 def _past_the_largest(dice):
     number = dice.choice((65_505, 65_510, 65_515, 65_518, 65_520, 65_525, 65_530, 66_000))
@@ -109,17 +118,6 @@ def _past_the_largest(dice):
 
 
 # 03
-
-
-@_ask("strides.position")
-def _position(dice):
-    rows, columns, offset = dice.randint(3, 6), dice.randint(3, 6), dice.choice((0, 0, 2, 5))
-    i, j = dice.randrange(1, rows), dice.randrange(1, columns)
-    text = (
-        f"A tensor of {rows} rows of {columns} is contiguous and starts at position {offset}. At which position of "
-        f"the storage is row {i}, column {j}, counted from 0?"
-    )
-    return Asked(text, offset + i * columns + j, f"{offset} + {i} · {columns} + {j} · 1.")
 
 
 @_ask("strides.double_add")

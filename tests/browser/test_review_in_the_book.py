@@ -69,10 +69,10 @@ def test_a_question_is_compared_by_the_reader_with_keys_alone(reviewed):
 
 
 def test_a_prediction_has_the_numbers_that_jupyterlab_asks_that_day(reviewed):
-    key = "strides.predict.position"
+    key = "strides.predict.kept_alive"
     watched = reviewed({key: "wrong", "dates": {key: {day(-5): "wrong"}}})
     page = watched.page
-    asked = again.asked("strides.position", progress.today())
+    asked = again.asked("strides.kept_alive", progress.today())
     assert asked.text in page.locator("#lm-review").inner_text()
     field, said = page.get_by_label("Your answer"), page.locator("#lm-review .lm-said[role]")
     field.fill("a word")
@@ -110,7 +110,7 @@ def test_an_exercise_is_written_again_and_judged(reviewed):
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_it_fits_a_phone_and_can_be_put_off_and_switched_off(reviewed, dark):
-    keys = ["strides.offset", "strides.predict.position", "strides.predict.kept_alive"]
+    keys = ["strides.offset", "strides.predict.kept_alive", "strides.predict.copies"]
     dates = {key: {day(-5 - k): "wrong"} for k, key in enumerate(keys)}
     watched = reviewed({"strides.offset": "correct", "dates": dates}, width=390, dark=dark)
     page = watched.page
@@ -135,7 +135,7 @@ def test_it_fits_a_phone_and_can_be_put_off_and_switched_off(reviewed, dark):
 
 def test_a_file_goes_to_jupyterlab_and_back_and_nothing_counts_twice(reviewed, tmp_path, monkeypatch):
     monkeypatch.setenv("LMCOURSE_DATA", str(tmp_path / "data"))
-    key = "strides.predict.position"
+    key = "strides.predict.kept_alive"
     watched = reviewed({key: "wrong", "dates": {key: {day(-20): "wrong", day(-10): "correct"}}})
     page = watched.page
     page.goto(page.url.replace("review.html", "progress.html"))
@@ -147,7 +147,7 @@ def test_a_file_goes_to_jupyterlab_and_back_and_nothing_counts_twice(reviewed, t
     assert [item.key for item in reviewing.due()] == [key]
     assert progress.export() == (tmp_path / "there.json").read_text(encoding="utf-8")
     monkeypatch.setattr("lmcourse.exercises.cards.Card.show", lambda card: None)
-    reviewing.review(key, again.asked("strides.position", progress.today()).answer)
+    reviewing.review(key, again.asked("strides.kept_alive", progress.today()).answer)
     progress.export(tmp_path / "here.json")
     for _ in range(2):
         page.locator("input[type=file]").set_input_files(tmp_path / "here.json")

@@ -208,11 +208,11 @@ def test_only_the_first_answer_of_a_day_counts(clock):
 
 def test_an_old_file_is_read_and_what_it_holds_is_due_tomorrow(clock, tmp_path):
     progress.path().parent.mkdir()
-    progress.path().write_text('{"strides.offset": "correct", "strides.predict.position": "wrong"}', encoding="utf-8")
-    assert progress.load() == {"strides.offset": "correct", "strides.predict.position": "wrong"}
+    progress.path().write_text('{"strides.offset": "correct", "strides.predict.kept_alive": "wrong"}', encoding="utf-8")
+    assert progress.load() == {"strides.offset": "correct", "strides.predict.kept_alive": "wrong"}
     assert reviewing.due() == []
     clock(later(NOW, 1))
-    assert {item.key for item in reviewing.due()} == {"strides.offset", "strides.predict.position"}
+    assert {item.key for item in reviewing.due()} == {"strides.offset", "strides.predict.kept_alive"}
     old = tmp_path / "old.json"
     old.write_text('{"start.shift_by_one": "correct"}', encoding="utf-8")
     for day in (1, 2):
@@ -226,7 +226,7 @@ def test_two_devices_that_exchange_files_know_the_same(clock, tmp_path, monkeypa
     for device, day, state in (("laptop", 0, "wrong"), ("desk", 3, "correct")):
         monkeypatch.setenv("LMCOURSE_DATA", str(tmp_path / device))
         clock(later(NOW, day))
-        progress.record("strides.predict.position", state)
+        progress.record("strides.predict.kept_alive", state)
         progress.answered("strides.predict.copies", state)
         exported[device] = tmp_path / f"{device}.json"
         progress.export(exported[device])
@@ -236,7 +236,7 @@ def test_two_devices_that_exchange_files_know_the_same(clock, tmp_path, monkeypa
         for _ in range(2):
             progress.restore(exported[other])
         known.append(progress.export())
-    assert known[0] == known[1] and json.loads(known[0])["strides.predict.position"] == "correct"
+    assert known[0] == known[1] and json.loads(known[0])["strides.predict.kept_alive"] == "correct"
     assert progress.dates()["strides.predict.copies"] == {"2026-11-28": "wrong", "2026-12-01": "correct"}
 
 
@@ -290,13 +290,24 @@ def _numbers(text: str) -> list[int]:
     return [int(each.replace(",", "")) for each in re.findall(r"\d[\d,]*\d|\d", text)]
 
 
+def _counted(digits: int) -> float:
+    """Where adding 1 changes nothing when every sum is rounded to so many binary digits, ties to even."""
+    x = 2
+    while _rounded(x + 1, digits) > x:
+        x *= 2
+    return float(x)
+
+
+def _rounded(number: int, digits: int) -> int:
+    spacing = 2 ** max(0, number.bit_length() - digits)
+    return round(number / spacing) * spacing
+
+
 REAL = {
     "tokenization.bytes": lambda text: len(text.removeprefix("How many UTF-8 bytes has ")[:-1].encode()),
     "tokenization.overlaps": lambda text: text.partition(":")[0].count("aa"),
     "float_formats.past_the_largest": lambda text: torch.tensor(float(_numbers(text)[-1])).half().item(),
-    "strides.position": lambda text: (
-        (n := _numbers(text)) and torch.arange(n[2], n[2] + n[0] * n[1]).view(n[0], n[1])[n[3], n[4]].item()
-    ),
+    "float_formats.counting": lambda text: _counted(_numbers(text)[0]),
     "strides.double_add": lambda text: (
         (n := _numbers(text)) and (zeros := torch.zeros(n[0])).as_strided((n[1], 2), (1, 1)).add_(1) is not None
         and zeros.tolist()
@@ -387,18 +398,18 @@ def test_a_question_is_compared_by_the_reader(clock, cards, cells):
 
 
 def test_a_prediction_is_judged_with_the_numbers_of_the_day(clock, cards, cells):
-    progress.record("strides.predict.position", "wrong")
+    progress.record("strides.predict.kept_alive", "wrong")
     clock(later(NOW, 1))
     review()
-    asked = again.asked("strides.position", later(NOW, 1))
+    asked = again.asked("strides.kept_alive", later(NOW, 1))
     assert asked.text in cards[-1].lines
-    review("strides.predict.position", object())
-    review("strides.predict.position", "a word")
-    assert len(progress.dates()["strides.predict.position"]) == 1, "what nobody can read is no answer"
-    review("strides.predict.position", asked.answer + 1)
-    assert progress.dates()["strides.predict.position"]["2026-11-29"] == "wrong"
-    assert f"it is {asked.answer}" in cards[-2].headline and asked.why in cards[-2].lines
-    assert cards[-1].headline == "Nothing is due today" and progress.load()["strides.predict.position"] == "wrong"
+    review("strides.predict.kept_alive", object())
+    review("strides.predict.kept_alive", "a word")
+    assert len(progress.dates()["strides.predict.kept_alive"]) == 1, "what nobody can read is no answer"
+    review("strides.predict.kept_alive", asked.answer + 1)
+    assert progress.dates()["strides.predict.kept_alive"]["2026-11-29"] == "wrong"
+    assert f"it is {asked.answer:,}" in cards[-2].headline and asked.why in cards[-2].lines
+    assert cards[-1].headline == "Nothing is due today" and progress.load()["strides.predict.kept_alive"] == "wrong"
 
 
 def test_a_short_exercise_is_written_again_only_where_it_was_solved(clock, cards, cells):
@@ -434,7 +445,7 @@ def test_every_short_exercise_has_a_cell_that_runs_by_itself(clock, cards, cells
 
 
 def test_it_can_be_switched_off_and_on_and_loses_nothing(clock, cards, cells, tmp_path):
-    progress.record("strides.predict.position", "wrong")
+    progress.record("strides.predict.kept_alive", "wrong")
     clock(later(NOW, 1))
     progress.show()
     assert cards[-1].lines == ("Due today: 1, about 1 min. review() asks them.",)
@@ -445,7 +456,7 @@ def test_it_can_be_switched_off_and_on_and_loses_nothing(clock, cards, cells, tm
     assert '"review"' not in progress.export(tmp_path / "mine.json")
     review("on")
     review()
-    assert len(cells) == 1 and progress.dates() == {"strides.predict.position": {"2026-11-28": "wrong"}}
+    assert len(cells) == 1 and progress.dates() == {"strides.predict.kept_alive": {"2026-11-28": "wrong"}}
 
 
 def test_another_name_is_told_and_kept_nowhere(clock, cards, cells):
@@ -454,7 +465,7 @@ def test_another_name_is_told_and_kept_nowhere(clock, cards, cells):
 
 
 def test_one_sees_what_stayed(clock, cards, cells):
-    progress.record("strides.predict.position", "wrong")
+    progress.record("strides.predict.kept_alive", "wrong")
     clock(later(NOW, 3))
-    review("strides.predict.position", again.asked("strides.position", later(NOW, 3)).answer)
+    review("strides.predict.kept_alive", again.asked("strides.kept_alive", later(NOW, 3)).answer)
     assert cards[-1].lines[-1] == "Answered today and three or more days ago: 1. Right then 0, right today 1."
