@@ -67,11 +67,17 @@ def is_short(mine: Topic, exercise: Exercise) -> bool:
     return sum(isinstance(inner, ast.stmt) for inner in rest) <= SHORT
 
 
+def _askable() -> dict[str, Item]:
+    """What may be asked; an exercise only where it was solved once."""
+    states = progress.load()
+    return {key: item for key, item in items().items() if item.kind != "exercise" or states.get(key) == "correct"}
+
+
 def due() -> list[Item]:
-    """What to ask today, in its order; an exercise only where it was solved once."""
-    states, known = progress.load(), items()
-    able = {key: item.minutes for key, item in known.items() if item.kind != "exercise" or states.get(key) == "correct"}
-    return [known[key] for key in schedule.plan(progress.dates(), able, progress.today())]
+    """What to ask today, in its order."""
+    able = _askable()
+    minutes = {key: item.minutes for key, item in able.items()}
+    return [able[key] for key in schedule.plan(progress.dates(), minutes, progress.today())]
 
 
 def summary() -> tuple[str, ...]:
@@ -121,8 +127,9 @@ def _show_next(in_place: bool) -> None:
         minutes = sum(item.minutes for item in waiting)
         _ask(waiting[0], in_place, f"{len(waiting)} due today, about {minutes:.0f} min")
         return
-    days = [schedule.standing(tries, progress.today())[1] for tries in progress.dates().values()]
-    later = sorted(day for day in days if day > progress.today())
+    today, able = progress.today(), _askable()
+    days = [schedule.standing(tries, today)[1] for key, tries in progress.dates().items() if key in able]
+    later = sorted(day for day in days if day > today)
     lines = (f"The next comes on {later[0]} or later.",) if later else ()
     Card("quiz", "Nothing is due today", (*lines, *summary())).show()
 

@@ -173,3 +173,36 @@ def test_a_question_is_known_once_its_answer_was_compared(open_page):
         "key => localStorage.length && Object.values(localStorage).some(text => text.includes(key))", arg=QUESTION
     )
     assert kept(page)["dates"] == {QUESTION: {day(0): "seen"}} and watched.wrong == []
+
+
+def test_in_jupyterlab_one_cell_asks_all_that_is_due(in_lab, tmp_path):
+    prediction = "strides.predict.kept_alive"
+    known = {prediction: "wrong", "dates": {prediction: {day(-5): "wrong"}, QUESTION: {day(-9): "seen"}}}
+    (tmp_path / "progress.json").write_text(json.dumps(known), encoding="utf-8")
+    code = (
+        f"import os\nos.environ['LMCOURSE_DATA'] = {str(tmp_path)!r}\nfrom lmcourse.exercises import review\nreview()"
+    )
+    watched = in_lab(code=code, until="() => document.querySelectorAll('.jp-CodeCell').length === 2", timeout=90)
+    page = watched.page
+    cell, editor = page.locator(".jp-CodeCell").nth(1), page.locator(".jp-CodeCell").nth(1).locator(".cm-content")
+
+    def run(wanted: str, source: str) -> None:
+        """Run the cell with `source` in it, and wait until it holds what is wanted."""
+        editor.click()
+        page.keyboard.press("Control+A")
+        page.keyboard.insert_text(source)
+        page.keyboard.press("Control+Enter")
+        editor.filter(has_text=wanted).wait_for(timeout=60_000)
+
+    assert editor.inner_text() == f'review("{prediction}", None)  # your answer in place of None'
+    asked = again.asked("strides.kept_alive", progress.today())
+    run(QUESTION, f'review("{prediction}", {asked.answer})')
+    assert "Right: " in cell.inner_text() and f"It comes again on {day(3)}." in cell.inner_text()
+    run("right=None", f'review("{QUESTION}", "a storage, and a record")')
+    assert STRIDES.questions[0][1] in cell.inner_text()
+    watched.picture(page.locator(".jp-Notebook"), "review_in_jupyterlab")
+    run("right=False", f'review("{QUESTION}", right=False)')
+    cell.filter(has_text="Nothing is due today").wait_for(timeout=60_000)
+    kept = json.loads((tmp_path / "progress.json").read_text(encoding="utf-8"))["dates"]
+    assert kept[prediction][day(0)] == "correct" and kept[QUESTION][day(0)] == "wrong"
+    assert page.locator(".jp-CodeCell").count() == 2 and watched.wrong == []
