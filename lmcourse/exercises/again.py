@@ -34,7 +34,7 @@ def asked(key: str, day: date | int) -> Asked:
     """A prediction as it is asked on a day, or with the numbers of a variant from 0 to VARIANTS − 1.
 
     >>> asked("start.first_loss", 0).text
-    'A model that knows nothing has a vocabulary of 1,000 tokens. What is its loss?'
+    'A model that knows nothing has a vocabulary of 100 tokens. What is its loss?'
     """
     number = day if isinstance(day, int) else day.toordinal() % VARIANTS
     return ASKED[key](random.Random(f"{key} {number}"))
