@@ -115,11 +115,11 @@ def test_time_is_computed_and_stated():
     text = "word " * 1500
     exercise = "### Exercise 1.1 f ●○○ 5 min"
     notebook = notebook_of("# 01 Title", text, ("1",), ("2",), ("3",), exercise, EXERCISE, "## More: depth\n\n" + text)
-    assert teaching.minutes(notebook) == (22, 37)  # 15 minutes of words, 4 cells, 5 minutes, Run All; 15 more
+    assert teaching.minutes(notebook) == (27, 45)  # 19 minutes of words, 4 cells, 5 minutes, Run All; 19 more
     assert len(teaching.honest_time(notebook, None)) == 1
-    notebook.cells[0].source += "\n\n37 minutes (core path 22)"
+    notebook.cells[0].source += "\n\n45 minutes (core path 27)"
     assert teaching.honest_time(notebook, None) == []
-    long = notebook_of("# 01\n\n50 minutes (core path 50)", "word " * 4960)
+    long = notebook_of("# 01\n\n50 minutes (core path 50)", "word " * 3980)
     assert teaching.honest_time(long, None) == ["the core path takes 50 minutes, 45 at most"]
 
 

@@ -315,16 +315,16 @@ def test_every_prediction_is_judged_in_the_page(name, book, python_page, shown):
 def test_a_guess_gets_a_nudge_then_the_answer_and_stays(open_page):
     watched = open_page("03_strides.html")
     page = watched.page
-    cell = page.locator("[data-lm-key='strides.predict.position']")
+    cell = page.locator("[data-lm-key='strides.predict.kept_alive']")
     field, button = cell.get_by_label("Your guess"), cell.get_by_role("button", name="Guess")
     button.click()
     assert "A guess first" in cell.locator(".lm-said").inner_text()
-    for guess, words in [("3", "not yet"), ("4", "it is 11"), ("11", "Right: 11")]:
+    for guess, words in [("3", "not yet"), ("5", "it is 4,000,000"), ("4e6", "Right: 4,000,000")]:
         field.fill(guess)
         field.press("Enter")
         cell.locator(".cell_output p", has_text=words).first.wait_for(timeout=60_000)
     page.reload()
-    assert cell.get_by_label("Your guess").input_value() == "11"
+    assert cell.get_by_label("Your guess").input_value() == "4e6"
     assert cell.locator(".lm-said").inner_text() == "✓ right before"
     assert watched.wrong == []
 
@@ -401,8 +401,8 @@ def test_the_answers_go_along_in_the_notebook(answer, tmp_path):
     mine = answer()
     mine.body("return 5")
     page = mine.page
-    page.locator("[data-lm-key='strides.predict.position']").get_by_label("Your guess").fill('eleven "11"')
-    page.locator("[data-lm-key='strides.predict.position']").get_by_role("button", name="Guess").click()
+    page.locator("[data-lm-key='strides.predict.kept_alive']").get_by_label("Your guess").fill('eleven "11"')
+    page.locator("[data-lm-key='strides.predict.kept_alive']").get_by_role("button", name="Guess").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Take my answers along").click()
     assert download.value.suggested_filename == "03_strides.ipynb"
@@ -412,7 +412,7 @@ def test_the_answers_go_along_in_the_notebook(answer, tmp_path):
     ours = {cell.id: cell for cell in nbformat.read(notebook_of("strides"), as_version=4).cells}
     changed = [cell for cell in taken.cells if cell.source != ours[cell.id].source]
     guess, answered = sorted(changed, key=lambda cell: "check" in cell.source)
-    assert guess.source.startswith(r'guess = "eleven \"11\""  # the position')
+    assert guess.source.startswith(r'guess = "eleven \"11\""  # bytes kept')
     assert "    return 5" in answered.source and answered.outputs == [] and answered.execution_count is None
     assert [cell.id for cell in taken.cells] == list(ours)
 
