@@ -35,6 +35,10 @@ def _heads_cases() -> Iterator[Case | Call]:
         "x = torch.zeros(2, 3, 8): shares_storage(split_heads(x, heads=4), x)",
         lambda split: (lambda x: shares_storage(split(x, heads=4), x))(torch.zeros(2, 3, 8)),
     )
+    yield probe(
+        "x = torch.zeros(3, 2, 8).transpose(0, 1): shares_storage(split_heads(x, heads=4), x)",
+        lambda split: (lambda x: shares_storage(split(x, heads=4), x))(torch.zeros(3, 2, 8).transpose(0, 1)),
+    )
 
 
 topic.exercise(
@@ -64,6 +68,8 @@ def _score_cases() -> Iterator[Call]:
         yield call(noise(batch, heads, queries, width), noise(batch, heads, keys, width, seed=1))
     double = torch.float64
     yield call(noise(2, 3, 4, 8, dtype=double), noise(2, 3, 5, 8, seed=1, dtype=double))
+    moved = [noise(2, length, 3, 8, seed=length).transpose(1, 2) for length in (4, 5)]  # as split_heads gives them
+    yield call(*moved)
 
 
 topic.exercise(
@@ -95,6 +101,7 @@ def _pool_cases() -> Iterator[Call]:
         yield call(noise(2, 4, 3), torch.tensor([mask, mask[::-1]]))
     for dtype in (torch.float64, torch.bfloat16):
         yield call(noise(2, 4, 3, dtype=dtype), torch.tensor([[True, False, True, True], [False] * 4]))
+    yield call(noise(4, 2, 3).transpose(0, 1), torch.tensor([[True, False, True, True], [False] * 4]))
     for seed in range(10):
         yield call(noise(3, 7, 5, seed=seed), noise(3, 7, seed=seed) > 0)
 
@@ -126,6 +133,7 @@ def _patch_cases() -> Iterator[Call]:
         yield call(_numbers(1, 1, height, width), size)
     yield call(2**24 + torch.arange(16).reshape(1, 1, 4, 4), 2)  # no float32 holds these
     yield call(torch.arange(8, dtype=torch.uint8).reshape(1, 2, 2, 2), 2)
+    yield call(_numbers(1, 2, 4, 3).permute(0, 3, 1, 2), 2)  # as image files have them: the channel last in memory
 
 
 topic.exercise(
@@ -174,6 +182,7 @@ def _groups() -> Iterator[Call]:
     yield from (call(_numbers(1, 2, 3), "a b c -> ( a b ) c"), call(_numbers(1, 2, 4), "b t ( h d ) -> b h t d", h=2))
     yield call(_numbers(2, 2, 3, 2), "b h t d -> b t ( h d )")
     yield call(_numbers(12), "( a b c ) -> c ( a b )", a=2, b=2)
+    yield call(_numbers(2, 3).T, "( h d ) t -> h ( d t )", h=3)  # not in the order of its memory
     dice = random.Random(0)
     for k in range(120):
         yield _random_group(dice, 1 + k // 30)
@@ -289,6 +298,7 @@ def _merge_cases() -> Iterator[Case | Call]:
     yield _without_einops("merge_group")
     yield from (call(_numbers(2, 3), "( a b )"), call(_numbers(2, 3), "a b"), call(_numbers(2, 1, 3), "a ( b c )"))
     yield from (call(_numbers(2, 1, 3), "( a b ) c"), call(_numbers(2, 3), "a ( b )"), call(_numbers(4), "( a )"))
+    yield call(_numbers(2, 3).T, "( a b )")  # as permute_names gives it: not in the order of its memory
     for first, last in itertools.combinations(range(5), 2):
         words = ["b", "head", "t", "d"]
         yield call(_numbers(2, 1, 3, 2), " ".join([*words[:first], "(", *words[first:last], ")", *words[last:]]))

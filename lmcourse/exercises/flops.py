@@ -22,12 +22,13 @@ check, predict, quiz, ready = topic.check, topic.predict, topic.quiz, topic.read
 def _matmul_cases() -> Iterator[Call]:
     for sizes in itertools.product((1, 2, 3), repeat=3):
         yield call(*sizes)
-    for sizes in ((0, 2, 2), (2, 0, 2), (2, 2, 0), (-1, 2, 2), (2, -1, 2), (2, 2, -1)):
+    for sizes in ((0, 2, 2), (2, 0, 2), (2, 2, 0), (-1, 2, 2), (2, -1, 2), (2, 2, -1), (-1, -2, 2)):
         yield call(*sizes)  # refused
     dice = random.Random(0)
     for largest in (10, 100, 10_000, 100_000):
         for _ in range(10):
             yield call(*(dice.randint(1, largest) for _ in range(3)))
+    yield call(3**12, 3**12, 3**12)  # no float holds this number
 
 
 topic.exercise(
@@ -218,6 +219,7 @@ topic.exercise(
 def _days_cases() -> Iterator[Call]:
     yield call(1.0, 86_400.0, 1, 6.0, 1.0)
     yield call(1.0, 86_400.0, 2, 6.0, 0.5)
+    yield call(0.5, 86_400.0, 1, 0.75, 0.5)  # above zero is enough
     good = [7e9, 1e12, 8, 1e15, 0.5]
     for place, bad in itertools.product(range(5), (0, -1)):
         yield call(*good[:place], bad, *good[place + 1 :])  # refused

@@ -82,6 +82,10 @@ def _networks() -> Iterator[Case]:
     yield from (_finds(seed, depth=20, width=16) for seed in (1, 3, 4, 18))
     yield from (_finds(seed, depth=12, width=64) for seed in (0, 5, 7))
     yield _finds(16, depth=30, width=32)
+    yield probe(
+        "find_the_bad_layer(faulty_network(2, depth=6, width=64), 30 * x), x standard normal",
+        lambda find: find(init.faulty_network(2, 6, 64), 30 * noise(64, 64, seed=2)),
+    )
 
 
 topic.exercise(
@@ -112,6 +116,7 @@ topic.exercise(
 def _pairs() -> Iterator[Call]:
     sizes = (1.0, 2.0, 0.5, 10.0, 0.1, 1e-6, 3e8, 0.0)
     yield from itertools.starmap(call, itertools.product(sizes, repeat=2))
+    yield from (call(1.0, 1.005), call(1.0, 1 - 1e-7))  # nearly equal is not equal
     dice = random.Random(1)
     for _ in range(20):
         yield call(math.exp(dice.uniform(-9, 9)), math.exp(dice.uniform(-9, 9)))
@@ -186,6 +191,17 @@ def _trunc_cases() -> Iterator[Case | Call]:
         w = nn.Parameter(torch.full((20, 30), math.nan))
         return fill(w, 0.1, 2.0) is w and w.requires_grad and w.is_leaf and w.isfinite().all().item()
 
+    def same_memory(fill):
+        w = nn.Parameter(torch.full((20, 30), math.nan))
+        seen = w.detach()
+        fill(w, 0.1, 2.0)
+        return "filled" if seen.isfinite().all() else "as it was"
+
+    def one_generator(fill):
+        dice = torch.Generator().manual_seed(7)
+        first, second = (fill(torch.empty(20), 1.0, generator=dice).tolist() for _ in range(2))
+        return "the same values" if first == second else "other values"
+
     def drawn_twice(fill):
         # A bound of 1 std refuses a third of 300 draws: some are surely drawn again.
         first, second = (fill(torch.empty(300), 1.0, 1.0, generator=torch.Generator().manual_seed(7)) for _ in range(2))
@@ -193,6 +209,8 @@ def _trunc_cases() -> Iterator[Case | Call]:
 
     yield probe("w = torch.empty(3, 4); trunc_normal_(w, 1.0) is w", returned)
     yield probe("w = nn.Parameter(…); whether trunc_normal_(w, 0.1, 2.0) fills and returns it", parameter)
+    yield probe("the memory of w = nn.Parameter(…), after trunc_normal_(w, 0.1, 2.0)", same_memory)
+    yield probe("what a second call draws from the same generator", one_generator)
     yield probe("whether two generators with seed 7 give the same 300 values, std 1 and bound 1", drawn_twice)
     for std, bound in ((0.0, 3.0), (-1.0, 3.0), (1.0, 0.0), (1.0, -1.0), (0.0, 0.0)):
         yield call(torch.zeros(3), std, bound)  # refused
@@ -254,7 +272,14 @@ def _residual_cases() -> Iterator[Case | Call]:
         w = nn.Parameter(torch.zeros(20, 30))
         return fill(w, 2) is w and w.requires_grad and w.is_leaf and w.std().item() > 0
 
+    def same_memory(fill):
+        w = nn.Parameter(torch.zeros(20, 30))
+        seen = w.detach()
+        fill(w, 2)
+        return "filled" if seen.any() else "as it was"
+
     yield probe("w = torch.zeros(3, 4); init_residual(w, 1) is w", returned)
+    yield probe("the memory of w = nn.Parameter(…), after init_residual(w, 2)", same_memory)
     yield probe("w = nn.Parameter(…); whether init_residual(w, 2) fills and returns it", parameter)
     yield call(torch.zeros(2, 2), 0)  # refused
     yield call(torch.zeros(2, 2), -1)

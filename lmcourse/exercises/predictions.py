@@ -84,7 +84,7 @@ def _means(guess: Any, answer: Any, tolerance: float, unit: str, digits: int) ->
     if isinstance(answer, numbers.Number):
         return any(_near(number, answer, tolerance, digits) for number in _numbers(guess, unit))
     if isinstance(answer, str):
-        return _letters(_word(guess)) == _letters(answer)
+        return _letters(_without_fillers(_word(guess), answer)) == _letters(answer)
     if isinstance(answer, bytes):
         return guess == answer or (isinstance(guess, str) and guess.strip().encode() == answer)
     if isinstance(answer, list | tuple):
@@ -112,6 +112,8 @@ def _near(number: float, answer: float, tolerance: float, digits: int) -> bool:
 
 def _numbers(guess: Any, unit: str) -> list[float]:
     """The numbers that a guess may mean, the likeliest first; none where it is no number."""
+    if isinstance(guess, list | tuple) and len(guess) == 1:
+        guess = guess[0]
     guess = guess.reshape(()) if is_array(guess) and math.prod(guess.shape) == 1 and guess.shape != () else guess
     guess = scalar(guess)
     if isinstance(guess, str):
@@ -132,12 +134,22 @@ _SIZES |= {"t": 1e12, "trillion": 1e12, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1
 _SIZES |= {"kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30, "tib": 2.0**40}
 
 
+def _ascii(text: str) -> str:
+    """A text as Python would have it, without words in front: "≈ ln 7" is "ln(7)"."""
+    text = re.sub(r"^(about|around|roughly|approximately)\s", "", text.strip("~≈= "), flags=re.IGNORECASE)
+    text = text.removeprefix("±").removeprefix("+-").rstrip("×x ")
+    for sign, plain in {"−": "-", "^": "**", "·": "*", "×": "*", "∞": "inf", "math.": "", "np.": ""}.items():
+        text = text.replace(sign, plain)
+    return re.sub(r"^(ln|log2|log|sqrt|exp)\s+([\d.,]+)$", r"\1(\2)", text.strip())
+
+
 def _read_number(text: str) -> tuple[list[float], bool]:
     """The numbers that a text may mean, and whether it is in per cent."""
-    text = text.strip().strip("~≈ ").replace("−", "-").replace("^", "**").replace("·", "*").replace("×", "*")
+    text = _ascii(text)
     text = re.sub(r"(?<=\d)[\s_' ](?=\d{3}(\D|$))", "", text)
+    text = re.sub(r"^([-+]?0),(\d+)", r"\1.\2", text)  # a decimal comma
     text = re.sub(r"(?<=\d),(?=\d{3}(\D|$))", "", text)
-    text = re.sub(r"^([-+]?\d+),(\d+)", r"\1.\2", text)  # a decimal comma
+    text = re.sub(r"^([-+]?\d+),(\d+)", r"\1.\2", text)
     percent = bool(re.search(r"(%|per ?cent)\s*$", text))
     text = re.sub(r"(%|per ?cent)\s*$", "", text)
     found = re.fullmatch(r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*([A-Za-z]*)(?:/s)?(\s+[a-z]+)?", text)
@@ -152,9 +164,10 @@ def _read_number(text: str) -> tuple[list[float], bool]:
 
 
 _OPERATORS: dict[type, Callable] = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
+_OPERATORS |= {ast.Mod: operator.mod, ast.FloorDiv: operator.floordiv}
 _OPERATORS |= {ast.Div: operator.truediv, ast.Pow: operator.pow, ast.USub: operator.neg, ast.UAdd: operator.pos}
 _FUNCTIONS = {"ln": math.log, "log": math.log, "log2": math.log2, "sqrt": math.sqrt, "exp": math.exp}
-_NAMES = {"inf": math.inf, "infinity": math.inf, "nan": math.nan}
+_NAMES = {"inf": math.inf, "infinity": math.inf, "nan": math.nan, "e": math.e, "pi": math.pi}
 
 
 def _arithmetic(node: ast.expr) -> float:
@@ -207,9 +220,17 @@ def _truth(guess: Any) -> bool | None:
 
 
 def _word(guess: Any) -> str:
+    if isinstance(guess, set | frozenset):
+        guess = sorted(map(str, guess))
     if isinstance(guess, list | tuple) and all(isinstance(part, str) for part in guess):
         return "".join(guess)
     return guess if isinstance(guess, str) else ""
+
+
+def _without_fillers(guess: str, answer: str) -> str:
+    """A guess without "and"; where a word is asked, and not letters such as BC, without "it is a" too."""
+    fillers = "and" if answer.isupper() else "and|it|is|its|it's|a|an|the"
+    return re.sub(rf"\b({fillers})\b", "", guess, flags=re.IGNORECASE)
 
 
 def _letters(text: str) -> str:
@@ -221,7 +242,8 @@ def _items(guess: Any) -> list[Any] | None:
         try:
             guess = ast.literal_eval(guess.strip())
         except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
-            guess = re.split(r"[,;|\s]+", guess.strip(" \t\n[](){}")) if guess.strip() else None
+            inside = guess.strip().removeprefix("tensor").removeprefix("array").strip(" \t\n[](){}")
+            guess = re.split(r"[,;|+\s]+", inside) if inside else None
     if is_array(guess):
         guess = guess.tolist()
     return list(guess) if isinstance(guess, Iterable) and not isinstance(guess, str | bytes | dict | set) else None

@@ -29,6 +29,7 @@ def _offset_cases() -> Iterator[Call]:
     yield from (
         call((1, 1), (4, 2), 4),
         call((1, 2), (-16, 4), 32),
+        call((50_000, 2), (50_000, 1)),  # past what 32 bits hold
         call((1,), (4, 1)),
         call((1, 2), (4,)),
         call((), (1,)),
@@ -77,6 +78,7 @@ topic.exercise(
         call((-1, 0, 2)),
         *calls(_zeros_last(4, 3)),
         call((5, 2, 7, 4, 3)),
+        call((2, 50_000, 50_000)),  # past what 32 bits hold
     ],
     hints=(
         "The last dimension steps by 1. A step along the one before it skips a whole row.",

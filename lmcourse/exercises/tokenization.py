@@ -24,6 +24,7 @@ def _ratio_cases():
     for text in ("", "a", "é", "ab", "你好", "🌍!"):
         yield from (call(text, ids) for ids in small_lists(3, (0, 7)))
     yield call("ab", ())  # a Sequence: `ids == []` is False here
+    yield call("e\u0301", [1, 2])  # a letter and its accent: three bytes, two where they are made one
     for text, ids in zip(random_texts(40), random_lists(40, high=50_256)):
         yield call(text, ids)
 
@@ -54,6 +55,7 @@ def _pair_cases():
     yield from calls(small_lists(4))
     yield call(b"aaabdaaabac")  # a Sequence: the notebook counts bytes too
     yield from calls(random_lists(40, longest=60, high=5))
+    yield from calls(random_lists(10, high=50_256))
 
 
 def _in_order(got, want):
@@ -98,6 +100,7 @@ def _merge_cases():
     for ids in small_lists(4):
         yield call(ids, (1, 2), 9)
         yield call(ids, (1, 1), 9)
+    yield from calls([(1, 2), (3, 1, 2, 1, 2)], (1, 2), 9)  # a Sequence: merge_round has words that are tuples
     for i, ids in enumerate(random_lists(60, longest=60, high=12)):
         yield call(ids, tuple((ids + ids)[i % len(ids) :][:2]), 256)
     yield call([11, 2, 1, 21, 2], (1, 2), 9)
@@ -316,6 +319,7 @@ def _decoding_cases():
     yield call([0, 1], {0: b"\xf0\x9f", 1: b"\xa6"})
     yield call([1, 0, 1], {0: b"the ", 1: b"cat"})
     yield call([5], {5: b"\r\n "})
+    yield call([5], {5: b"\xef\xbb\xbfa"})  # a mark of the byte order is a character too
     learned = tokenization.train_bpe(" ".join(random_texts(40, longest=60)), 330)
     for ids in random_lists(40, longest=30, high=len(learned[0]) - 1):
         yield call(ids, dict(learned[0])).said(f"({ids}, vocab)")

@@ -55,8 +55,18 @@ def _forms(function):
 def _shifted(function):
     tokens = _tokens(60_000)
     x, y = function(tokens, 20, 7, generator=_generator())
-    windows = {"x": all(row == list(range(row[0], row[0] + 7)) for row in x.tolist())}
-    return windows | {"y is x one token later": bool((y == x + 1).all()), "tokens are as they were": tokens[0] == 0}
+    return {
+        "x": all(row[0] >= 0 and row == list(range(row[0], row[0] + 7)) for row in x.tolist()),
+        "y is x one token later": bool((y == x + 1).all()),
+        "tokens are as they were": bool((tokens == _tokens(60_000)).all()),
+    }
+
+
+def _large_ids(function):
+    import numpy as np
+
+    x, y = function(np.array([2**32 - 1, 2**24 + 1, 40_000], dtype=np.uint32), 1, 2, generator=_generator())
+    return x.tolist(), y.tolist()
 
 
 def _starts(length, context_length):
@@ -89,6 +99,8 @@ def _independent_starts(function):
     generator = _generator()
     batches = [function(_tokens(1000), 2, 4, generator=generator)[0] for _ in range(30)]
     distances = {int(x[1, 0] - x[0, 0]) for x in batches}
+    if min(distances) > 0 or max(distances) < 0:
+        return "in every batch the starts are sorted"
     return "many" if len(distances) > 10 else f"{len(distances)}"
 
 
@@ -115,6 +127,7 @@ def batch_cases():
     yield from (_too_short(*sizes) for sizes in ((0, 4), (3, 4), (4, 4), (1, 1)))
     yield probe("shapes and dtypes", _forms)
     yield probe("x and y, when each token is its own position", _shifted)
+    yield probe("x and y of the tokens 4294967295, 16777217, 40000, which are uint32", _large_ids)
     yield from (_starts(*sizes) for sizes in ((3, 1), (6, 4), (10, 4)))
     yield probe("how often each of 8 starts occurs in 8,000 windows", _equally_often)
     yield probe("two generators", _by_generator)
@@ -172,6 +185,7 @@ def place_cases():
     yield call(3_999, 1000, 4)
     yield probe("the memory that window_at(5, 300_000) takes", _little_memory(lambda f: f(5, 300_000)))
     yield call(10**9 + 5, 10**6, 4)
+    yield call(10**17 - 1, 10**9, 4)  # no float holds this place
 
 
 def shard_cases():

@@ -126,9 +126,9 @@ def what_update_gets(kind: type) -> list:
             seen.append((param.item(), grad.item(), group["lr"], state.get("calls", 0), torch.is_grad_enabled()))
             state["calls"] = state.get("calls", 0) + 1
 
-    a, b = weight(1.0), weight(2.0)
-    a.grad, b.grad = torch.full_like(a, 3.0), torch.full_like(b, 4.0)
-    optimizer = Looks([{"params": [a]}, {"params": [b], "lr": 0.5}], lr=0.1)
+    a, b, c = weight(1.0), weight(2.0), weight(3.0)
+    a.grad, b.grad, c.grad = torch.full_like(a, 3.0), torch.full_like(b, 4.0), torch.full_like(c, 5.0)
+    optimizer = Looks([{"params": [a]}, {"params": [b, c], "lr": 0.5}], lr=0.1)
     optimizer.step()
     optimizer.step()
     return seen
@@ -272,10 +272,19 @@ def _returns_it(function) -> bool:
     return function(average, torch.tensor([4.0]), 0.75) is average
 
 
+def _average_in_place(function) -> bool:
+    average = torch.tensor([2.0])
+    seen_elsewhere = average.detach()
+    function(average, torch.tensor([4.0]), 0.75)
+    return seen_elsewhere.item() == 2.5
+
+
 def average_cases() -> Iterator[Case | Call]:
     yield call(torch.tensor([2.0]), torch.tensor([4.0]), 0.75)
     yield probe("whether what is returned is `average` itself, and no copy of it", _returns_it)
     yield call(torch.tensor([2.0]), torch.tensor([4.0]), 0.0)
+    yield probe("whether another view of the memory of `average` sees the change", _average_in_place)
+    yield call(torch.zeros(2), torch.tensor([10.0, -10.0]), 0.9)
     yield call(torch.tensor([0.0, 1.0]), torch.tensor([10.0, -10.0]), 0.9)
     yield call(torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [8.0]]), 0.5)
     yield call(torch.tensor(1.0), torch.tensor(1.0), 0.999)
@@ -290,6 +299,7 @@ def corrected_cases() -> Iterator[Call]:
     yield call(torch.tensor([0.5, -3.0]), 0.0, 1)
     yield call(torch.tensor([[1.0]]), 0.999, 10)
     yield call(torch.tensor(2.0), 0.95, 1000)
+    yield call(torch.tensor(2.0), 0.999, 1000)
     dice = torch.Generator().manual_seed(0)
     for step in (1, 2, 3, 7, 50):
         for beta in (0.5, 0.9, 0.999):
