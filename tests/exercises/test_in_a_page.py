@@ -48,7 +48,11 @@ PLAIN = [
     "start shift_by_one",
     "float_formats decode_bits format_limits encode_nearest_even diagnose",
     "strides offset contiguous_strides is_contiguous can_view",
-    "flops matmul_flops mfu training_days",
+    "flops matmul_flops transformer_flops mfu training_days max_parameters",
+    "initialization linear_std",
+    "data_loading bytes_per_token shard",
+    "optimizers cosine_lr",
+    "training bits_per_byte",
 ]
 
 

@@ -1,7 +1,6 @@
 """What two exercises of notebook 02 try: tensors and their storages, and weights that an update is added to."""
 
 import random
-import warnings
 from collections.abc import Iterator
 
 from lmcourse.exercises.cases import Case, pick, probe, random_floats
@@ -29,21 +28,12 @@ def memory_cases() -> Iterator[Case]:
         "torch.nn.Linear(3, 2).weight": lambda: torch.nn.Linear(3, 2).weight,
         "torch.empty(2000, 1000, device='meta')": lambda: torch.empty(2000, 1000, device="meta"),
         "torch.eye(3).to_sparse()": lambda: torch.eye(3).to_sparse(),
-        "torch.eye(3).to_sparse_csr()": _sparse_by_rows,
         "[1.0, 2.0], which is no tensor": lambda: [1.0, 2.0],
         "np.zeros(3), NumPy's": lambda: torch.zeros(3).numpy(),
         "None": lambda: None,
     }
     for text, make in tensors.items():
         yield probe(f"memory_bytes({text})", lambda fn, make=make: fn(make()))
-
-
-def _sparse_by_rows() -> object:
-    import torch
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that this layout is new in PyTorch
-        return torch.eye(3).to_sparse_csr()
 
 
 def _diagnosis(weight: float, update: float, name: str) -> Case:
