@@ -141,7 +141,9 @@ def _number_difference(got, want, close) -> Note | None:
         if not isinstance(got, numbers.Integral):
             return Note.of(f"{a(got)}, where an int is wanted", got, want)
         return None if got == want else Note.of(f"{got}, where {want} is wanted", got, want)
-    if not isinstance(got, numbers.Number):
+    if not isinstance(
+        got, int | float | complex
+    ):  # a Fraction cannot be written with two digits, as a cell may want it
         return Note.of(f"{a(got)}, where a number is wanted", got, want)
     if isinstance(want, complex) or isinstance(got, complex):
         return None if got == want else Note.of(f"{got}, where {want} is wanted", got, want)
@@ -163,7 +165,8 @@ def _sequence_difference(got, want, close, outside) -> Note | None:
     pairs = enumerate(zip(got, want))
     inside = next((note.at(i) for i, (g, w) in pairs if (note := _difference(g, w, close))), None)
     if inside is None and len(got) != len(want):
-        words = f"{len(got)} {'item' if len(got) == 1 else 'items'}, where {len(want)} are wanted"
+        words = f"{len(got)} {'item' if len(got) == 1 else 'items'}, "
+        words += f"where {len(want)} {'is' if len(want) == 1 else 'are'} wanted"
         return Note.of(words, got, want)
     return inside
 
@@ -273,7 +276,7 @@ def shorten(value: Any) -> str:
     """A repr that fits a card, of anything at all."""
     try:
         text = repr(value) if type(value).__name__ == "Raised" else _repr.repr(value)
-        return re.sub(r"\s+", " ", text) if is_array(value) else text
+        return re.sub(r"\s+", " ", text) if is_array(value) or "\n" in text else text
     except Exception as error:
         return f"<a {type(value).__name__} whose repr raises {type(error).__name__}>"
 

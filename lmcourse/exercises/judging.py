@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lmcourse.exercises.comparing import Note, Within, difference, exactly, shorten, size_of
+from lmcourse.exercises.comparing import Note, Within, difference, exactly, is_array, shorten, size_of
 from lmcourse.exercises.limits import Limits, Stopped, same_dice, undisturbed
 
 __all__ = [
@@ -41,6 +41,7 @@ class YourTurn(Exception):
 
 _THE_REFERENCE = object()
 _IT_RAISED = "your code raised this"
+_LOOKING_RAISED = "your code returned, and then this came up when its result was looked at"
 _ARGUMENTS = "the result is right, but the call leaves its arguments changed otherwise than it should"
 
 
@@ -82,13 +83,21 @@ class Call:
         """`([1, 2], n=3)`, made only where it is shown: there may be thousands of cases."""
         if self.shown:
             return self.shown
-        shown = [shorten(a) for a in self.args] + [f"{k}={shorten(v)}" for k, v in self.kwargs.items()]
+        shown = [_argument(a) for a in self.args] + [f"{k}={_argument(v)}" for k, v in self.kwargs.items()]
         return f"({', '.join(shown)})"
 
     def run(self, function: Callable) -> "Called":
         """Call it with copies of the arguments, and keep these as the call left them."""
         args, kwargs = copy.deepcopy((self.args, self.kwargs))
         return Called(function(*args, **kwargs), (*args, *kwargs.values()))
+
+
+def _argument(value: Any) -> str:
+    """An argument as a card shows it: of a tensor that is too large to be written out, its kind."""
+    text = shorten(value)
+    if is_array(value) and "..." in text:
+        return f"a {type(value).__name__} of {str(value.dtype).removeprefix('torch.')}, shape {tuple(value.shape)}"
+    return text
 
 
 def call(*args, **kwargs) -> Call:
@@ -121,10 +130,11 @@ class Called:
 
 @dataclass(frozen=True)
 class Raised:
-    """The exception that a case ended in, and where in the reader's own code."""
+    """The exception that a case ended in, and where in the reader's own code; `inside` says whether it was there."""
 
     error: BaseException
     line: str = ""
+    inside: bool = True
 
     def __repr__(self) -> str:
         lines = str(self.error).strip().split("\n")
@@ -154,6 +164,8 @@ class Outcome:
         note = self.note
         if not isinstance(note, Note):
             return note == _IT_RAISED
+        if note.endswith(f"{note.got}, wanted {note.want}"):
+            return True
         where = f"{note.where}: " if note.where else ""
         same = (self.expected, self.got) == (where + note.want, where + note.got)
         return same and note.endswith(f"{note.got}, where {note.want} is wanted")
@@ -240,18 +252,17 @@ def _run(case, function):
     except (KeyboardInterrupt, Stopped, MemoryError):
         raise
     except BaseException as error:
-        raised = Raised(error, _line_of(error, function))
+        raised = Raised(error, *_place_of(error, function))
         error.__traceback__ = error.__context__ = None  # they would keep everything alive that was on the way
         return raised
 
 
-def _line_of(error: BaseException, function: Callable) -> str:
-    """The last line of the reader's own code that an error went through: '3: return ids[5]'."""
+def _place_of(error: BaseException, function: Callable) -> tuple[str, bool]:
+    """The last line of the reader's own code that an error went through, '3: return ids[5]', and whether it did."""
     file = _file_of(function)
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    if not lines or not (source := linecache.getline(file, lines[-1].lineno).strip()):
-        return ""
-    return f"{lines[-1].lineno}: {source}"
+    source = linecache.getline(file, lines[-1].lineno).strip() if lines else ""
+    return f"{lines[-1].lineno}: {source}" if source else "", bool(lines) or not file
 
 
 def _file_of(function: Callable) -> str:
@@ -273,7 +284,7 @@ def _compare(got, want, same) -> str | None:
                 f"Python knows no `{got.error.name}` here. If the kernel was restarted: "
                 "run the notebook's first cell, then the cells of this section from its heading"
             )
-        return _IT_RAISED
+        return _IT_RAISED if got.inside else _LOOKING_RAISED
     try:
         note = same(_value(got), _value(want))
         if note is None and isinstance(want, Called) and difference(got.arguments, want.arguments) is not None:
@@ -340,23 +351,33 @@ def _alike(got, result, same) -> bool:
     if isinstance(got, Called) and difference(got.arguments, result.arguments) is not None:
         return False
     pair = _value(got), _value(result)
-    return same(*pair) is None or exactly(*pair) is None  # an own `same` may look at `got` alone
+    if same(*pair) is None:
+        return True
+    # An own `same` may look at `got` alone; or at the order of a dict, which its text has too.
+    return exactly(*pair) is None and repr(pair[0]) == repr(pair[1])
 
 
 def _what_differs(want, got, note, case, exercise) -> tuple[str, str]:
     """The two texts for the card: the whole results where they are short, else the two parts that differ."""
     expected, found = _show_wanted(want, case, exercise), _show(got, case, exercise)
     if note == _ARGUMENTS:
-        return tuple(
-            f"{text}; afterwards the arguments are {shorten(result.arguments)}"
-            for text, result in [(expected, want), (found, got)]
-        )
+        return _changed_argument(want, got, exercise)
     if isinstance(note, Note) and note.got != note.want:
         if isinstance(want, Within):
             return note.want, note.got
-        if note.where and (len(expected) > 60 or len(found) > 60 or "..." in expected + found):
-            return f"{note.where}: {note.want}", f"{note.where}: {note.got}"
+        a_part = note.where or note.want != shorten(_value(want))
+        if a_part and (len(expected) > 60 or len(found) > 60 or "..." in expected + found):
+            where = f"{note.where}: " if note.where else ""
+            return where + note.want, where + note.got
     return expected, found
+
+
+def _changed_argument(want: Called, got: Called, exercise: Exercise) -> tuple[str, str]:
+    """The first argument that is otherwise than it should be, by its name."""
+    pairs = enumerate(zip(want.arguments, got.arguments))
+    at = next(i for i, (wanted, found) in pairs if difference(found, wanted) is not None)
+    name = list(inspect.signature(exercise.reference).parameters)[at]
+    return tuple(f"{name} is then {shorten(result.arguments[at])}" for result in (want, got))
 
 
 def _value(result):

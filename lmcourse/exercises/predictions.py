@@ -56,7 +56,7 @@ class Prediction:
     def nudge(self, guess: Any) -> str:
         """A sentence that helps and does not tell: a remark of the author's, a unit mixed up, or the direction."""
         for wrong, remark in self.remarks.items():
-            if _means(guess, wrong, 0.0, "", digits=2):
+            if _means(guess, wrong, 0.0, self.unit, digits=2):
                 return remark
         answer = scalar(self.the_answer())
         if isinstance(answer, numbers.Number) and not isinstance(answer, bool):

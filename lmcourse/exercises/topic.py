@@ -232,7 +232,7 @@ class Topic:
         rows, lines = (), ()
         if outcome.state == "wrong":
             rows = (
-                ("call" if outcome.call.startswith(name) else "tried", outcome.call),
+                ("call" if outcome.call.startswith(f"{name}(") else "tried", outcome.call),
                 ("expected", outcome.expected),
                 ("got", outcome.got),
             )

@@ -24,7 +24,9 @@ def _changed(config, batch, seq, causal, part, change):
 
 
 def always_two_matrices(config, batch, seq, *, causal=False):
-    return _changed(config, batch, seq, causal, "ffn", lambda part: part * 2 // 3 if config.gated else part)
+    return _changed(
+        config, batch, seq, causal, "ffn", lambda part: part * 2 // 3 if flops.shape_of(config).gated else part
+    )
 
 
 def scores_only(config, batch, seq, *, causal=False):

@@ -81,20 +81,26 @@ def positive(std, bound):
         raise ValueError("std and bound: more than 0")
 
 
+def scaled(weight, num_layers, factor):
+    init.init_residual(weight, num_layers)
+    with torch.no_grad():
+        return weight.mul_(factor)
+
+
 def without_two(weight, num_layers):
-    return init.init_residual(weight, num_layers).mul_(math.sqrt(2))
+    return scaled(weight, num_layers, math.sqrt(2))
 
 
 def fan_out(weight, num_layers):
-    return init.init_residual(weight, num_layers).mul_(math.sqrt(weight.shape[1] / weight.shape[0]))
+    return scaled(weight, num_layers, math.sqrt(weight.shape[1] / weight.shape[0]))
 
 
 def no_fan(weight, num_layers):
-    return init.init_residual(weight, num_layers).mul_(math.sqrt(weight.shape[1]))
+    return scaled(weight, num_layers, math.sqrt(weight.shape[1]))
 
 
 def the_variance(weight, num_layers):
-    return init.init_residual(weight, num_layers).div_(math.sqrt(weight.shape[1] * 2 * num_layers))
+    return scaled(weight, num_layers, 1 / math.sqrt(weight.shape[1] * max(1, 2 * num_layers)))
 
 
 def another_matrix(weight, num_layers):

@@ -403,7 +403,9 @@ def each_element(parameters, max_norm):
     parameters = [parameters] if torch.is_tensor(parameters) else list(parameters)
     norm = optimizers.clip_grad_norm_(parameters, math.inf if max_norm > 0 else max_norm)
     if math.isfinite(norm):
-        torch.nn.utils.clip_grad_value_(parameters, max_norm)
+        for param in parameters:
+            if param.grad is not None:
+                param.grad.clamp_(-max_norm, max_norm)
     return norm
 
 

@@ -49,7 +49,7 @@ def strides_from_the_right(shape, steps, new_shape):
 
 def forgets_the_stride_of_a_block(shape, steps, new_shape):
     found = strides.can_view(shape, steps, new_shape)
-    return found and tuple(step // steps[-1] for step in found)
+    return found and tuple(step // (steps or [1])[-1] for step in found)
 
 
 def fresh_in_the_block(size, stride, new_shape):

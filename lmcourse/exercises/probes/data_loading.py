@@ -65,8 +65,9 @@ def _shifted(function):
 def _large_ids(function):
     import numpy as np
 
-    x, y = function(np.array([2**32 - 1, 2**24 + 1, 40_000], dtype=np.uint32), 1, 2, generator=_generator())
-    return x.tolist(), y.tolist()
+    tokens = np.array([2**32 - 1, 2**24 + 1, 40_000] * 4, dtype=np.uint32)
+    x, y = function(tokens, 50, 4, generator=_generator())
+    return sorted({*x.flatten().tolist(), *y.flatten().tolist()})
 
 
 def _starts(length, context_length):
@@ -127,7 +128,7 @@ def batch_cases():
     yield from (_too_short(*sizes) for sizes in ((0, 4), (3, 4), (4, 4), (1, 1)))
     yield probe("shapes and dtypes", _forms)
     yield probe("x and y, when each token is its own position", _shifted)
-    yield probe("x and y of the tokens 4294967295, 16777217, 40000, which are uint32", _large_ids)
+    yield probe("the ids in 50 windows of 12 tokens, which are 4294967295, 16777217 and 40000, in uint32", _large_ids)
     yield from (_starts(*sizes) for sizes in ((3, 1), (6, 4), (10, 4)))
     yield probe("how often each of 8 starts occurs in 8,000 windows", _equally_often)
     yield probe("two generators", _by_generator)

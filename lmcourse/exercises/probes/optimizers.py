@@ -31,6 +31,8 @@ def walk(kind: type, grads: Iterable, *, start: tuple = (1.0,), rates: list[floa
         wanted = torch.as_tensor(grad, dtype=w.dtype).expand_as(w)
         w.grad.copy_(wanted)
         optimizer.step()
+        if w.grad is None:
+            return {"the gradient is taken away": True}
         changed = changed or not torch.equal(w.grad, wanted)
         path.append(w.tolist() if len(start) > 1 else w.item())
     return {"weight after each step": path} | ({"the gradient is changed": True} if changed else {})
