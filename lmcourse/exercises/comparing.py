@@ -144,7 +144,7 @@ def _number_difference(got, want, close) -> Note | None:
     if not isinstance(
         got, int | float | complex
     ):  # a Fraction cannot be written with two digits, as a cell may want it
-        return Note.of(f"{a(got)}, where a number is wanted", got, want)
+        return Note.of(f"{a(got)}, where a float is wanted", got, want)
     if isinstance(want, complex) or isinstance(got, complex):
         return None if got == want else Note.of(f"{got}, where {want} is wanted", got, want)
     got, want = float(got), float(want)

@@ -407,7 +407,7 @@ def test_the_second_miss_is_told_and_a_guess_that_nobody_can_read_is_no_miss(top
         ((x for x in [1]), [1], "a generator, where a list is wanted: return the whole, do not yield"),
         ([1, 2, 3], [1, 2], "3 items, where 2 are wanted"),
         ([1, 9, 3], [1, 2], "at [1]: 9, where 2 is wanted"),
-        (Fraction(1, 4), 0.25, None),
+        (Fraction(1, 4), 0.25, "a Fraction, where a float is wanted"),
         (np.float32(0.1), 0.1, None),
         (torch.tensor(2.5), 2.5, None),
         (np.True_, True, None),
@@ -433,7 +433,7 @@ def test_difference_says_what_differs(got, want, note):
         (0.0, -0.0, "0.0, where -0.0 is wanted: zero has a sign"),
         (math.nan, math.nan, None),
         ({"max": 1.0}, {"max": 2.0}, "at ['max']: 1.0, where 2.0 is wanted"),
-        (Fraction(1, 2), 0.5, None),
+        (np.float64(0.5), 0.5, None),
     ],
 )
 def test_exactly_means_to_the_last_bit(got, want, note):
