@@ -59,12 +59,12 @@ def answer_wrongly(notebook, number: int) -> int:
     return answer(notebook, lines_for)
 
 
-def right_answers(topic) -> dict[str, list]:
+def right_answers(topic: str) -> dict[str, list]:
     """The answers in other styles that the tests of the checks hold, by exercise."""
-    right = importlib.import_module(f"test_{topic.name}_cases").RIGHT
+    right = importlib.import_module(f"test_{topic}_cases").RIGHT
     pairs = right if isinstance(right, list) else [(name, each) for name in right for each in right[name]]
     more = importlib.import_module("test_more_answers").RIGHT
-    pairs = [*pairs, *((exercise, each) for name, exercise, each in more if name == topic.name)]
+    pairs = [*pairs, *((exercise, each) for name, exercise, each in more if name == topic)]
     return {name: [each for key, each in pairs if key == name] for name, _ in pairs}
 
 
@@ -72,14 +72,13 @@ def answer_rightly(notebook, number: int) -> int:
     """Every exercise gets right answer `number` in another style, counted round; the reference where there is none."""
 
     def lines_for(topic, exercise):
-        count = len(right_answers(topic).get(exercise, []))
+        count = len(right_answers(topic.name).get(exercise, []))
         if count == 0:
             return topic.solution(exercise).rstrip().split("\n")
         return [
             f"import sys; sys.path[:0] = {[str(TESTS), str(TESTS / 'exercises')]}",
             "import test_sections",
-            "from lmcourse.exercises import topic as _topic",
-            f"{exercise} = test_sections.right_answers(_topic({topic.name!r}))[{exercise!r}][{number % count}]",
+            f"{exercise} = test_sections.right_answers({topic.name!r})[{exercise!r}][{number % count}]",
             f"{exercise}.__name__ = {exercise!r}",
         ]
 
@@ -143,7 +142,7 @@ def test_every_right_answer(path, monkeypatch):
     """What a check accepts, the rest of the notebook can live with: one round for each style, strictly."""
     monkeypatch.syspath_prepend(TESTS / "exercises")
     topic = solve.topic_of(read(path))
-    rounds = max((len(each) for each in right_answers(topic).values()), default=0)
+    rounds = max((len(each) for each in right_answers(topic.name).values()), default=0)
     for number in range(rounds):
         notebook = read(path)
         answer_rightly(notebook, number)

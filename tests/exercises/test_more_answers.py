@@ -2,7 +2,10 @@
 each with what is wrong. Run: pytest tests/exercises/test_more_answers.py"""
 
 import functools
+import importlib
 import math
+import statistics
+import time
 import unicodedata
 from collections import Counter, deque
 from fractions import Fraction
@@ -13,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from lmcourse import data_loading, exercises, flops, initialization, strides
+from lmcourse import data_loading, exercises, initialization, strides
 from lmcourse import tokenization as tk
 from lmcourse.exercises.judging import judge
 from lmcourse.optimizers import SGD
@@ -146,12 +149,6 @@ def views_what_was_permuted(x, right):
         return x
     first, end = words.index("("), words.index(")") - 1
     return x.view(*x.shape[:first], -1, *x.shape[end:])
-
-
-@wrong("flops", "matmul_flops")
-def counts_in_floats(m, k, n):
-    flops.require_positive(m=m, k=k, n=n)
-    return int(2.0 * m * k * n)
 
 
 @wrong("flops", "matmul_flops")
@@ -363,6 +360,23 @@ def named(row):
 def test_right_code_is_taken(topic, exercise, code):
     outcome = judge(exercises.topic(topic).exercises[exercise], code)
     assert outcome.state == "correct", outcome
+
+
+@pytest.mark.slow
+def test_right_answers_are_judged_in_less_than_two_seconds_half_of_them_in_a_third_of_one():
+    """Every reference, and every answer in another style that any table has."""
+    seconds, sections = {}, importlib.import_module("test_sections")
+    for name in exercises.topic_names():
+        asked = exercises.topic(name).exercises
+        other = [(exercise, code) for exercise, codes in sections.right_answers(name).items() for code in codes]
+        for exercise, code in [*((key, each.reference) for key, each in asked.items()), *other]:
+            begun = time.process_time()
+            assert judge(asked[exercise], code).state == "correct", (exercise, code)
+            seconds[name, exercise, code] = time.process_time() - begun
+    slowest = max(seconds, key=seconds.get)
+    middle = statistics.median(seconds.values())
+    print(f"{len(seconds)} answers, median {middle:.3f} s, slowest {seconds[slowest]:.2f} s: {slowest}")
+    assert seconds[slowest] < 2.0 and middle < 0.3
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered")
