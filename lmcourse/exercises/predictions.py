@@ -140,7 +140,9 @@ def _ascii(text: str) -> str:
     text = text.removeprefix("±").removeprefix("+-").rstrip("×x ")
     for sign, plain in {"−": "-", "^": "**", "·": "*", "×": "*", "∞": "inf", "math.": "", "np.": ""}.items():
         text = text.replace(sign, plain)
-    return re.sub(r"^(ln|log2|log|sqrt|exp)\s+([\d.,]+)$", r"\1(\2)", text.strip())
+    text = re.sub(r"(?<=\d)\s*[xX]\s*(?=\d)", "*", text.strip())
+    text = text.replace(".", "") if re.fullmatch(r"-?\d{1,3}(\.\d{3}){2,}", text) else text
+    return re.sub(r"^(ln|log2|log|sqrt|exp)\s+([\d.,]+)$", r"\1(\2)", text)
 
 
 def _read_number(text: str) -> tuple[list[float], bool]:
@@ -152,7 +154,7 @@ def _read_number(text: str) -> tuple[list[float], bool]:
     text = re.sub(r"^([-+]?\d+),(\d+)", r"\1.\2", text)
     percent = bool(re.search(r"(%|per ?cent)\s*$", text))
     text = re.sub(r"(%|per ?cent)\s*$", "", text)
-    found = re.fullmatch(r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*([A-Za-z]*)(?:/s)?(\s+[a-z]+)?", text)
+    found = re.fullmatch(r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*([A-Za-z]*)(?:/s)?(\s+[a-z]+)*", text)
     try:
         if found is None:
             return [_arithmetic(ast.parse(text.strip(), mode="eval").body)], percent
@@ -220,8 +222,10 @@ def _truth(guess: Any) -> bool | None:
 
 
 def _word(guess: Any) -> str:
-    if isinstance(guess, set | frozenset):
-        guess = sorted(map(str, guess))
+    if isinstance(guess, bytes):
+        guess = guess.decode(errors="replace")
+    guess = guess.tolist() if is_array(guess) else guess
+    guess = sorted(map(str, guess)) if isinstance(guess, set | frozenset) else guess
     if isinstance(guess, list | tuple) and all(isinstance(part, str) for part in guess):
         return "".join(guess)
     return guess if isinstance(guess, str) else ""
@@ -243,7 +247,7 @@ def _items(guess: Any) -> list[Any] | None:
             guess = ast.literal_eval(guess.strip())
         except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
             inside = guess.strip().removeprefix("tensor").removeprefix("array").strip(" \t\n[](){}")
-            guess = re.split(r"[,;|+\s]+", inside) if inside else None
+            guess = [part.strip("'\"") for part in re.split(r"[,;|+/\s]+", inside)] if inside else None
     if is_array(guess):
         guess = guess.tolist()
     return list(guess) if isinstance(guess, Iterable) and not isinstance(guess, str | bytes | dict | set) else None

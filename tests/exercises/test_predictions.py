@@ -122,3 +122,42 @@ def test_what_a_near_miss_is_told(topic_name, key, guess, said):
 @pytest.mark.parametrize("guess", ["a|bc", "a bc", [b"a", b"bc"], ["a", "bc"]], ids=repr)
 def test_the_parts_of_a_word_may_be_written_in_many_ways(guess):
     assert topic("tokenization").predictions["rank"].is_right(guess)
+
+
+@pytest.mark.parametrize(
+    ("topic_name", "key", "guesses"),
+    [
+        ("start", "first_loss", ["ln 280", "math.log(280)", "about 5.6", "= 5.63", [5.63]]),
+        ("strides", "double_add", ["tensor([1., 2., 2., 1.])", "[1. 2. 2. 1.]"]),
+        ("strides", "copies", ["B and C", {"B", "C"}, "B & C", "B+C"]),
+        ("axes", "pixels_last", ["a view", "It is a view."]),
+        ("flops", "backward_ratio", ["1.2×", "1.2 x", "6/5"]),
+        ("initialization", "absolute_bound", ["±384", "+-384", "3 * 128"]),
+        ("data_loading", "wrap", ["70000 % 65536", "70_000 - 2^16"]),
+        ("data_loading", "coverage", ["1 - 1/e", "1-exp(-1)", "63 %"]),
+        ("optimizers", "adam_first_step", ["0,001", "10^-3"]),
+        ("optimizers", "momentum_length", ["10 times as long", "10x"]),
+        ("optimizers", "adamw_state", ["8 bytes per parameter", "2 x 4"]),
+        ("strides", "kept_alive", ["4.000.000", "4 MB"]),
+        ("tokenization", "rank", ["a / bc", "'a' + 'bc'"]),
+        ("training", "gallery", ["C > E > B > D > A", "C→E→B→D→A", np.array(list("CEBDA")), b"CEBDA"]),
+    ],
+)
+def test_right_guesses_in_more_forms(topic_name, key, guesses):
+    prediction = topic(topic_name).predictions[key]
+    assert [prediction.is_right(guess) for guess in guesses] == [True] * len(guesses)
+
+
+@pytest.mark.parametrize(
+    ("topic_name", "key", "guesses"),
+    [
+        ("start", "first_loss", ["log2(280)", "1/280", "-ln 280", [5.63, 5.63]]),
+        ("strides", "copies", ["A, B and C", {"B"}, "B and D"]),
+        ("axes", "pixels_last", ["a copy", "the"]),
+        ("data_loading", "coverage", ["1/e", "37 %"]),
+        ("optimizers", "adam_first_step", ["0,01", "1"]),
+    ],
+)
+def test_wrong_guesses_in_more_forms(topic_name, key, guesses):
+    prediction = topic(topic_name).predictions[key]
+    assert not any(prediction.is_right(guess) for guess in guesses)
