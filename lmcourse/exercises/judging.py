@@ -399,7 +399,7 @@ def _show(result, case, exercise) -> str:
 
 
 class _Printed(io.StringIO):
-    """What the reader's code prints while it is judged: the first 2,000 characters of it."""
+    """What the reader's code prints while it is judged: the first 2,000 characters of it, in 12 lines at most."""
 
     def write(self, text: str) -> int:
         if self.tell() < 2000:
@@ -407,4 +407,5 @@ class _Printed(io.StringIO):
         return len(text)
 
     def text(self) -> str:
-        return self.getvalue()[:2000].rstrip()
+        lines = self.getvalue()[:2000].rstrip().split("\n")
+        return "\n".join([*lines[:12], *(["…"] if len(lines) > 12 else [])])

@@ -278,6 +278,32 @@ def test_what_the_failing_call_printed_is_shown_and_nothing_else(capsys):
     assert outcome.printed == "I see [1, 2]" and capsys.readouterr().out == ""
 
 
+def test_of_much_that_is_printed_the_beginning_is_shown():
+    def talks(values):
+        print(*range(1000), sep="\n")
+        return []
+
+    printed = judging.judge(made(double, call([1])), talks).printed
+    assert printed == "\n".join([*map(str, range(12)), "…"])
+
+
+def test_a_large_argument_a_changed_one_and_a_late_error_are_told_in_short():
+    def halved(x):
+        return x / 2
+
+    def in_place(x):
+        return x.div_(2)
+
+    cell = {}
+    exec(compile("def lazily(x): pass", "a reader's cell", "exec"), cell)  # in another file than the judge's looking
+    large = made(halved, call(torch.ones(9, 9)))
+    assert judging.judge(large, lambda x: x).call == "halved(a Tensor of float32, shape (9, 9))"
+    outcome = judging.judge(made(halved, call(torch.tensor([4.0]))), in_place)
+    assert (outcome.expected, outcome.got) == ("x is then tensor([4.])", "x is then tensor([2.])")
+    looked_at = judging.judge(made(halved, judging.probe("x[0]", lambda f: f(torch.ones(2))[0].item())), cell["lazily"])
+    assert "looked at" in looked_at.note and looked_at.got.startswith("TypeError") and looked_at.line == ""
+
+
 def test_a_long_result_is_shown_where_it_differs():
     def wrong(values):
         return [*double(values)[:-1], 0]
