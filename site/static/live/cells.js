@@ -4,7 +4,7 @@ import { practice } from "./practice.js";
 import { ask, Ended, stop } from "./python.js";
 import * as store from "./store.js";
 
-/** Notebooks with all their cells that run, by name: each fetched at its first question. @type {Map<string, Promise<any>>} */
+/** Notebooks with all their cells that run: each fetched at its first question. @type {Map<string, Promise<any>>} */
 const notebooks = new Map();
 /** @type {Map<string, { text: string }>} the editors, by cell */
 const editors = new Map();
