@@ -59,7 +59,7 @@ def draw_shift(tokens: Shaped[np.ndarray, "length"], start: int, context_length:
             _box(ax, i + 2.4, y, tokens[i], colour, full=True)
         ax.text(2.2, y + 0.5, name, ha="right", va="center", color=colour, weight="bold")
     ax.text(2.2, -1.0, "tokens", ha="right", va="center", color=GREY)
-    ax.set_title(f"The window at {start}: below each input stands its target")
+    ax.set_title(f"The window at {start}: y is x, one place later")
     return fig
 
 

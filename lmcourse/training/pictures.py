@@ -46,7 +46,7 @@ def model_picture(config: ModelConfig) -> Figure:
         ax.plot([4.75, 4.75, 1.25], [at + 0.9, at + 1.2, at + 1.2], color=INK, linewidth=1)
     for low, high in ((1.2, 1.7), (2.6, 4.3), (4.7, 6.4), (6.8, 7.6), (8.5, 9.0)):
         ax.annotate("", (1.0, high), (1.0, low), arrowprops={"arrowstyle": "->", "color": INK})
-    ax.set_title("Every part adds to the vectors; none replaces them")
+    ax.set_title("Every part of a block adds to the vectors; none replaces them")
     return fig
 
 
