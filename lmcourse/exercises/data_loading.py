@@ -282,6 +282,6 @@ topic.question(
     "1 − 1/e, 63 %. Shuffled windows show all of it.",
 )
 topic.question(
-    "More: resident memory grew by gigabytes while you read a mapped file. Is that a leak?",
+    "More: resident memory grew by gigabytes while you read a mapped file. Is it lost?",
     "No: the pages are the page cache's, and the system takes them back. Releasing them keeps the number small.",
 )
