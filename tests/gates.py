@@ -192,8 +192,8 @@ def browser() -> None:
     npm_install("tests/browser")
     built = {}
     if importlib.util.find_spec("sphinx"):
-        built["LMCOURSE_BOOK"] = str(ROOT / "build" / "host" / "any" / "where")  # once, for both processes
-        run(sys.executable, "site/build.py", built["LMCOURSE_BOOK"])
+        built["LMCOURSE_BUILT"] = str(ROOT / "build" / "host" / "any" / "where")  # once, for both processes
+        run(sys.executable, "site/build.py", built["LMCOURSE_BUILT"])
     run(*PYTEST, "tests/browser", "-n", "2", **built)
 
 

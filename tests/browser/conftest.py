@@ -257,14 +257,14 @@ LIVE = """() => {
 def book(tmp_path_factory):
     """`(folder, address)` of the built book, served from a folder below the root, as GitHub Pages does.
 
-    `LMCOURSE_BOOK=host/any/where` takes one that is built already, at any/where below the folder that is served.
+    `LMCOURSE_BUILT=host/any/where` takes one that is built already, at any/where below the folder that is served.
     """
     for name in ("sphinx", "myst_nb", "furo"):
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed (requirements-site.txt)")
     if shutil.which("npm") is None or shutil.which("node") is None:
         pytest.skip("npm and node are not installed, and what makes a page live comes from there")
-    built = os.environ.get("LMCOURSE_BOOK")
+    built = os.environ.get("LMCOURSE_BUILT")
     folder = Path(built) if built else tmp_path_factory.mktemp("host") / "any" / "where"
     if not built:
         done = subprocess.run(
