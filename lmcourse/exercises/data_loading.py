@@ -72,9 +72,10 @@ topic.exercise(
         "the whole file is widened to int64": mistakes.widens_the_file,
         "the whole file is copied into memory": mistakes.copies_the_file,
         "the generator is not used": mistakes.own_dice,
+        "without a generator each call gives the same batch": mistakes.seeds_anew,
         "the device is not used": mistakes.on_the_cpu,
     },
-    minutes=12,
+    minutes=14,
     level=2,
 )
 
@@ -144,7 +145,7 @@ topic.exercise(
         "a whole epoch is listed to find one window of it": mistakes.window_of_a_list,
     },
     of="resume",
-    minutes=8,
+    minutes=9,
     level=1,
 )
 

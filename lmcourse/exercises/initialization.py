@@ -117,6 +117,7 @@ def _pairs() -> Iterator[Call]:
     sizes = (1.0, 2.0, 0.5, 10.0, 0.1, 1e-6, 3e8, 0.0)
     yield from itertools.starmap(call, itertools.product(sizes, repeat=2))
     yield from (call(1.0, 1.005), call(1.0, 1 - 1e-7))  # nearly equal is not equal
+    yield from (call(1e-8, 1.0), call(1e-7, 1e-8))  # nearly 0 is not 0
     dice = random.Random(1)
     for _ in range(20):
         yield call(math.exp(dice.uniform(-9, 9)), math.exp(dice.uniform(-9, 9)))
@@ -137,6 +138,7 @@ topic.exercise(
         "the smaller of the two quotients": mistakes.smaller_quotient,
         "divides by 0": mistakes.divides_by_zero,
         "infinite for two zeros": mistakes.two_zeros,
+        "what is nearly 0 taken for 0": mistakes.nearly_zero,
     },
     minutes=6,
     level=1,

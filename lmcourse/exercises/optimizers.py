@@ -56,7 +56,7 @@ topic.exercise(
         "multiplies the gradient itself by the rate": mistakes.ScalesTheGradient,
         "walks uphill": mistakes.Uphill,
     },
-    minutes=10,
+    minutes=12,
     level=2,
 )
 
@@ -82,7 +82,7 @@ topic.exercise(
         "buffer * momentum + grad is a new tensor, and the state keeps the old one": mistakes.BufferNotStored,
         "the first buffer is the gradient itself, not a copy": mistakes.GradientAsBuffer,
     },
-    minutes=7,
+    minutes=8,
     level=1,
 )
 
@@ -111,7 +111,7 @@ topic.exercise(
         "the decay without the rate": mistakes.WithoutTheRate,
         "counts its steps from 2": mistakes.FromTwo,
     },
-    minutes=12,
+    minutes=14,
     level=2,
 )
 
@@ -241,7 +241,7 @@ topic.exercise(
             lambda norm, max_norm: min(1.0, max_norm / (norm or 1.0))
         ),
     },
-    minutes=12,
+    minutes=15,
     level=2,
 )
 

@@ -55,7 +55,7 @@ topic.exercise(
         "forgets the storage offset": mistakes.forgets_the_offset,
         "counts from 1": mistakes.counts_from_one,
     },
-    minutes=6,
+    minutes=7,
     level=1,
 )
 
@@ -89,7 +89,7 @@ topic.exercise(
         "only the neighbour's size": mistakes.only_the_neighbour,
         "multiplies its own size in": mistakes.includes_itself,
     },
-    minutes=7,
+    minutes=8,
     level=1,
 )
 
@@ -172,7 +172,7 @@ topic.exercise(
         "the strides in the wrong order": mistakes.strides_from_the_right,
         "forgets the stride of a block": mistakes.forgets_the_stride_of_a_block,
     },
-    minutes=12,
+    minutes=16,
     level=2,
 )
 
@@ -204,7 +204,7 @@ topic.exercise(
         "takes too much": mistakes.takes_too_much,
         "leaves sizes of 1": mistakes.leaves_sizes_of_one,
     },
-    minutes=10,
+    minutes=14,
     level=2,
     of="can_view",
 )

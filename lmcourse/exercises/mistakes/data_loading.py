@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lmcourse import data_loading as dl
 from lmcourse.support.files import replacing
+from lmcourse.support.optional import torch
 
 
 def largest_is_an_id(vocab_size):
@@ -78,6 +79,12 @@ def copies_the_file(tokens, batch_size, context_length, device="cpu", *, generat
 def own_dice(tokens, batch_size, context_length, device="cpu", *, generator=None):
     """Draws from the global generator."""
     return dl.get_batch(tokens, batch_size, context_length, device)
+
+
+def seeds_anew(tokens, batch_size, context_length, device="cpu", *, generator=None):
+    if generator is None:
+        generator = torch.Generator().manual_seed(0)
+    return dl.get_batch(tokens, batch_size, context_length, device, generator=generator)
 
 
 def on_the_cpu(tokens, batch_size, context_length, device="cpu", *, generator=None):

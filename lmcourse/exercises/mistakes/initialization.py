@@ -172,5 +172,11 @@ def divides_by_zero(before, after):
     return max(after / before, before / after)
 
 
+def nearly_zero(before, after):
+    if min(before, after) < 1e-6:
+        return 1.0 if max(before, after) < 1e-6 else math.inf
+    return max(before / after, after / before)
+
+
 def two_zeros(before, after):
     return math.inf if before == 0 or after == 0 else init.change_factor(before, after)

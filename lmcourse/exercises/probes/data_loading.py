@@ -96,6 +96,11 @@ def _goes_on(function):
     return {"two calls with one generator give the same batch": one == two}
 
 
+def _goes_on_without(function):
+    one, two = (function(_tokens(10_000), 8, 4)[0].tolist() for _ in range(2))
+    return {"two calls without a generator give the same batch": one == two}
+
+
 def _independent_starts(function):
     generator = _generator()
     batches = [function(_tokens(1000), 2, 4, generator=generator)[0] for _ in range(30)]
@@ -133,6 +138,7 @@ def batch_cases():
     yield probe("how often each of 8 starts occurs in 8,000 windows", _equally_often)
     yield probe("two generators", _by_generator)
     yield probe("one generator, twice", _goes_on)
+    yield probe("no generator, twice", _goes_on_without)
     yield probe("how many different distances two starts have in 30 batches", _independent_starts)
     yield probe("where both results are for device='meta'", _device)
     yield probe("the memory that a batch of 4 MB of tokens takes", _reads_little)
