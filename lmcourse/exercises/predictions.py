@@ -84,7 +84,8 @@ def _means(guess: Any, answer: Any, tolerance: float, unit: str, digits: int) ->
     if isinstance(answer, numbers.Number):
         return any(_near(number, answer, tolerance, digits) for number in _numbers(guess, unit))
     if isinstance(answer, str):
-        return _letters(_without_fillers(_word(guess), answer)) == _letters(answer)
+        said = _word(guess)  # "a" may be the answer itself
+        return _letters(answer) in (_letters(said), _letters(_without_fillers(said, answer)))
     if isinstance(answer, bytes):
         return guess == answer or (isinstance(guess, str) and guess.strip().encode() == answer)
     if isinstance(answer, list | tuple):
