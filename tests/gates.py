@@ -1,6 +1,6 @@
 """All gates in rising cost, and one summary: `python tests/gates.py [NAME ...]` (what `make test` and CI run).
 
-`quick` stands for the first five, which tell in four minutes what an upgrade broke. A gate that fails does not stop the
+`quick` stands for the first five, which tell in five minutes what an upgrade broke. A gate that fails does not stop the
 others; the exit status is 1 if any failed. What the machine lacks (node, Chromium, CUDA) is skipped by name and with
 the reason.
 """
