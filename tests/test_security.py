@@ -13,6 +13,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -138,7 +139,7 @@ def _listening(pid: int) -> set[str]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="make lab is not used on Windows")
-def test_the_lab_listens_here_alone_and_asks_for_its_token(tmp_path):
+def test_the_lab_listens_here_alone_asks_for_its_token_and_leaves_a_taken_port(tmp_path):
     pytest.importorskip("jupyterlab")
     program, *arguments = lab_command()
     assert program.endswith("bin/jupyter") and arguments[0] == "lab"
@@ -147,7 +148,10 @@ def test_the_lab_listens_here_alone_and_asks_for_its_token(tmp_path):
     folders = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_WORKSPACES_DIR": "work"}
     environment = {key: value for key, value in os.environ.items() if key != "JUPYTER_TOKEN"}
     environment |= {key: str(tmp_path / value) for key, value in folders.items()}
-    command = [sys.executable, "-m", "jupyter", *arguments, "--ServerApp.port=0", "--no-browser"]
+    command = [sys.executable, "-m", "jupyter", *arguments, "--no-browser"]
+    taken = socket.socket()
+    with contextlib.suppress(OSError):  # somebody has it already
+        taken.bind(("127.0.0.1", 8888))
     log = (tmp_path / "log").open("w", encoding="utf-8")
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -157,7 +161,7 @@ def test_the_lab_listens_here_alone_and_asks_for_its_token(tmp_path):
             assert time.monotonic() < deadline, "the server does not start"
             time.sleep(0.2)
         server = json.loads(found[0].read_text(encoding="utf-8"))
-        assert server["hostname"] == "127.0.0.1" and len(server["token"]) >= 32
+        assert server["hostname"] == "127.0.0.1" and len(server["token"]) >= 32 and server["port"] != 8888
         while not (listening := _listening(process.pid)):  # it writes the file first, and listens a moment later
             assert time.monotonic() < deadline, "the server does not listen"
             time.sleep(0.2)
@@ -172,7 +176,9 @@ def test_the_lab_listens_here_alone_and_asks_for_its_token(tmp_path):
         assert status(address) == 403
         assert status(address, Authorization="token guessed") == 403
         assert status(address, Authorization=f"token {server['token']}") == 200
+        assert f"http://127.0.0.1:{server['port']}/lab?token=" in (tmp_path / "log").read_text(encoding="utf-8")
     finally:
+        taken.close()
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
         log.close()
