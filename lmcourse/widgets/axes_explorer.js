@@ -1,7 +1,7 @@
 // AxesExplorer: a pattern of named axes as a line of names, grids and a loop nest; point at an element to see what it
 // meets. What a pattern means is in rules/ and runs here, so that nothing waits for a kernel. This file wires the
 // parts.
-import { bounded, frame, put, redraw } from "./lib/base.js";
+import { bounded, frame, put } from "./lib/base.js";
 import { choice, field, tabs } from "./lib/controls.js";
 import { h } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
@@ -281,7 +281,7 @@ function render({ model, el }) {
   view.below.append(...below.nodes);
   view.words(WORDS);
   linkCells(explorer);
-  const stop = redraw(model, STATE, () => {
+  const stop = view.redraw(STATE, () => {
     explorer.draw();
     const { now } = explorer;
     for (const part of [main, more, below]) part.draw(now);

@@ -1,6 +1,6 @@
 // FloatBits: every bit of a number. The arithmetic is in rules/floats.js and runs here; what is drawn of it is in
 // parts/float_bits_*.js. On top the number and its format, then the bits, the number line, the digits; more in tabs.
-import { frame, put, redraw } from "./lib/base.js";
+import { frame, put } from "./lib/base.js";
 import { choice, field } from "./lib/controls.js";
 import { h } from "./lib/elements.js";
 import { roving } from "./lib/roving.js";
@@ -229,7 +229,7 @@ function render({ model, el }) {
     const { text, tone } = sentence(now, session);
     view.say(text, tone);
   }
-  const stop = redraw(model, MOVED, draw);
+  const stop = view.redraw(MOVED, draw);
   const unwatch = watchWidth(view.stage, (wide) => {
     inner = wide;
     draw();

@@ -1,6 +1,6 @@
 // FormatHistogram: a tensor over the numbers that each format has, one row a format, all on one axis of powers of two.
 // What rounding does to the numbers is in rules/histogram.js; here it is drawn.
-import { frame, put, redraw } from "./lib/base.js";
+import { frame, put } from "./lib/base.js";
 import { check, help, slider } from "./lib/controls.js";
 import { h, s } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
@@ -286,7 +286,7 @@ function render({ model, el }) {
     const seen = rows.filter(({ row }) => !row.hidden).map(({ name }) => name);
     rover.refresh(seen.indexOf(model.get("format")));
   }
-  const stop = redraw(model, ["scale", "fit", "format", "more"], draw);
+  const stop = view.redraw(["scale", "fit", "format", "more"], draw);
   return () => {
     stop();
     whole.stop();

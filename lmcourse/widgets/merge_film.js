@@ -1,6 +1,6 @@
 // MergeFilm: byte-pair encoding, merge by merge: learned from a text, then applied to another. The algorithm is in
 // rules/bpe.js and runs here, so that the film needs no kernel; what is drawn of it is in parts/merge_film_*.js.
-import { frame, put, redraw } from "./lib/base.js";
+import { frame, put } from "./lib/base.js";
 import { check, choice, field, help, slider } from "./lib/controls.js";
 import { change, fill, h } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
@@ -192,7 +192,7 @@ function render({ model, el }) {
     const said = view.training ? sayTraining(view) : sayEncoding(view);
     f.say(wait + (answered?.words ?? "") + note + cut + said, answered?.tone ?? "");
   }
-  const stop = redraw(model, [...MOVED, "theirs"], draw);
+  const stop = f.redraw([...MOVED, "theirs"], draw);
   const unwatch = watchWidth(f.stage, (wide) => {
     width = wide;
     draw();

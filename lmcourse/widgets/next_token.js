@@ -1,6 +1,6 @@
 // NextToken: what a model would say next. The rules are in rules/model.js, sampling.js and roads.js, the pictures in
 // parts/next_token_*.js; here are the state, what each tab says of it, and the controls.
-import { bounded, frame, put, redraw } from "./lib/base.js";
+import { bounded, frame, put } from "./lib/base.js";
 import { field, slider, tabs } from "./lib/controls.js";
 import { fill, h, write } from "./lib/elements.js";
 import { still } from "./lib/motion.js";
@@ -370,7 +370,7 @@ function render({ model, el }) {
     else if (!late) view.say(WORDS[name](now), "", plays.writing());
     plays.goOn(now);
   }
-  const stop = redraw(model, STATE, draw);
+  const stop = view.redraw(STATE, draw);
   return () => {
     stop();
     plays.stop();

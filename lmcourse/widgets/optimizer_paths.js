@@ -1,6 +1,6 @@
 // OptimizerPaths: optimizers walking over a landscape of two weights. The arithmetic is in rules/optimizers.js and runs
 // here; a class of the reader's own is run by Python (optimizer_paths.py). What is drawn: parts/optimizer_paths_*.js.
-import { frame, put, redraw } from "./lib/base.js";
+import { frame, put } from "./lib/base.js";
 import { check, choice, slider, tabs } from "./lib/controls.js";
 import { h } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
@@ -339,7 +339,7 @@ function render({ model, el }) {
     goThere.hidden = !now.reader?.difference;
     view.say(...reading(now));
   }
-  const stop = redraw(model, STATE, draw);
+  const stop = view.redraw(STATE, draw);
   const watcher = new ResizeObserver(() => {
     if (measure() !== W) draw();
   });

@@ -1,6 +1,6 @@
 // PageMap: what a batch touches in a token file. The order of the windows, their pages and what was seen are computed
 // here (rules/pages.js); faults, resident memory and the page cache are asked of the kernel. This file wires the parts.
-import { bounded, frame, put, redraw } from "./lib/base.js";
+import { bounded, frame, put } from "./lib/base.js";
 import { check, choice, slider, tabs } from "./lib/controls.js";
 import { h, write } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
@@ -301,7 +301,7 @@ function render({ model, el }) {
       reads.measured.problem ? "bad" : tone,
     );
   }
-  const stop = redraw(model, STATE, () => {
+  const stop = view.redraw(STATE, () => {
     draw();
     if (reads.measured.always) reads.read(latest(), false);
   });

@@ -1,6 +1,6 @@
 // ParsonsRung: put the lines of a solution in order. What lines do is rules/blocks.js; whether they are right, Python
 // says, by running them: a kernel, or the page's own Python in the book.
-import { frame, put, redraw } from "./lib/base.js";
+import { frame, put } from "./lib/base.js";
 import { h, write } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { roving } from "./lib/roving.js";
@@ -186,7 +186,7 @@ function render({ model, el }) {
     controls.set(now, verdict);
     view.say(verdict.words || saying(now), { correct: "good", wrong: "bad" }[verdict.state] ?? "");
   }
-  const stop = redraw(model, ["lines", "picked"], draw);
+  const stop = view.redraw(["lines", "picked"], draw);
   return () => {
     stop();
     judge.stop();

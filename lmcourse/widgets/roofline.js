@@ -1,6 +1,6 @@
 // Roofline: operations as dots under the roof of a chip, and under the one measured on this machine. The costs are in
 // rules/flops.js, the picture in parts/roofline_picture.js; here are the state, its words, the table and the controls.
-import { frame, put, redraw } from "./lib/base.js";
+import { frame, put } from "./lib/base.js";
 import { check, choice, help, slider } from "./lib/controls.js";
 import { h, keyed, write } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
@@ -380,7 +380,7 @@ function render({ model, el }) {
     note.words = "";
   };
   for (const name of STATE) model.on(`change:${name}`, forget);
-  const stop = redraw(model, STATE, draw);
+  const stop = view.redraw(STATE, draw);
   const watcher = new ResizeObserver(() => {
     if (measure() !== W) draw();
   });

@@ -1,6 +1,6 @@
 // SignalScope: how wide the signal is at every layer. The formulas are in rules/signals.js, the pictures in
 // parts/signal_scope_pictures.js; here are the state, what each view says of it, and the controls.
-import { bounded, frame, put, redraw } from "./lib/base.js";
+import { bounded, frame, put } from "./lib/base.js";
 import { check, choice, field, help, slider, tabs } from "./lib/controls.js";
 import { fill, h } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
@@ -362,7 +362,7 @@ function render({ model, el }) {
     }
   });
   resized.observe(view.root);
-  const stop = redraw(model, STATE, draw);
+  const stop = view.redraw(STATE, draw);
   return () => {
     stop();
     resized.disconnect();

@@ -1,7 +1,7 @@
 // A tensor's storage as one strip with its strides as arcs, a lane a tensor over it, and what operations do to the
 // record. The rules are in rules/ and run here, so that nothing waits for a kernel; PyTorch is asked by Python. This
 // file wires.
-import { frame, put, redraw } from "./lib/base.js";
+import { frame, put } from "./lib/base.js";
 import { h } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
 import { roving } from "./lib/roving.js";
@@ -362,11 +362,11 @@ function render({ model, el }) {
   linkCells(view);
   const settle = controlsOf(view);
   const drawn = ["storages", "lanes", "selected", "mode", "new_shape", "puzzle", "answers", "theirs"];
-  const stop = redraw(model, drawn, () => {
+  const stop = view.frame.redraw(drawn, () => {
     settle();
     view.draw();
   });
-  const stopWalk = redraw(model, ["order", "step", "line_bytes", "lines_kept"], () => {
+  const stopWalk = view.frame.redraw(["order", "step", "line_bytes", "lines_kept"], () => {
     settle();
     if (view.state.mode === "walk") view.paintWalk();
   });

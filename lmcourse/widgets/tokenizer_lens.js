@@ -1,6 +1,6 @@
 // TokenizerLens: several tokenizers on one text. Python tokenizes, the page draws and links: the spans of bytes that
 // tokens are come from rules/lanes.js.
-import { frame, put, redraw } from "./lib/base.js";
+import { frame, put } from "./lib/base.js";
 import { choice, field, help } from "./lib/controls.js";
 import { h, write } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
@@ -289,7 +289,7 @@ function render({ model, el }) {
     const said = missing || sentence({ ...now, names: get("names"), special: get("special") });
     f.say(failure + note + cut + said, failure ? "bad" : "");
   }
-  const stop = redraw(model, ["text", "special", "view", "shown"], draw);
+  const stop = f.redraw(["text", "special", "view", "shown"], draw);
   const unwatch = watchWidth(f.stage, (wide) => {
     width = wide;
     draw();

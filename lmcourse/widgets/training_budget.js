@@ -1,7 +1,7 @@
 // TrainingBudget: what a training run costs, in one sentence whose values move, and whether a step of it fits a card.
 // The arithmetic is in rules/flops.js and rules/cures.js, what is drawn in parts/training_budget_*.js; here are the
 // state, the four views, and how they are put together. Not here: communication between devices, mixture of experts.
-import { frame, put, redraw } from "./lib/base.js";
+import { frame, put } from "./lib/base.js";
 import { tabs } from "./lib/controls.js";
 import { h, write } from "./lib/elements.js";
 import { asker } from "./lib/kernel.js";
@@ -245,7 +245,7 @@ function render({ model, el }) {
     note.weighed = "";
   };
   for (const name of STATE) model.on(`change:${name}`, forget);
-  const stop = redraw(model, STATE, draw);
+  const stop = view.redraw(STATE, draw);
   const watcher = new ResizeObserver(() => {
     if (measure() !== W) draw();
   });

@@ -1,6 +1,6 @@
 // TrainingDashboard: a training run as it goes, and afterwards. What a message holds is read in rules/runs.js; curves,
 // panels, controls and words are in parts/training_dashboard_*.js; here they are put together.
-import { frame, put, redraw } from "./lib/base.js";
+import { frame, put } from "./lib/base.js";
 import { nearest, placeIn } from "./lib/charts.js";
 import { check, choice, slider, tabs } from "./lib/controls.js";
 import { fill, h, s } from "./lib/elements.js";
@@ -114,7 +114,11 @@ function chooserOf(scene, move) {
     format: () => "",
     oninput: (k) => move({ step: scene().shown.step[k] }),
   });
-  const latest = h("button", { type: "button", onclick: () => move({ step: null }) }, "Newest step");
+  const toNewest = () => {
+    scrub.input.focus(); // the button goes once the newest step is looked at
+    move({ step: null });
+  };
+  const latest = h("button", { type: "button", onclick: toNewest }, "Newest step");
   const logSteps = check({ label: "log steps", value: false, onchange: (log) => move({ log }) });
   const run = choice({
     label: "run",
@@ -129,7 +133,7 @@ function chooserOf(scene, move) {
       scrub.set(Math.max(0, at), Math.max(0, shown.step.length - 1));
       const said = at < 0 ? "no step yet" : `step ${shown.step[at]}, loss ${words("loss", shown.loss[at])}`;
       scrub.input.setAttribute("aria-valuetext", said);
-      latest.setAttribute("aria-disabled", String(look.step === null || at < 0));
+      latest.style.visibility = look.step === null || at < 0 ? "hidden" : "";
       run.el.style.display = all.length > 1 ? "" : "none";
       const names = all.map((each) => each.facts.name);
       if ([...run.select.options].map((o) => o.textContent).join() !== names.join())
@@ -324,7 +328,7 @@ function render({ model, el }) {
     view.say(sentence, tone, landmark === note.announced);
     note.announced = landmark;
   }
-  const stopDrawing = redraw(model, STATE, draw);
+  const stopDrawing = view.redraw(STATE, draw);
   const resized = new ResizeObserver(() => {
     if (measure() !== wide) draw();
   });

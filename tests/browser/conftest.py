@@ -71,6 +71,24 @@ def _then_a_frame(action, page_of):
     return acted
 
 
+# What a reader can operate, as the keyboard meets it: a tab stop each. A player is one, tabs are one, a sentence whose
+# values move is one, and a row of choices with one tab stop is. Cells of the picture, words of help, Share and Reset
+# are not counted.
+CONTROLS = """() => {
+  const apart = '.lmc-actions, .lmc-share, .lmc-words, .lmc-help-box';
+  const stops = [...document.querySelectorAll(
+      '.lmc button, .lmc input, .lmc select, .lmc textarea, .lmc [role=slider]')].filter((e) => e.tabIndex >= 0
+      && e.checkVisibility({ visibilityProperty: true }) && !e.closest(apart));
+  const roves = (e) => e.matches('button[tabindex]');
+  const ofThePicture = (e) => e.closest('.lmc-stage') && !e.closest('[role=tablist], .lmc-controls, .lmc-pager');
+  const controls = stops.filter((e) => !(roves(e) && ofThePicture(e)))
+      .map((e) => e.closest('.lmc-stepper, .td-buttons, .tb-sentence, [role=tablist]')
+          ?? (roves(e) ? e.closest('[role=group]') : e));
+  return [...new Set(controls)]
+      .map((each) => (each.getAttribute('aria-label') ?? each.textContent ?? each.tagName).trim().slice(0, 30));
+}"""
+
+
 @pytest.fixture(scope="session")
 def chromium():
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -78,7 +96,7 @@ def chromium():
         if hasattr(sync_api.Locator, name):
             acted = _then_a_frame(getattr(sync_api.Locator, name), lambda locator: locator.page)
             setattr(sync_api.Locator, name, acted)
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
     path = next((found for name in names if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("Chromium is not installed")
@@ -130,6 +148,10 @@ class Watched:
         """Save what a reader sees to build/pictures, to be looked at."""
         PICTURES.mkdir(parents=True, exist_ok=True)
         locator.first.screenshot(path=str(PICTURES / f"{name}.png"))
+
+    def controls(self) -> list[str]:
+        """The controls that a reader can operate now, by their names."""
+        return self.page.evaluate(CONTROLS)
 
     def changes(self, act: str, times: int) -> float:
         """How many nodes the page adds, or gives another text or attribute, each time that `act` (JS of `k`) is done.

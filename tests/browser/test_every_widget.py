@@ -90,27 +90,11 @@ def test_no_words_of_a_picture_lie_on_others(name, width, kernel_free):
 
 
 # One question, one screen.
-# What a reader can operate, as the keyboard meets it: a tab stop each. A player is one, tabs are one, a sentence whose
-# values move is one, and a row of choices with one tab stop is. Cells of the picture, words of help, Share and Reset
-# are not counted.
-CONTROLS = """() => {
-  const apart = '.lmc-actions, .lmc-share, .lmc-words, .lmc-help-box';
-  const stops = [...document.querySelectorAll(
-      '.lmc button, .lmc input, .lmc select, .lmc textarea, .lmc [role=slider]')].filter((e) => e.tabIndex >= 0
-      && e.checkVisibility({ visibilityProperty: true }) && !e.closest(apart));
-  const roves = (e) => e.matches('button[tabindex]');
-  const ofThePicture = (e) => e.closest('.lmc-stage') && !e.closest('[role=tablist], .lmc-controls, .lmc-pager');
-  const controls = stops.filter((e) => !(roves(e) && ofThePicture(e)))
-      .map((e) => e.closest('.lmc-stepper, .tb-sentence, [role=tablist]')
-          ?? (roves(e) ? e.closest('[role=group]') : e));
-  return [...new Set(controls)]
-      .map((each) => (each.getAttribute('aria-label') ?? each.textContent ?? each.tagName).trim().slice(0, 30));
-}"""
 
 
 @every_widget
 def test_at_most_six_controls_are_in_view(name, kernel_free):
-    controls = kernel_free(example(name), still=True).page.evaluate(CONTROLS)
+    controls = kernel_free(example(name), still=True).controls()
     assert 1 <= len(controls) <= 6, controls
 
 

@@ -124,6 +124,8 @@ def test_pause_step_lr_resume_and_stop_while_a_cell_trains(training):
     watched.picture(page.locator(".td"), "TrainingDashboard-training-dark")
     page.evaluate("document.body.dataset.jpThemeLight = 'true'")
 
+    assert len(watched.controls()) <= 6, watched.controls()
+
     button(page, "❚❚ Pause").click()
     expect(status(page)).to_contain_text("paused")
     rest = kernel.rest()

@@ -57,6 +57,13 @@ export function frame({ model, el, python, reset }) {
       root.setAttribute("aria-label", text);
     },
     say: reading.say,
+    /** Draw once now and once a frame while the named traits change; returns what stops it, for when the view closes. */
+    redraw(names, draw) {
+      const stops = [redraw(model, ["more"], more.show), redraw(model, names, draw)];
+      return () => {
+        for (const stop of stops) stop();
+      };
+    },
     /** Words of jargon with their meaning: { word: "one plain sentence" }; each opens on demand. */
     words(meanings) {
       const terms = Object.entries(meanings).map(([word, meaning]) => [" ", help(word, meaning)]);
@@ -99,14 +106,10 @@ function fold(model) {
   const onclick = () => put(model, { more: !model.get("more") });
   const button = h("button", { type: "button", class: "lmc-more-button", "aria-controls": el.id, onclick }, "More");
   const show = () => {
-    if (button.lmcShown && !el.isConnected) return model.off("change:more", show); // this view was closed
-    button.lmcShown = el.isConnected;
     el.hidden = !model.get("more");
     button.setAttribute("aria-expanded", String(!el.hidden));
   };
-  model.on("change:more", show);
-  show();
-  return { el, button };
+  return { el, button, show };
 }
 
 /**
@@ -120,8 +123,7 @@ export function isolateKeys(root) {
   root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
 }
 
-/** Draw once now and once a frame while the named traits change; returns what stops it. */
-export function redraw(model, names, draw) {
+function redraw(model, names, draw) {
   let waiting = 0;
   const later = () => {
     if (waiting) return;

@@ -12,6 +12,8 @@ export const DEAF =
   "The kernel has not heard this yet. While a cell runs, a page is heard from JupyterLab 4.4 with ipykernel 7 on; " +
   "elsewhere use Interrupt, which leaves a usable model.";
 
+const PLAYER = { class: "td-buttons", role: "group", "aria-label": "the run" };
+
 /** The kept step that a fork starts from: the last at or before the one that is looked at. */
 export function forkStep({ facts, look }) {
   const at = look.step ?? Infinity;
@@ -43,7 +45,7 @@ export function controlsOf({ scene, kernel, complain }) {
   const disable = (node, yes) => node.setAttribute("aria-disabled", String(yes));
   return {
     /** In view, and behind More. */
-    main: kernel.hasKernel ? [h("span", { class: "td-buttons" }, pause, step, stop), rate.el] : [],
+    main: kernel.hasKernel ? [h("span", PLAYER, pause, step, stop), rate.el] : [],
     rest: kernel.hasKernel ? [rate.follow, fork.el] : [],
     pause,
     settle: rate.settle,
