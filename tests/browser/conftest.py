@@ -27,6 +27,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+gates = importlib.import_module("gates")
 kernels = importlib.import_module("kernels")
 
 ROOT = Path(__file__).parents[2]
@@ -96,8 +97,7 @@ def chromium():
         if hasattr(sync_api.Locator, name):
             acted = _then_a_frame(getattr(sync_api.Locator, name), lambda locator: locator.page)
             setattr(sync_api.Locator, name, acted)
-    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
-    path = next((found for name in names if (found := shutil.which(name))), None)
+    path = next((found for name in gates.CHROMIUMS if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("Chromium is not installed")
     with sync_api.sync_playwright() as playwright:
@@ -114,6 +114,8 @@ class Watched:
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
             reduced_motion="reduce" if still else "no-preference",
+            # asked for by Share; the headless shell would refuse
+            permissions=["clipboard-read", "clipboard-write"],
         )
         self.page = self.context.new_page()
         for device in (self.page.keyboard, self.page.mouse):

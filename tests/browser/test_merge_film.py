@@ -307,7 +307,7 @@ def test_a_frame_never_asks_for_the_layout_of_a_half_drawn_page(kernel_free):
         watched.changes(act, 20)
     follows(page)
     assert page.evaluate("window.asked") == []
-    assert layouts() - before < 1.5 * 60
+    assert layouts() - before < 2 * 60  # one in a step's frame, and one more where its work goes on in the next
 
 
 def test_what_is_typed_answers_at_once_and_the_film_follows(kernel_free):
