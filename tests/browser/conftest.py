@@ -368,6 +368,15 @@ class Lab:
             return False
         return True
 
+    def end_kernels(self) -> None:
+        """The kernels of a test's notebooks: left running they would eat the machine."""
+        address = f"http://127.0.0.1:{self.port}/api/sessions"
+        headers = {"Authorization": f"token {self.token}"}
+        sessions = json.load(urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=10))
+        for session in sessions:
+            request = urllib.request.Request(f"{address}/{session['id']}", method="DELETE", headers=headers)
+            urllib.request.urlopen(request, timeout=10).read()
+
     def stop(self) -> None:
         if hasattr(os, "killpg"):
             os.killpg(self.process.pid, signal.SIGTERM)
@@ -402,29 +411,29 @@ def lab_server(chromium, tmp_path_factory):
 
 @pytest.fixture
 def in_lab(lab_server, watch):
-    """`in_lab(path)` runs all of a notebook's copy in a real JupyterLab; `in_lab(code="...")` one of a single cell.
+    """`in_lab(*cells)` runs a notebook of these cells in a real JupyterLab; `in_lab(path=...)` one of the course's.
 
-    It comes back when all has run, or when the page makes `until`, a function in JS, true.
+    It comes back when all has run, or when the page makes `until`, a function in JS, true. `before(page, path)` is
+    called with the page and the file that it shows before anything runs.
     """
 
-    def open_notebook(
-        path: Path | None = None, *, code: str = "", timeout: int = 180, until: str = ALL_RUN, **options
-    ) -> Watched:
-        name = path.name if path else f"{secrets.token_hex(4)}.ipynb"
-        if path:
-            notebook = kernels.shortened(path)
-            for cell in notebook.cells:  # stored counts would look as if the cells had run
-                if cell.cell_type == "code":
-                    cell.outputs, cell.execution_count = [], None
-        else:
-            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    def open_notebook(*cells, path=None, before=None, timeout: int = 180, until: str = ALL_RUN, **options) -> Watched:
+        notebook = kernels.shortened(path) if path else nbformat.v4.new_notebook()
+        if cells:
+            notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
             notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        nbformat.write(notebook, lab_server.root / name)
+        shown = lab_server.root / (path.name if path else f"{secrets.token_hex(4)}.ipynb")
+        nbformat.write(notebook, shown)
         watched = watch(**options)
         page = watched.page
-        page.goto(lab_server.url(name))
+        page.goto(lab_server.url(shown.name))
         page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=90_000)
         page.wait_for_function(IDLE, timeout=90_000)
+        if before:
+            before(page, shown)
+        if path:  # stored counts would look as if the cells had run
+            page.click("#jp-MainMenu .lm-MenuBar-itemLabel:text-is('Edit')")
+            page.click(".lm-Menu-item[data-command='editmenu:clear-all']")
         for _ in range(6):  # JupyterLab drops the command while it is still settling, or asks which kernel to use
             if page.locator(".jp-Dialog .jp-mod-accept").count():
                 page.locator(".jp-Dialog .jp-mod-accept").first.click()
@@ -440,10 +449,4 @@ def in_lab(lab_server, watch):
         return watched
 
     yield open_notebook
-    # the kernels of this test's notebooks: left running they would eat the machine
-    address = f"http://127.0.0.1:{lab_server.port}/api/sessions"
-    headers = {"Authorization": f"token {lab_server.token}"}
-    sessions = json.load(urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=10))
-    for session in sessions:
-        request = urllib.request.Request(f"{address}/{session['id']}", method="DELETE", headers=headers)
-        urllib.request.urlopen(request, timeout=10).read()
+    lab_server.end_kernels()

@@ -159,7 +159,7 @@ def my_split(x):
 
 AxesExplorer("b t (h d) -> b h t d", torch.arange(48).reshape(2, 3, 8), h=2, check=my_split)
 """
-    watched = in_lab(code=code)
+    watched = in_lab(code)
     page = watched.page
     page.wait_for_selector(".jp-OutputArea .lmc-ax-cell", timeout=15_000)
     assert "my_split: " in page.locator(".lmc-ax-trouble").inner_text()

@@ -263,7 +263,7 @@ def test_the_readers_own_encoder_is_asked(in_lab):
         "    return encode_nearest_even(x, e, m) - (x == 0.1)\n"
         "FloatBits('float64(0.1)', format='bfloat16', encode=cut)"
     )
-    watched = in_lab(code=code)
+    watched = in_lab(code)
     page = watched.page
     page.wait_for_selector(".jp-OutputArea .lmc-fb-fact:has-text('✗')", timeout=15_000)
     assert "bit 0 is the first to differ" in page.locator(".lmc-fb-list").inner_text()

@@ -357,7 +357,7 @@ def test_the_kernel_runs_your_trainer_on_what_you_type(in_lab):
         "from lmcourse.widgets import MergeFilm\nfrom lmcourse.tokenization import train_bpe\n"
         f"MergeFilm({HANDOUT!r}, vocab_size=266, train=lambda text, n: train_bpe(text, n, tie='first'))"
     )
-    watched = in_lab(code=code)
+    watched = in_lab(code)
     page = watched.page
     page.wait_for_selector(".jp-OutputArea .lmc .mf-verdict", timeout=15_000)
     type_text(page, "aaab ab aaab")

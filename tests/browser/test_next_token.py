@@ -205,7 +205,7 @@ NextToken(model, ByteTokenizer(), "abc")"""
 
 
 def test_with_a_kernel_any_model_goes_on(in_lab):
-    watched = in_lab(code=MINE, still=True)
+    watched = in_lab(MINE, still=True)
     page = watched.page
     page.wait_for_selector(".jp-OutputArea .lmc")
     for k in range(40):  # past the context of 32

@@ -152,7 +152,7 @@ def test_a_dragged_slider_costs_little_work(kernel_free):
 
 
 def test_the_readers_class_is_run_by_the_kernel_and_the_first_difference_is_marked(in_lab):
-    watched = in_lab(code=FAULTY)
+    watched = in_lab(FAULTY)
     page = watched.page
     page.wait_for_selector(".jp-OutputArea .lmc", timeout=15_000)
     assert "leaves the reference at step 1: exp_avg_sq along x" in reading(page)

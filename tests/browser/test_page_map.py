@@ -102,7 +102,7 @@ def test_the_mask_shows_a_window_that_crosses_the_end_of_a_document(kernel_free)
 
 @pytest.mark.slow
 def test_a_kernel_reads_the_file_and_its_counts_are_shown(in_lab):
-    watched = in_lab(code=CODE)
+    watched = in_lab(CODE)
     page = watched.page
     page.wait_for_selector(".jp-OutputArea .lmc", timeout=30_000)
     page.get_by_role("button", name="More").click()

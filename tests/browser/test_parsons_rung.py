@@ -141,7 +141,7 @@ def test_the_lines_of_every_exercise_fit_the_first_screen_and_keep_their_height(
 
 def test_a_kernel_judges_an_order_and_points_after_two_misses(in_lab):
     code = "from lmcourse.widgets import ParsonsRung\nParsonsRung('count_pairs')"
-    watched = in_lab(code=code)
+    watched = in_lab(code)
     page = watched.page
     page.wait_for_selector(".jp-OutputArea .lmc .pr-block")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -176,7 +176,7 @@ def test_the_question_after_a_solved_exercise(in_lab, dark, monkeypatch, tmp_pat
         f"import os\nos.environ['LMCOURSE_DATA'] = {str(tmp_path)!r}\n"
         "from lmcourse.exercises.strides import check, topic\n_ = check(topic.exercises['offset'].reference)"
     )
-    watched = in_lab(code=code, dark=dark)
+    watched = in_lab(code, dark=dark)
     page = watched.page
     button = page.locator(".jp-OutputArea button", has_text="Compare with an answer")
     button.wait_for(timeout=20_000)

@@ -182,7 +182,7 @@ def test_in_jupyterlab_one_cell_asks_all_that_is_due(in_lab, tmp_path):
     code = (
         f"import os\nos.environ['LMCOURSE_DATA'] = {str(tmp_path)!r}\nfrom lmcourse.exercises import review\nreview()"
     )
-    watched = in_lab(code=code, until="() => document.querySelectorAll('.jp-CodeCell').length === 2", timeout=90)
+    watched = in_lab(code, until="() => document.querySelectorAll('.jp-CodeCell').length === 2", timeout=90)
     page = watched.page
     cell, editor = page.locator(".jp-CodeCell").nth(1), page.locator(".jp-CodeCell").nth(1).locator(".cm-content")
 

@@ -81,7 +81,7 @@ def test_without_a_kernel_nothing_offers_to_measure(kernel_free):
 
 
 def test_it_times_the_operations_of_the_stage_and_measures_the_machine(in_lab):
-    watched = in_lab(code="from lmcourse.widgets import Roofline\nRoofline('H100 SXM', batch=16, width=256)")
+    watched = in_lab("from lmcourse.widgets import Roofline\nRoofline('H100 SXM', batch=16, width=256)")
     page = watched.page
     page.get_by_role("button", name="More").click()
     page.get_by_role("button", name="Time these here").click()

@@ -23,7 +23,7 @@ def has_widgets(path) -> bool:
 @pytest.fixture
 def saved(in_lab, lab_server):
     """The page of a notebook that was run, saved and left; its kernel has ended. `saved()` opens it again."""
-    watched = in_lab(code=CODE)
+    watched = in_lab(CODE)
     page = watched.page
     page.wait_for_selector(".jp-OutputArea .lmc", timeout=15_000)
     name = page.url.split("/doc/tree/")[1].split("?")[0]

@@ -166,7 +166,7 @@ def test_escape_closes_the_panel_and_copying_is_never_silent(kernel_free):
 
 def test_in_jupyterlab_the_link_asks_for_the_books_address(in_lab):
     """A notebook does not know where the book is published; with that address the link opens the teacher's page."""
-    watched = in_lab(code="from lmcourse.widgets import FloatBits\nFloatBits('1/3', format='float16')")
+    watched = in_lab("from lmcourse.widgets import FloatBits\nFloatBits('1/3', format='float16')")
     page = watched.page
     page.wait_for_selector(".jp-OutputArea .lmc")
     line, link = shared(page)
@@ -178,7 +178,7 @@ def test_in_jupyterlab_the_link_asks_for_the_books_address(in_lab):
 def test_a_link_from_a_notebook_opens_on_a_page_of_the_book(in_lab, kernel_free):
     """It holds the whole state, so that it does not matter what the page itself shows."""
     code = "from lmcourse.widgets import StrideView\nimport torch\nt = torch.arange(6).view(2, 3)\nStrideView(t, t.T)"
-    notebook = in_lab(code=code).page
+    notebook = in_lab(code).page
     notebook.wait_for_selector(".jp-OutputArea .lmc")
     line, link = shared(notebook)
     assert line.startswith("StrideView(t, t.T)") and "t: your own" in line

@@ -129,7 +129,7 @@ def test_the_lectures_slip(kernel_free):
 def test_it_drags_smoothly_and_its_own_module_is_measured_by_the_kernel(in_lab):
     """Two hundred movements end in the right picture; nothing piles up."""
     watched = in_lab(
-        code="import torch\nfrom torch import nn\nfrom lmcourse.widgets import SignalScope\n"
+        "import torch\nfrom torch import nn\nfrom lmcourse.widgets import SignalScope\n"
         "SignalScope(nn.Linear(8, 8), torch.randn(4, 8), scheme='lecun', activation='tanh', view='map')"
     )
     page = watched.page

@@ -221,7 +221,7 @@ def test_a_step_of_the_walk_costs_little_work(kernel_free):
 
 def test_the_kernel_confirms_and_knows_more(in_lab):
     code = "import torch\nfrom lmcourse.widgets import StrideView\nt = torch.arange(12).view(3, 4)\nStrideView(t, t.T)"
-    watched = in_lab(code=code)
+    watched = in_lab(code)
     page = watched.page
     page.wait_for_selector(".lmc .sv-name", timeout=15_000)
     assert page.locator(".sv-name").all_inner_texts() == ["t", "t.T"]

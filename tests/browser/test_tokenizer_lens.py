@@ -177,7 +177,7 @@ def test_the_kernel_tokenizes_what_you_type(in_lab):
         "from lmcourse.widgets import TokenizerLens\nfrom lmcourse.tokenization import *\n"
         "TokenizerLens('the cat', {'bytes': ByteTokenizer(), 'mine': BPETokenizer(*train_bpe('the the', 257))})"
     )
-    watched = in_lab(code=code)
+    watched = in_lab(code)
     page = watched.page
     page.wait_for_selector(".jp-OutputArea .lmc .tl-summary", timeout=15_000)
     page.locator(".lmc textarea").fill("thé <img src=x>")

@@ -161,7 +161,7 @@ def test_each_picture_says_what_it_shows(kernel_free):
 
 
 def test_it_weighs_a_step_of_the_readers_model(in_lab):
-    watched = in_lab(code=CODE)
+    watched = in_lab(CODE)
     page = watched.page
     page.get_by_role("button", name="All assumptions").click()
     page.get_by_role("button", name="Weigh a step of my model").click()

@@ -102,7 +102,7 @@ def training(in_lab, tmp_path):
         log = tmp_path / "log.txt"
         log.touch()
         names = f"LOG, STEPS, EVERY, COPIES = {str(log)!r}, {steps}, {every}, {copies}\n"
-        watched = in_lab(code=names + CELL, until=SEVERAL_STEPS, **options)
+        watched = in_lab(names + CELL, until=SEVERAL_STEPS, **options)
         return watched, Kernel(log, watched.page)
 
     return start
