@@ -1,4 +1,4 @@
-"""What the book's search looks through: one entry for each section of each page, in search.json beside the pages.
+"""What the book's search looks through: one entry for each section of each page, in search.json beside the scripts.
 
 Left out is what a reader does not look for, or must not find: the set-up, outputs, widgets, and all that is folded.
 static/search.js reads it.
@@ -43,4 +43,4 @@ def write(folder: Path) -> None:
     """Write search.json for the pages of a built book."""
     pages = [path for path in sorted(folder.glob("*.html")) if path.stem != "search"]
     found = [entry for path in pages for entry in entries(path.name, path.read_text(encoding="utf-8"))]
-    (folder / "search.json").write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+    (folder / "_static" / "search.json").write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")

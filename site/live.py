@@ -1,7 +1,8 @@
 """What makes the book's cells live: the package as an archive, the editor's bundle, Python, and what runs of each page.
 
 All of it comes from npm (package-lock.json pins it by hash) and from this repository. `probe` tries every cell out in
-the Python that the page will have; its findings are kept in build/ until something that they depend on changes.
+the Python that the page will have, and `snapshot` starts that Python for the page; what they find and make is kept in
+build/ until something that it depends on changes.
 """
 
 import ast
@@ -75,22 +76,41 @@ def described(cell: nbformat.NotebookNode) -> dict:
     return found | {"shown": "\n".join(outputs)}
 
 
-def probe(notebooks: list[dict], course: Path) -> dict:
-    """What of the notebooks works in a page, found out by running it there."""
-    parts = [course.read_bytes(), json.dumps(notebooks).encode(), (SITE / "package-lock.json").read_bytes()]
-    parts += [(SITE / "live" / name).read_bytes() for name in ("driver.py", "probe.py", "probe.mjs")]
-    kept = ROOT / "build" / "probe" / f"{hashlib.sha256(b''.join(parts)).hexdigest()}.json"
+def node(script: str, parts: list[bytes], *arguments: str | Path) -> Path:
+    """The file that a script of site/live writes from those parts; kept in build/ until they change."""
+    parts = [*parts, (SITE / "package-lock.json").read_bytes(), (SITE / "live" / "driver.py").read_bytes()]
+    parts += [path.read_bytes() for path in sorted((SITE / "live").glob(f"{Path(script).stem}.*"))]
+    kept = ROOT / "build" / Path(script).stem / hashlib.sha256(b"\0".join(parts)).hexdigest()
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        asked = kept.with_suffix(".asked")
-        asked.write_text(json.dumps(notebooks), encoding="utf-8")
-        command = [shutil.which("node"), SITE / "live" / "probe.mjs", MODULES / "pyodide", course, asked]
+        made = kept.with_suffix(".new")
+        command = [shutil.which("node"), SITE / "live" / script, MODULES / "pyodide", made, *arguments]
         ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
         if ran.returncode:
             lines = [line for line in ran.stderr.splitlines() if len(line) < 300]  # not Pyodide's own, of a megabyte
-            raise RuntimeError("\n".join(["the cells could not be tried out:", *lines[-20:]]))
-        kept.write_text(ran.stdout.splitlines()[-1], encoding="utf-8")
-    return json.loads(kept.read_text(encoding="utf-8"))
+            raise RuntimeError("\n".join([f"site/live/{script} has failed:", *lines[-20:]]))
+        made.replace(kept)
+    return kept
+
+
+def probe(notebooks: list[dict], course: Path) -> dict:
+    """What of the notebooks works in a page, found out by running it there."""
+    asked = json.dumps(notebooks)
+    place = ROOT / "build" / "probe" / f"{hashlib.sha256(asked.encode()).hexdigest()}.asked"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(asked, encoding="utf-8")
+    found = node("probe.mjs", [course.read_bytes(), asked.encode()], course, place)
+    return json.loads(found.read_text(encoding="utf-8"))
+
+
+def snapshot(topics: list[str], course: Path) -> bytes:
+    """Python's memory with the judge and the topics in it, from which a page starts; where none is to be had, nothing,
+    and a page starts Python from the beginning."""
+    try:
+        return node("snapshot.mjs", [course.read_bytes(), json.dumps(topics).encode()], course, *topics).read_bytes()
+    except RuntimeError as error:
+        print(f"The book is built without a snapshot: the first Check takes longer.\n{error}")
+        return b""
 
 
 def predictions(name: str) -> dict[str, str]:
@@ -115,6 +135,8 @@ def prepare(paths: list[Path], assets: Path) -> dict[str, dict]:
     archive(place / "course.zip")
     notebooks = [cells_of(path) for path in paths]
     found = probe(notebooks, place / "course.zip")
+    plain = [notebook["topic"] for notebook in notebooks if found[notebook["name"]]["plain"]]
+    (assets / "pyodide" / "python.bin").write_bytes(snapshot(plain, place / "course.zip"))
     for notebook in notebooks:
         page = for_the_page(notebook, found[notebook["name"]])
         (place / f"{notebook['name']}.json").write_text(json.dumps(page, ensure_ascii=False), encoding="utf-8")

@@ -1,7 +1,9 @@
 """The last step of a book: rules for what its pages may load, and a service worker that keeps them for later.
 
 Each page says in a Content-Security-Policy that it loads from its own site only and runs no script that is not a file,
-but for the two inline ones, which it names by hash. The service worker knows every file by its content.
+but for the two inline ones, which it names by hash. The service worker knows every file by its content. All that pages
+load lies in one folder that is named by its content: a page never gets a script, a picture or a Python of another book,
+however old the page is that a reader has open, and whatever a cache or a slow network gives.
 """
 
 import base64
@@ -13,12 +15,14 @@ from pathlib import Path
 SITE = Path(__file__).resolve().parent
 INLINE = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 PICTURE = re.compile(r'src="data:image/(png|jpeg);base64,([^"]*)"')
+STATIC = re.compile(r'(?<==")(_static(?:-\w+)?/)')  # in the tags of a page
 LATER = (
     "_static/pyodide/",
     "_static/live/course.zip",
     "_static/live/driver.py",
     "_static/widgets/models/",
 )  # only a page with a Check, or a reader who lets a model write, asks for it
+LEFT_OUT = ("_static", "_sources/", ".", "objects.inv", "sw.js")  # no page asks for it, or it is found apart
 RULES = {
     "default-src": "'self'",
     "script-src": "'self' 'wasm-unsafe-eval'",
@@ -60,16 +64,33 @@ def lighter(text: str, folder: Path) -> str:
 def close(folder: Path) -> None:
     """Put the rules into every page of a built book, the pictures and the service worker beside them."""
     for path in folder.glob("*.html"):
-        text = lighter(path.read_text(encoding="utf-8"), folder)
+        text = lighter(path.read_text(encoding="utf-8"), folder).replace('="_images/', '="_static/images/')
         rules = f'<meta http-equiv="Content-Security-Policy" content="{policy(text)}">'
         path.write_text(re.sub(r"(<meta charset=[^>]*>)", rf"\1\n    {rules}", text, count=1), encoding="utf-8")
-    files = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and not name.startswith(("_sources/", ".")) and name != "objects.inv":
-            files[name] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    (folder / "_images").rename(folder / "_static" / "images")
+    release(folder)
+
+
+def release(folder: Path) -> None:
+    """Name the folder of what pages load by its content, in the pages too, and write the service worker."""
+    (static,) = folder.glob("_static*")
+    version = hashlib.sha256(json.dumps(contents(static, "")).encode()).hexdigest()[:12]
+    static = static.rename(folder / f"_static-{version}")
+    for path in folder.glob("*.html"):
+        path.write_text(STATIC.sub(f"{static.name}/", path.read_text(encoding="utf-8")), encoding="utf-8")
+    outside = {name: each for name, each in contents(folder, "").items() if not name.startswith(LEFT_OUT)}
+    files = outside | contents(static, "_static/")
     first = {name: each for name, each in files.items() if not name.startswith(LATER)}
     later = {name: each for name, each in files.items() if name.startswith(LATER)}
+    book = json.dumps({"version": version, "first": first, "later": later}, indent=1)
     script = (SITE / "live" / "sw.js").read_text(encoding="utf-8")
-    script = script.replace("{ first: {}, later: {} }", json.dumps({"first": first, "later": later}, indent=1))
-    (folder / "sw.js").write_text(script, encoding="utf-8")
+    (folder / "sw.js").write_text(script.replace('{ version: "", first: {}, later: {} }', book), encoding="utf-8")
+
+
+def contents(folder: Path, prefix: str) -> dict[str, str]:
+    """The names of the files of a folder, with hashes of what is in them."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        prefix + path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        for path in files
+    }

@@ -1,4 +1,5 @@
-"""What Python does in a page: run a cell, judge an exercise, answer a prediction. It is run in a worker, by worker.js.
+"""What Python does in a page: run a cell, judge an exercise, answer a prediction. It is run in a worker, by worker.js,
+or when the book is built, by snapshot.mjs, and a worker goes on from there.
 
 The judge is the course's own. What a page lacks is put in its place here: `regex`, a thread that watches the limits,
 a kernel that shows cards, a keyboard for `input`.
@@ -11,6 +12,7 @@ import io
 import json
 import linecache
 import math
+import random
 import re
 import sys
 import time
@@ -325,6 +327,11 @@ class Predictions:
 page, predictions = Page(), Predictions()
 
 
+def awake() -> None:
+    """Begin anew what must not be as the book's builder left it: random numbers, or they are the same for everybody."""
+    random.seed()
+
+
 def answer(asked: str) -> str:
     """A question of the page as JSON, and its answer as JSON."""
     question = json.loads(asked)
@@ -336,4 +343,4 @@ def answer(asked: str) -> str:
     return json.dumps(predictions.ask(**question))
 
 
-__all__ = ["answer", "topic"]
+__all__ = ["answer", "awake", "topic"]

@@ -1,54 +1,80 @@
 // Keeps the book for a reader without a network. seal.py writes in the names of all files and hashes of their contents.
 //
-// What the network has is always shown, so nobody is caught with an old book; what it has not is taken from here. A new
-// book has a new cache, filled whole before the old one goes, with what did not change taken over.
+// A page that the network has is always shown, so nobody is caught with an old book; what it has not is taken from
+// here. What a page loads lies in a folder that is named by its content: it is the same for ever, so it is taken from
+// here first, and a page gets what belongs to it or nothing. A new book is kept whole before it takes over, with what
+// did not change taken over; the book before it stays beside it, for pages of it that are still open.
 
-const FILES = { first: {}, later: {} };
-const ALL = { ...FILES.first, ...FILES.later };
-const KEPT = `lmcourse ${new URL(registration.scope).pathname}`;
-const PATIENCE = 4000; // ms; a network that is slower counts as none, for what is kept
+const BOOK = { version: "", first: {}, later: {} };
+const ALL = { ...BOOK.first, ...BOOK.later };
+const SCOPE = registration.scope;
+const KEPT = `lmcourse ${new URL(SCOPE).pathname}`;
+const PATIENCE = 4000; // ms; a network that is slower counts as none, for pages that are kept
+const STATIC = /^_static-(\w+)\//;
+const LISTS = `${SCOPE}files-of/`; // where the names and hashes of a book are kept
 
 /** The address under which a file is kept: its content is part of it. */
-const place = (name) => new URL(`${name}?kept=${ALL[name]}`, registration.scope).href;
+const place = (name, files = ALL) => new URL(`${name}?kept=${files[name]}`, SCOPE).href;
 
-/** Fetch what is not kept yet, a few at a time. */
+/** Fetch a file and keep it, while it is of this book: of a newer one another service worker takes care. */
+async function keep(cache, name) {
+  if (await cache.match(place(name))) return;
+  const folder = `_static-${BOOK.version}/`,
+    got = await fetch(SCOPE + name.replace(/^_static\//, folder), { cache: "no-cache" });
+  const ours = got.ok && (!name.endsWith(".html") || (await got.clone().text()).includes(folder));
+  if (!ours) throw new Error(`${name} is not there, or of another book: ${got.status}`);
+  await cache.put(place(name), got);
+}
+
+/** Keep files, a few at a time. */
 async function fill(names) {
   const cache = await caches.open(KEPT),
     left = [...names];
-  const one = async () => {
-    for (let name = left.pop(); name !== undefined; name = left.pop()) {
-      if (await cache.match(place(name))) continue;
-      const got = await fetch(new URL(name, registration.scope), { cache: "no-cache" });
-      if (!got.ok) throw new Error(`${name}: ${got.status}`);
-      await cache.put(place(name), got);
-    }
+  const some = async () => {
+    for (let name = left.pop(); name !== undefined; name = left.pop()) await keep(cache, name);
   };
-  await Promise.all([one(), one(), one()]);
+  await Promise.all([some(), some(), some()]);
 }
 
+async function install() {
+  await fill(Object.keys(BOOK.first));
+  await (await caches.open(KEPT)).put(LISTS + BOOK.version, new Response(JSON.stringify(ALL)));
+  await skipWaiting();
+}
+
+/** Forget what belongs neither to this book nor to the one before. */
 async function clear() {
   const cache = await caches.open(KEPT),
-    wanted = new Set(Object.keys(ALL).map(place));
+    lists = (await cache.keys()).filter(({ url }) => url.startsWith(LISTS)).slice(-2),
+    wanted = new Set(lists.map(({ url }) => url));
+  for (const list of lists) {
+    const files = await (await cache.match(list)).json();
+    for (const name of Object.keys(files)) wanted.add(place(name, files));
+  }
   for (const request of await cache.keys()) if (!wanted.has(request.url)) await cache.delete(request);
 }
 
-addEventListener("install", (event) => event.waitUntil(fill(Object.keys(FILES.first)).then(() => skipWaiting())));
+addEventListener("install", (event) => event.waitUntil(install()));
 addEventListener("activate", (event) => event.waitUntil(clear().then(() => clients.claim())));
 // A page with exercises asks for what a Check needs, once it is idle.
 addEventListener("message", (event) => {
-  if (event.data === "python") event.waitUntil(fill(Object.keys(FILES.later)).catch(() => {}));
+  if (event.data === "python") event.waitUntil(fill(Object.keys(BOOK.later)).catch(() => {}));
 });
 
-/** What is kept of an address: a folder's is its index.html. */
-async function kept(address) {
-  const name = decodeURIComponent(address.pathname.slice(new URL(registration.scope).pathname.length)) || "index.html";
-  return Object.hasOwn(ALL, name) ? (await caches.open(KEPT)).match(place(name)) : undefined;
+/** What is kept of a file: a page of this book, or whatever a page of this book or of the one before it loads. */
+async function kept(name) {
+  const cache = await caches.open(KEPT),
+    version = STATIC.exec(name)?.[1] ?? BOOK.version,
+    list = version === BOOK.version ? null : await cache.match(LISTS + version);
+  const files = version === BOOK.version ? ALL : ((await list?.json()) ?? {}),
+    plain = name.replace(STATIC, "_static/");
+  return Object.hasOwn(files, plain) ? cache.match(place(plain, files)) : undefined;
 }
 
 async function answered(request) {
-  const address = new URL(request.url),
-    here = await kept(address);
-  if (here && address.pathname.includes("/pyodide/")) return here; // known by its content, and large
+  const name = decodeURIComponent(new URL(request.url).pathname.slice(new URL(SCOPE).pathname.length)) || "index.html",
+    here = await kept(name);
+  if (here && STATIC.test(name)) return here;
   const patience = new AbortController(),
     timer = setTimeout(() => here && patience.abort(), PATIENCE);
   try {
@@ -65,5 +91,5 @@ async function answered(request) {
 
 addEventListener("fetch", (event) => {
   const { request } = event;
-  if (request.method === "GET" && request.url.startsWith(registration.scope)) event.respondWith(answered(request));
+  if (request.method === "GET" && request.url.startsWith(SCOPE)) event.respondWith(answered(request));
 });

@@ -66,7 +66,7 @@ async function answer(question) {
     said.textContent = "Type a word.";
     return;
   }
-  const entries = await (await fetch("search.json")).json();
+  const entries = await (await fetch(new URL("search.json", import.meta.url))).json();
   const found = find(entries, words);
   const most = found.length > LIMIT ? ` The first ${LIMIT} are below.` : "";
   said.textContent = `${found.length === 1 ? "1 section has" : `${found.length} sections have`} “${question}”.${most}`;

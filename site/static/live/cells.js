@@ -1,7 +1,7 @@
 // A cell that runs in the page: its editor, Check or Run, Stop, Start over, and what came out below it.
 import { make, results } from "./cards.js";
 import { practice } from "./practice.js";
-import { ask, Ended, stop } from "./python.js";
+import { ask, Ended, prepare, stop } from "./python.js";
 import * as store from "./store.js";
 
 /** Notebooks with all their cells that run: each fetched at its first question. @type {Map<string, Promise<any>>} */
@@ -12,7 +12,7 @@ const editors = new Map();
 export function notebookOf(name) {
   if (!notebooks.has(name)) {
     const got = fetch(new URL(`${name}.json`, import.meta.url)).then((answer) => {
-      if (!answer.ok) throw new Ended(`the cells of this page are not there (${answer.status})`);
+      if (!answer.ok) throw new Ended(`the cells of this page are not there (${answer.status}): reload it`);
       return answer.json();
     });
     notebooks.set(name, got);
@@ -74,6 +74,7 @@ function edited({ box, name, id, label, go, leave, over }) {
       const { makeEditor } = await import(new URL("editor.js", import.meta.url).href);
       const parent = pre.parentElement,
         editor = makeEditor({ parent, text: held.text, label, changed, run: go, leave });
+      parent.addEventListener("focusin", prepare, { once: true });
       pre.remove();
       parent.classList.remove("wide-code");
       held.focus = editor.focus;
@@ -116,7 +117,7 @@ export function live({ box, name, id, asks }) {
   async function go() {
     if (bar.go.getAttribute("aria-disabled") === "true") return;
     busy(true);
-    words("Loading Python, 6 MB, once …");
+    words("Loading Python, 13 MB, once …");
     const begun = performance.now();
     try {
       const question = await questionFor(name, id);

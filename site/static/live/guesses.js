@@ -24,7 +24,7 @@ export function prediction({ box, name, id }) {
       return;
     }
     form.classList.add("lm-busy");
-    said.textContent = "Loading Python, 6 MB, once …";
+    said.textContent = "Loading Python, 13 MB, once …";
     try {
       const notebook = await notebookOf(name),
         short = notebook.cells[id].key;

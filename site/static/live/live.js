@@ -1,5 +1,5 @@
 // Make the cells of a notebook's page live: exercises, plain code, predictions, the quiz. What this loads at first is
-// small; the editor comes when a cell is near, Python at the first Check.
+// small; the editor comes when a cell is near, Python when the reader puts the cursor into one, or at the first Check.
 import { live } from "./cells.js";
 import { prediction, quiz } from "./guesses.js";
 import { takeAlong } from "./take.js";

@@ -1,4 +1,5 @@
-// The one worker of a page, in which Python runs: started at the first question, and anew after it had to be ended.
+// The one worker of a page, in which Python runs: started when the reader puts the cursor into an editor or asks the
+// first question, and anew after it had to be ended.
 
 const here = new URL(".", import.meta.url);
 const SECONDS = 20; // so long an answer may take, once Python is there
@@ -19,7 +20,7 @@ function begin() {
   worker = new Worker(address, { type: "module" });
   worker.isReady = false;
   worker.onmessage = ({ data }) => hear(data);
-  worker.onerror = (event) => finish({ failed: event.message || "its files could not be loaded" });
+  worker.onerror = (event) => finish({ failed: event.message || "its files could not be loaded: reload the page" });
 }
 
 function end() {
@@ -52,6 +53,12 @@ function finish(data) {
   if (data.failed || data.answer?.heap > HEAP) end();
   if (data.failed) asked?.fail(new Ended(`Python has ended: ${data.failed}`));
   else asked?.done(data.answer);
+}
+
+/** Start Python before the first question: whoever writes an answer will ask. Not where the reader saves data. */
+export function prepare() {
+  // @ts-expect-error not all browsers have it
+  if (!worker && !navigator.connection?.saveData) begin();
 }
 
 /** End what runs, for a reason. The next question starts Python anew. */

@@ -91,7 +91,7 @@ function question(key, item) {
 async function judged(el, said, asking, answered) {
   if (el.classList.contains("lm-busy")) return;
   el.classList.add("lm-busy");
-  said.textContent = "Loading Python, 6 MB, once …";
+  said.textContent = "Loading Python, 13 MB, once …";
   try {
     const loaded = () => {
       said.textContent = "Checking …";
