@@ -71,16 +71,19 @@ async function kept(name) {
   return Object.hasOwn(files, plain) ? cache.match(place(plain, files)) : undefined;
 }
 
+/** As from where it was asked for: a script that was taken over from another book would import that one's scripts. */
+const from = (request, got) => (got.url.startsWith(request.url.split("?")[0]) ? got : new Response(got.body, got));
+
 async function answered(request) {
   const name = decodeURIComponent(new URL(request.url).pathname.slice(new URL(SCOPE).pathname.length)) || "index.html",
     here = await kept(name);
-  if (here && STATIC.test(name)) return here;
+  if (here && STATIC.test(name)) return from(request, here);
   const patience = new AbortController(),
     timer = setTimeout(() => here && patience.abort(), PATIENCE);
   try {
-    // what navigates cannot be asked with other options
+    // what navigates cannot be asked with other options; a host may have told the browser to ask no more for a while
     const asked = request.mode === "navigate" ? request.url : request;
-    return await fetch(asked, { signal: patience.signal, redirect: "manual" });
+    return await fetch(asked, { cache: "no-cache", signal: patience.signal, redirect: "manual" });
   } catch (error) {
     if (here) return here;
     throw error;

@@ -74,13 +74,16 @@
   });
 })();
 
-/** Keep the book for a day without a network, once the page has nothing else to do. */
+/** Keep the book for a day without a network, once the page has nothing else to do; a new edition as well. */
 async function keepForLater() {
-  if (!navigator.serviceWorker || !isSecureContext || navigator.connection?.saveData) return;
+  const { serviceWorker } = navigator;
+  if (!serviceWorker || !isSecureContext || navigator.connection?.saveData) return;
+  const python = (worker) => document.querySelector(".tag_lm-check, .tag_lm-run") && worker.postMessage("python");
+  serviceWorker.addEventListener("controllerchange", () => python(serviceWorker.controller));
   try {
-    await navigator.serviceWorker.register(new URL("sw.js", location.href));
-    const ready = await navigator.serviceWorker.ready;
-    if (document.querySelector(".tag_lm-check, .tag_lm-run")) ready.active.postMessage("python");
+    const registration = await serviceWorker.register(new URL("sw.js", location.href));
+    python((await serviceWorker.ready).active);
+    await registration.update();
   } catch {
     // a host or a browser that has none: the book works with a network
   }

@@ -24,7 +24,10 @@ solve = importlib.import_module("solve")
 PURE = importlib.import_module("exercises.test_every_exercise").PURE
 EXERCISES = [(name, exercise) for name, exercises in PURE.items() for exercise in exercises]
 OFFSET = "strides.offset"
-ASK = "async question => (await import(new URL('_static/live/python.js', location.href).href)).ask(question)"
+ASK = """async question => {
+  const { src } = document.querySelector('script[src*="/live/live.js"]');
+  return (await import(new URL('python.js', src).href)).ask(question);
+}"""
 
 _COUNT = itertools.count()
 
@@ -52,10 +55,16 @@ def notebook_of(name: str) -> Path:
     return next((ROOT / "notebooks").glob(f"{topic(name).number:02}_*.ipynb"))
 
 
+def cells_told(book, name: str) -> dict:
+    """What the page of a notebook is told of its cells."""
+    (path,) = book[0].glob(f"_static-*/live/{name}.json")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def cells_for(book, name: str, exercise: str, source: str | None = None) -> dict:
     """The question that the page asks for an exercise, with `source` in its cell."""
     path = notebook_of(name)
-    told = json.loads((book[0] / "_static" / "live" / f"{path.stem}.json").read_text(encoding="utf-8"))["cells"]
+    told = cells_told(book, path.stem)["cells"]
     (own,) = [c.id for c in nbformat.read(path, as_version=4).cells if f"\n{exercise} = check({exercise})" in c.source]
     ids = [each for each in told if "source" in told[each]]
     question = [
@@ -299,7 +308,7 @@ def test_it_is_usable_on_a_phone_and_axe_finds_nothing(dark, answer):
 @pytest.mark.parametrize("name", [*PURE, "axes"])
 def test_every_prediction_is_judged_in_the_page(name, book, python_page, shown):
     asked = topic(name)
-    told = json.loads((book[0] / "_static" / "live" / f"{notebook_of(name).stem}.json").read_text(encoding="utf-8"))
+    told = cells_told(book, notebook_of(name).stem)
     assert set(told["predictions"]) == set(asked.predictions)
     for key, prediction in asked.predictions.items():
         for guess in ("no idea at all", str(prediction.the_answer())):

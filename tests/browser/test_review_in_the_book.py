@@ -37,7 +37,10 @@ def reviewed(open_page, tmp_path):
 
 def kept(page) -> dict:
     """What the page would export."""
-    script = "async () => (await import(new URL('_static/live/store.js', location.href).href)).exported()"
+    script = """async () => {
+      const { src } = document.querySelector('script[src*="/live/"]');
+      return (await import(new URL('store.js', src).href)).exported();
+    }"""
     return json.loads(page.evaluate(script))
 
 
