@@ -6,7 +6,8 @@ Llama; norms on queries and keys, and output projections that start at zero, are
 `TransformerLM` also takes a `KVCache`, so that sampling does not recompute the past.
 
 Not here: dropout, mixture of experts, tensor parallelism. The functions at the top are written out because they are
-the lesson; `TransformerLM(config, fused_attention=True)` calls PyTorch's fused attention instead of ours.
+the lesson; `TransformerLM(config, fused_attention=True)` calls PyTorch's fused attention instead of ours, and
+`lmcourse.fast` has faster ones of the others.
 """
 
 import math
@@ -257,7 +258,7 @@ def transformer(
 
 @dataclass(frozen=True)
 class Parts:
-    """The functions that a `TransformerLM` computes with: the course's, or yours.
+    """The functions that a `TransformerLM` computes with: the course's, the faster ones of `lmcourse.fast`, or yours.
 
     >>> Parts().block is block, Parts(swiglu=max).swiglu is max
     (True, True)
@@ -269,6 +270,7 @@ class Parts:
     attention: Callable = scaled_dot_product_attention
     block: Callable = block
     transformer: Callable = transformer
+    rotation_table: Callable = rotation_table
 
 
 # --- the modules ---------------------------------------------------------------------------------------------------
@@ -500,7 +502,7 @@ class TransformerLM(nn.Module):
             limit = f"the context length {self.config.context_length}"
             raise ValueError(f"ids: {start} cached and {ids.shape[1]} new positions exceed {limit}")
         positions = torch.arange(start, start + ids.shape[1], device=ids.device)
-        rotation = rotation_table(positions, self.config.d_head, self.config.rope_theta)
+        rotation = self.parts.rotation_table(positions, self.config.d_head, self.config.rope_theta)
         blocks = [partial(self._layer, index, rotation, cache) for index in range(len(self.layers))]
         return self.parts.transformer(ids, self.token_embeddings, blocks, self.ln_final, self.lm_head)
 

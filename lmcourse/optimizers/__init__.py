@@ -10,8 +10,7 @@ schedulers and the hooks of PyTorch work too. They are told in four modules, in 
 
 Beside them: `trials` (the same walk with two optimizers) and `pictures`, which notebook 08 draws.
 
-Not here: `maximize`, `amsgrad`, `dampening`, `centered` and the other rare options; sparse and complex gradients;
-fused CUDA kernels (`torch.optim.AdamW(fused=True)`, whose arithmetic is that of `AdamW` here).
+Not here: `maximize`, `amsgrad`, `dampening`, `centered` and the other rare options; sparse and complex gradients.
 """
 
 from lmcourse.optimizers.base import Optimizer
@@ -30,7 +29,7 @@ from lmcourse.optimizers.descent import (
     step_downhill,
     steps_under,
 )
-from lmcourse.optimizers.muon import Muon, orthogonalize
+from lmcourse.optimizers.muon import Muon, PlainMuon, orthogonalize
 from lmcourse.optimizers.schedules import clip_grad_norm_, cosine_lr, plain_clip_grad_norm_, wsd_lr
 
 __all__ = [
@@ -42,6 +41,7 @@ __all__ = [
     "Muon",
     "Optimizer",
     "PlainAdamW",
+    "PlainMuon",
     "RMSProp",
     "average_in_place",
     "clip_grad_norm_",

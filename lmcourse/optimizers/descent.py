@@ -7,7 +7,6 @@ that have a gradient, and `update` says what happens to one of them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -217,7 +216,7 @@ class PlainAdamW(SGD):
 
 
 class AdamW(PlainAdamW):
-    """`PlainAdamW`, with one call for all tensors where that one loops over them: the same arithmetic, in less time.
+    """`PlainAdamW` by PyTorch's kernel, which goes once through memory where that one goes a dozen times.
 
     >>> w = torch.ones(1, requires_grad=True)
     >>> optimizer = AdamW([w], lr=0.1, weight_decay=0.5)
@@ -228,26 +227,23 @@ class AdamW(PlainAdamW):
     """
 
     def update_group(self, group: dict) -> None:
-        """Update every parameter of a group that has a gradient, all in one call for each operation."""
-        params = [param for param in group["params"] if param.grad is not None]
-        if not params:
-            return
-        for param in params:
-            if not self.state[param]:
-                zeros = {"exp_avg": torch.zeros_like(param), "exp_avg_sq": torch.zeros_like(param)}
-                self.state[param].update(step=0, **zeros)
-            self.state[param]["step"] += 1
-        beta1, beta2 = group["betas"]
-        grads, states = [param.grad for param in params], [self.state[param] for param in params]
-        m, v, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
-        torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_lerp_(m, grads, 1 - beta1)
-        torch._foreach_mul_(v, beta2)
-        torch._foreach_addcmul_(v, grads, grads, 1 - beta2)
-        denominators = torch._foreach_sqrt(v)
-        torch._foreach_div_(denominators, [math.sqrt(1 - beta2**t) for t in steps])
-        torch._foreach_add_(denominators, group["eps"])
-        torch._foreach_addcdiv_(params, m, denominators, [-group["lr"] / (1 - beta1**t) for t in steps])
+        """Update every parameter of a group that has a gradient: those of one kind and step in one call."""
+        alike: dict[tuple, list[Tensor]] = {}
+        for param in group["params"]:
+            if param.grad is None:
+                continue
+            state = self.state[param]
+            if not state:
+                state.update(step=0, exp_avg=torch.zeros_like(param), exp_avg_sq=torch.zeros_like(param))
+            state["step"] += 1
+            alike.setdefault((param.device, param.dtype, state["step"]), []).append(param)
+        for (device, _, step), params in alike.items():
+            grads, states = [param.grad for param in params], [self.state[param] for param in params]
+            m, v = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq"))
+            steps = [torch.tensor(float(step), device=device)] * len(params)
+            beta1, beta2 = group["betas"]
+            options = {"beta1": beta1, "beta2": beta2, **{name: group[name] for name in ("lr", "weight_decay", "eps")}}
+            torch._fused_adamw_(params, grads, m, v, [], steps, amsgrad=False, maximize=False, **options)
 
 
 class Adam(PlainAdamW):

@@ -106,6 +106,7 @@ def _clip_in_32_bits(parameters: list[Tensor], max_norm: float) -> float:
     # 16-bit gradients are squared and summed in 32 bits: 300² is infinite in float16.
     norms = [torch.linalg.vector_norm(g, dtype=torch.promote_types(g.dtype, torch.float32)) for g in grads]
     norm = torch.linalg.vector_norm(torch.stack(norms)).item()
-    if math.isfinite(norm):
-        torch._foreach_mul_(grads, min(1.0, max_norm / (norm + 1e-6)))  # 1e-6 as in torch.nn.utils
+    scale = max_norm / (norm + 1e-6)  # 1e-6 as in torch.nn.utils
+    if math.isfinite(norm) and scale < 1:
+        torch._foreach_mul_(grads, scale)
     return norm

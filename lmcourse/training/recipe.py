@@ -18,7 +18,8 @@ import torch
 from jaxtyping import UInt
 from torch import nn
 
-from lmcourse.model import ModelConfig, Parts, TransformerLM
+from lmcourse import fast
+from lmcourse.model import ModelConfig, Parts, TransformerLM, cross_entropy
 from lmcourse.optimizers import AdamW, Muon, cosine_lr
 from lmcourse.support import checks
 from lmcourse.tokenization import BPETokenizer, train_bpe
@@ -136,6 +137,8 @@ def make_tokenizer(recipe: Recipe, text: str) -> Tokenizer:
 def make_model(recipe: Recipe, vocab_size: int, parts: Parts | None = None) -> TransformerLM:
     """A new model of the recipe's sizes, its weights drawn from the recipe's seed; `parts` are what it computes with.
 
+    Without them it is the faster ones of `lmcourse.fast`, or, where it is to be compiled, the plain ones.
+
     >>> sum(p.numel() for p in make_model(Recipe(), vocab_size=1024).parameters()) < 3e6
     True
     """
@@ -143,7 +146,9 @@ def make_model(recipe: Recipe, vocab_size: int, parts: Parts | None = None) -> T
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         return TransformerLM(
-            ModelConfig(**(sizes | {"vocab_size": vocab_size})), fused_attention=True, parts=parts or Parts()
+            ModelConfig(**(sizes | {"vocab_size": vocab_size})),
+            fused_attention=True,
+            parts=parts or (Parts() if recipe.compile else fast.FAST),
         )
 
 
@@ -182,7 +187,10 @@ def train_settings(recipe: Recipe) -> dict[str, Any]:
     'bfloat16'
     """
     names = {field.name for field in fields(Recipe)} & {field.name for field in fields(Settings)}
-    return {name: getattr(recipe, name) for name in sorted(names)} | {"schedule": make_schedule(recipe)}
+    loss_fn = cross_entropy if recipe.compile else fast.cross_entropy
+    return {name: getattr(recipe, name) for name in sorted(names)} | {
+        "schedule": make_schedule(recipe), "loss_fn": loss_fn,
+    }  # fmt: skip
 
 
 def split_tokens(tokens: UInt[np.ndarray, "length"]) -> tuple[UInt[np.ndarray, "most"], UInt[np.ndarray, "rest"]]:
