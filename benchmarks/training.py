@@ -33,10 +33,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lmcourse import fast
 from lmcourse.data_loading import BatchSampler
 from lmcourse.flops import TransformerShape, flops_per_token, mfu
 from lmcourse.hardware import measure_peak, peak_flop_per_s
-from lmcourse.model import ModelConfig, TransformerLM, cross_entropy
+from lmcourse.model import ModelConfig, TransformerLM
 from lmcourse.optimizers import AdamW, Muon, cosine_lr
 from lmcourse.support import corpus
 from lmcourse.support.device import describe
@@ -111,7 +112,7 @@ class Contender:
     model: nn.Module
     optimizers: list[torch.optim.Optimizer]
     shape: TransformerShape | ModelConfig
-    loss_fn: Callable[[Tensor, Tensor], Tensor] = cross_entropy
+    loss_fn: Callable[[Tensor, Tensor], Tensor] = fast.cross_entropy
 
 
 def plain_gpt2() -> Contender:
@@ -120,13 +121,13 @@ def plain_gpt2() -> Contender:
         gated=False, norm="layernorm", positions="learned", bias=True, tie_embeddings=True,
     )  # fmt: skip
     model = PlainGPT2(shape)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1, fused=True)
     return Contender(model, [optimizer], shape, lambda logits, y: F.cross_entropy(logits.flatten(0, 1), y.flatten()))
 
 
 def ours_adamw() -> Contender:
     config = ModelConfig(VOCAB_SIZE, CONTEXT, d_model=128, num_layers=4, num_heads=4, d_ff=344)
-    model = TransformerLM(config, fused_attention=True)
+    model = TransformerLM(config, fused_attention=True, parts=fast.FAST)
     optimizer = AdamW(model.parameters(), lr=3e-3, betas=(0.9, 0.99), weight_decay=0.1)
     return Contender(model, [optimizer], config)
 
@@ -136,7 +137,7 @@ def ours_muon() -> Contender:
     config = ModelConfig(
         VOCAB_SIZE, CONTEXT, d_model=128, num_layers=4, num_heads=4, d_ff=344, qk_norm=True, zero_init=True
     )
-    model = TransformerLM(config, fused_attention=True)
+    model = TransformerLM(config, fused_attention=True, parts=fast.FAST)
     matrices = [parameter for parameter in model.layers.parameters() if parameter.dim() == 2]
     rest = [parameter for parameter in model.parameters() if not any(parameter is matrix for matrix in matrices)]
     muon, adamw = Muon(matrices, lr=0.02), AdamW(rest, lr=3e-3, betas=(0.9, 0.99), weight_decay=0.1)
@@ -181,6 +182,16 @@ def step_seconds(names: list[str], tokens: np.ndarray, rounds: int) -> dict[str,
     runs = {name: run_of(CONTENDERS[name](), tokens, seed=0, steps=rounds + 3) for name in names}
     records = [{name: next(run) for name, run in runs.items()} for _ in range(rounds + 3)]
     return {name: statistics.median(record[name].seconds for record in records[3:]) for name in names}
+
+
+def utilisation_at_width_256(tokens: np.ndarray, peak: float, rounds: int) -> float:
+    """MFU of a step of AdamW on 4 layers of width 256, 16 × 128 characters, the peak measured here and now."""
+    config = ModelConfig(VOCAB_SIZE, 128, d_model=256, num_layers=4, num_heads=4, d_ff=688)
+    model = TransformerLM(config, fused_attention=True, parts=fast.FAST)
+    batches = Batches(tokens, BatchSampler(len(tokens), 16, 128))
+    records = list(train(model, AdamW(model.parameters()), batches, steps=rounds + 3, loss_fn=fast.cross_entropy))
+    rate = 16 * 128 / statistics.median(record.seconds for record in records[3:])
+    return mfu(flops_per_token(config, 128)["matmuls"], rate, peak)
 
 
 def learn(name: str, seed: int, steps: int, training: np.ndarray, held_out: np.ndarray) -> dict[str, Any]:
@@ -263,6 +274,8 @@ def quality(arguments: argparse.Namespace) -> None:
     if "ours + AdamW" in seconds:
         ratio = seconds["ours + AdamW"] / seconds[PLAIN]
         print(f"\nstep of ours + AdamW, at most 1.35 × plain: {ratio:.2f}, {'yes' if ratio <= 1.35 else 'NO'}")
+    if arguments.wide:
+        print(f"width 256, 16 × 128: MFU {utilisation_at_width_256(training, peak, arguments.rounds // 3):.0%}")
     if arguments.curves:
         data = f"tinyshakespeare, characters, {BATCH} × {CONTEXT} a step; the last tenth is held out"
         write_curves(arguments.curves, results, machine, data)
@@ -323,6 +336,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--rounds", type=int, default=60, help="steps of each that are timed")
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, help="of the contenders")
+    parser.add_argument("--wide", action="store_true", help="also the MFU at width 256, with 16 × 128 characters")
     parser.add_argument("--curves", type=Path, help="folder to write the first seed's loss curves to")
     parser.add_argument("--recipe", action="store_true", help="notebook 09's training, with AdamW and with Muon")
     parser.add_argument("--lr", type=float, default=5e-3, help="of AdamW, for --recipe")

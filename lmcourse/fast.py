@@ -102,8 +102,8 @@ class SwiGLU(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, ...]:
-        shape, w1, w2, w3 = grad.shape, *ctx.saved_tensors[4:]
-        grad, x, a, b, hidden = (each.flatten(0, -2) for each in (grad, *ctx.saved_tensors[:4]))
+        *acts, w1, w2, w3 = ctx.saved_tensors
+        shape, grad, x, a, b, hidden = grad.shape, *(each.flatten(0, -2) for each in (grad, *acts))
         grad_hidden = grad @ w2
         grad_b = nn.functional.silu(a).mul_(grad_hidden)
         grad_a = torch.ops.aten.silu_backward(grad_hidden.mul_(b), a)

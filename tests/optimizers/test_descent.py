@@ -23,6 +23,7 @@ from lmcourse.optimizers import (
     Momentum,
     Muon,
     PlainAdamW,
+    PlainMuon,
     RMSProp,
     clip_grad_norm_,
     orthogonalize,
@@ -247,9 +248,14 @@ def test_state_and_parameters_keep_their_dtype(kind, dtype):
     assert all(v.dtype == dtype for v in optimizer.state[p].values() if isinstance(v, torch.Tensor))
 
 
-def test_the_fast_adamw_equals_the_plain_one():
+@pytest.mark.parametrize(
+    "quick, plain, options",
+    [(AdamW, PlainAdamW, {}), (Muon, PlainMuon, {}), (Muon, PlainMuon, {"nesterov": False}),
+     (Muon, PlainMuon, {"adjust_lr_fn": "match_rms_adamw"})],
+)  # fmt: skip
+def test_the_fast_ones_equal_the_plain_ones(quick, plain, options):
     a, b = two_parameters(), two_parameters()
-    fast, plain = AdamW(a, lr=0.1, weight_decay=0.3), PlainAdamW(b, lr=0.1, weight_decay=0.3)
+    ours, theirs = quick(a, lr=0.1, weight_decay=0.3, **options), plain(b, lr=0.1, weight_decay=0.3, **options)
     for step in range(50):
         for k, (p, q) in enumerate(zip(a, b)):
             if (step + k) % 3:
@@ -257,8 +263,8 @@ def test_the_fast_adamw_equals_the_plain_one():
                 q.grad = p.grad.clone()
             else:
                 p.grad = q.grad = None
-        fast.step()
-        plain.step()
+        ours.step()
+        theirs.step()
     for p, q in zip(a, b):
         torch.testing.assert_close(p, q)
 
