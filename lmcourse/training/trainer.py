@@ -269,8 +269,10 @@ class Trainer:
         loss = mean.item() / self.world
         for each in self.optimizers:
             self.scaler.unscale_(each)
-        grad_norm = clip_grad_norm_(self.parameters, self.settings.max_norm or math.inf)
-        grad_norm = self.own_norm if self.settings.step_fn else grad_norm
+        if self.settings.step_fn:
+            grad_norm = self.own_norm
+        else:
+            grad_norm = clip_grad_norm_(self.parameters, self.settings.max_norm or math.inf)
         overflowed = self.scaler.is_enabled() and math.isfinite(loss) and not math.isfinite(grad_norm)
         if not math.isfinite(loss + grad_norm) and not overflowed:
             self._zero_grad()
