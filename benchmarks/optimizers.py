@@ -3,7 +3,8 @@
 Run with: python benchmarks/optimizers.py [--device cuda] [--repeats 40]
 
 One process steps five optimizers over the same shapes in turn, so that a busy machine slows all alike: ours, ours one
-parameter at a time (what a learner writes), and PyTorch's for-loop, foreach and fused versions. Prints medians and ratios.
+parameter at a time (what a learner writes), and PyTorch's for-loop, foreach and fused versions. Prints medians and
+ratios.
 """
 
 import argparse
