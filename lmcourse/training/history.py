@@ -23,6 +23,7 @@ from lmcourse.training.control import Control
 from lmcourse.training.loop import train
 
 COLUMNS = ("step", "loss", "smooth", "lr", "grad_norm", "tokens_per_s", "mfu")
+EXTREMES = (("loss", np.fmin), ("loss", np.fmax), ("grad_norm", np.fmax), ("tokens_per_s", np.fmin))
 MAX_POINTS = 2000  # steps of one run that are drawn
 MAX_SPIKES, MAX_SAMPLES, MAX_VALIDATIONS, MAX_TEXT = 6, 24, 200, 600
 
@@ -55,7 +56,7 @@ def worth_drawing(table: np.ndarray, most: int) -> np.ndarray:
     """The rows, at most `most` of them, that a picture needs: first, last, and the extremes of each stretch of steps.
 
     Half of the stretches are equally long, half grow with the step, so that a logarithmic axis has its points too.
-    Raises ValueError for `most` below 12: two ends, and the extremes of one stretch of either kind.
+    `most` is 12 or more: two ends, and the extremes of one stretch of either kind.
 
     >>> table = np.zeros((1000, 7), np.float32)
     >>> table[500, 1] = 9  # one high loss
@@ -63,7 +64,6 @@ def worth_drawing(table: np.ndarray, most: int) -> np.ndarray:
     >>> len(rows) <= 100, 500 in rows, int(rows[0]), int(rows[-1])
     (True, True, 0, 999)
     """
-    checks.whole("most", most, 12)
     n = len(table)
     if n <= most:
         return np.arange(n)
@@ -73,12 +73,7 @@ def worth_drawing(table: np.ndarray, most: int) -> np.ndarray:
         starts = np.unique(edges[:-1].astype(int))
         lengths = np.diff(np.append(starts, n))
         chosen.append(starts)
-        for column, extreme in (
-            ("loss", np.fmin),
-            ("loss", np.fmax),
-            ("grad_norm", np.fmax),
-            ("tokens_per_s", np.fmin),
-        ):
+        for column, extreme in EXTREMES:
             values = table[:, COLUMNS.index(column)]
             rows = np.flatnonzero(values == np.repeat(extreme.reduceat(values, starts), lengths))
             first = np.unique(np.searchsorted(starts, rows, side="right"), return_index=True)[1]
@@ -168,53 +163,22 @@ class Run:
         self.spikes = ranked[:MAX_SPIKES]
 
     def starts_of(self, step: int) -> tuple[int, ...]:
-        """Where the windows of a recorded step begin; ValueError for another step.
-
-        >>> run = Run("first", 0, Control(), smoothing=0.9)
-        >>> run.add({"step": 1, "loss": 4.0, "starts": (0, 64)})
-        >>> run.starts_of(1)
-        (0, 64)
-        >>> run.starts_of(2)
-        Traceback (most recent call last):
-        ValueError: step: 2 is no recorded step of 'first'
-        """
-        checks.whole("step", step, 0)
+        """Where the windows of a recorded step begin; ValueError for another step."""
         row = int(np.searchsorted(self.table[:, 0], step))
         if row == self.size or int(self.table[row, 0]) != step:
             raise ValueError(f"step: {step} is no recorded step of {self.name!r}")
         return self.starts[row]
 
     def numbers(self, most: int) -> np.ndarray:
-        """The rows worth drawing, at most `most` (12 or more), one column after the other: float32 `columns rows`.
-
-        >>> run = Run("first", 0, Control(), smoothing=0.9)
-        >>> for step in range(1, 1001):
-        ...     run.add({"step": step, "loss": 9.0 if step == 500 else 2.0})
-        >>> steps, losses, *_ = run.numbers(most=24)
-        >>> len(steps) <= 24, 500 in steps, 9 in losses
-        (True, True, True)
-        """
+        """The rows worth drawing, at most `most` (12 or more), one column after the other: float32 `columns rows`."""
         return self.table[worth_drawing(self.table, most)].T
 
     def packed(self) -> bytes:
-        """`numbers` as float32 bytes, little-endian.
-
-        >>> run = Run("first", 0, Control(), smoothing=0.9)
-        >>> run.add({"step": 1, "loss": 4.0})
-        >>> np.frombuffer(run.packed(), "<f4").reshape(len(COLUMNS), -1)[:2].tolist()
-        [[1.0], [4.0]]
-        """
+        """`numbers` as float32 bytes, little-endian."""
         return self.numbers(MAX_POINTS).astype("<f4").tobytes()
 
     def facts(self) -> dict:
-        """All that the page must know of the run besides its numbers; JSON.
-
-        >>> import json
-        >>> run = Run("first", 0, Control(), smoothing=0.9)
-        >>> run.add({"step": 1, "loss": math.nan, "val_loss": math.inf})  # JSON has neither number
-        >>> json.dumps(run.facts()["validation"], allow_nan=False)
-        '[[1, null]]'
-        """
+        """All that the page must know of the run besides its numbers; JSON, which has neither NaN nor infinity."""
         return {
             "name": self.name, "index": self.index, "status": self.status, "words": self.words, "origin": self.origin,
             "validation": thinned(self.validation, MAX_VALIDATIONS), "spikes": self.spikes,
@@ -260,14 +224,7 @@ class Fork:
     options: dict
 
     def due(self, step: int) -> bool:
-        """True at the steps of which a copy is kept: the first is the beginning, unless the run was resumed.
-
-        Raises ValueError for what is no step.
-
-        >>> Fork(None, None, [], 100, None, copies=4, options={"resume_from": "run.pt"}).due(0)
-        False
-        """
-        checks.whole("step", step, 0)
+        """True at the steps of which a copy is kept: the first is the beginning, unless the run was resumed."""
         if not self.copies or step >= self.steps or (step == 0 and self.options.get("resume_from") is not None):
             return False
         return step % max(1, self.steps // self.copies) == 0
@@ -276,13 +233,6 @@ class Fork:
         """Model, optimizer and the loader's place, as they are now: `((model, optimizer), place)`.
 
         The place is None for a loader that is no `Batches`.
-
-        >>> import torch
-        >>> model = torch.nn.Linear(1, 1)
-        >>> optimizer = torch.optim.SGD(model.parameters())
-        >>> (kept, its_optimizer), place = Fork(model, optimizer, [], 1, None, 1, {}).copy()
-        >>> kept.weight is model.weight, kept.weight is its_optimizer.param_groups[0]["params"][0]
-        (False, True)
         """
         place = self.batches.state_dict() if isinstance(self.batches, Batches) else None
         return copy.deepcopy((self.model, self.optimizer)), place  # together: the copies belong to each other
@@ -290,25 +240,10 @@ class Fork:
     def again(self, kept: tuple, start: int, times: float, steps: int, control: Control) -> Iterator:
         """The records of a run from a copy: step numbers go on from `start`, the lr is `times` the run's own.
 
-        kept: what `copy` returned after step `start`. It stays as it is, so that it can be used again.
-        steps: number of the last step.
-        Raises ValueError or TypeError naming the argument, also for batches that cannot be read twice.
-
-        >>> import torch
-        >>> from lmcourse.model import ModelConfig, TransformerLM
-        >>> model = TransformerLM(ModelConfig(10, context_length=4, d_model=16, num_layers=1, num_heads=2, d_ff=32))
-        >>> optimizer, ids = torch.optim.AdamW(model.parameters(), lr=0.01), torch.tensor([[1, 2, 3, 4]])
-        >>> fork = Fork(model, optimizer, [(ids, ids + 1)], steps=1, schedule=None, copies=1, options={})
-        >>> kept = fork.copy()
-        >>> (first,) = train(model, optimizer, [(ids, ids + 1)], steps=1)
-        >>> (again,) = fork.again(kept, start=0, times=0.5, steps=1, control=Control())
-        >>> again.loss == first.loss, again.lr  # from before the model moved
-        (True, 0.005)
+        `kept` is what `copy` returned after step `start`; it can be used again. `steps` is the number of the last step.
+        Raises ValueError for a last step that is not after `start`, and for batches that cannot be read twice.
         """
-        checks.whole("start", start, 0)
         checks.whole("steps", steps, start + 1)
-        if not checks.number("times", times) > 0:
-            raise ValueError(f"times: more than 0, got {times!r}")
         (model, optimizer), place = copy.deepcopy(kept)
         first = optimizer[0] if isinstance(optimizer, list | tuple) else optimizer
         lr = first.param_groups[0]["lr"]
@@ -335,24 +270,22 @@ class Fork:
 
 
 def thinned(rows: list, most: int) -> list:
-    """At most `most` of the rows, evenly, with the first and the last. Raises ValueError for a `most` below 2.
+    """At most `most` of the rows, evenly, with the first and the last.
 
     >>> thinned(list(range(10)), 4)
     [0, 3, 6, 9]
     """
-    checks.whole("most", most, 2)
     if len(rows) <= most:
         return list(rows)
     return [rows[round(k * (len(rows) - 1) / (most - 1))] for k in range(most)]
 
 
 def cut(text: str, most: int = MAX_TEXT) -> str:
-    """The text, or its beginning where it is longer than `most` characters. Raises ValueError for a `most` below 1.
+    """The text, or its beginning where it is longer than `most` characters.
 
     >>> cut("once upon a time", 10)
     'once upon…'
     """
-    checks.whole("most", most, 1)
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

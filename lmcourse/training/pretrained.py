@@ -22,7 +22,7 @@ from torch import Tensor
 
 from lmcourse.model import ModelConfig, Parts, TransformerLM
 from lmcourse.support import checks
-from lmcourse.training.weights import check_shapes, filled, model_shapes, read_weights, tensor_shapes
+from lmcourse.training.weights import check_shapes, empty_model, filled, model_shapes, read_weights, tensor_shapes
 
 SIZES = {  # Llama's name for each size of this class
     "vocab_size": "vocab_size",
@@ -85,16 +85,17 @@ def load_llama(folder: str | os.PathLike, *, parts: Parts | None = None) -> tupl
         raise ValueError(f"tokenizer.json: at most {config.vocab_size} tokens, got {tokenizer.vocab_size}")
     inside = _files(folder)
     found = {name: shape for shapes in inside.values() for name, shape in shapes.items()}
-    shapes = model_shapes(config, most=len(found))
-    ours = {llama_name(name): name for name in shapes}
-    check_shapes(folder, found, {name: shapes[own] for name, own in ours.items()})
-    weights = {}
+    model = empty_model(config, most=len(found), parts=parts)
+    shapes = model_shapes(model)
+    check_shapes(folder, found, {llama_name(name): shape for name, shape in shapes.items()})
+    theirs = {}
     for file, names in inside.items():
-        weights |= {ours[name]: weight for name, weight in read_weights(file, names).items()}
+        theirs |= read_weights(file, names)
+    weights = {name: theirs[llama_name(name)] for name in shapes}
     for name in weights:
         if name.endswith(("q_proj.weight", "k_proj.weight")):
             weights[name] = neighbours_from_halves(weights[name], config.d_head)
-    return filled(config, weights, parts), tokenizer
+    return filled(model, weights), tokenizer
 
 
 def fetch_llama(repository: str = "HuggingFaceTB/SmolLM2-135M") -> Path:

@@ -47,11 +47,12 @@ def open_model(
     Raises FileNotFoundError where a file is missing, ValueError for another one; all is checked before it is read.
     """
     found, config = tensor_shapes(path), _config(path)
-    check_shapes(path, found, model_shapes(config, len(found)))
+    model = empty_model(config, most=len(found))
+    check_shapes(path, found, model_shapes(model))
     words = BPETokenizer.load(tokenizer or tokenizer_beside(path))
     if words.vocab_size != config.vocab_size:
         raise ValueError(f"tokenizer: {config.vocab_size} tokens, as many as the model has, got {words.vocab_size}")
-    return filled(config, read_weights(path, found)), words
+    return filled(model, read_weights(path, found)), words
 
 
 def tokenizer_beside(path: str | os.PathLike) -> Path:
@@ -116,32 +117,31 @@ def read_weights(path: str | os.PathLike, names: Iterable[str]) -> dict[str, Ten
 # --- what a model is made of ---------------------------------------------------------------------------------------
 
 
-def model_shapes(config: ModelConfig, most: int) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor of a model of these sizes, a tied head left out; ValueError for over `most` layers.
+def empty_model(config: ModelConfig, most: int, parts: Parts | None = None) -> TransformerLM:
+    """A model of these sizes whose tensors have shapes and no memory; ValueError for over `most` layers."""
+    if config.num_layers > most:  # before they are made: a file may claim a billion
+        raise ValueError(f"num_layers: as many as there are tensors for, at most {most}, got {config.num_layers}")
+    try:
+        with torch.device("meta"):
+            return TransformerLM(config, fused_attention=True, parts=parts or Parts())
+    except (RuntimeError, TypeError) as error:  # a tensor of more than 2**63 bytes
+        raise ValueError(f"config: sizes that give a shape to every tensor, got {config} ({error})") from None
+
+
+def model_shapes(model: TransformerLM) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor that a file of this model holds: all, but for a tied head.
 
     >>> config = ModelConfig(10, context_length=8, d_model=16, num_layers=1, num_heads=4, d_ff=32, num_kv_heads=1)
-    >>> model_shapes(config, most=9)["layers.0.attn.k_proj.weight"]
+    >>> model_shapes(empty_model(config, most=1))["layers.0.attn.k_proj.weight"]
     (4, 16)
     """
-    if config.num_layers > most:  # before they are counted out: a file may claim a billion
-        raise ValueError(f"num_layers: as many as there are tensors for, at most {most}, got {config.num_layers}")
-    d_model, d_ff, d_head = config.d_model, config.d_ff, config.d_head
-    d_kv, table = config.num_kv_heads * d_head, (config.vocab_size, d_model)
-    layer = {"ln1": (d_model,), "ln2": (d_model,)}
-    layer |= {"attn.q_proj": (d_model, d_model), "attn.k_proj": (d_kv, d_model), "attn.v_proj": (d_kv, d_model)}
-    layer |= {"attn.output_proj": (d_model, d_model)}
-    layer |= {"attn.q_norm": (d_head,), "attn.k_norm": (d_head,)} if config.qk_norm else {}
-    layer |= {"ffn.w1": (d_ff, d_model), "ffn.w2": (d_model, d_ff), "ffn.w3": (d_ff, d_model)}
-    shapes = {f"layers.{n}.{name}.weight": shape for n in range(config.num_layers) for name, shape in layer.items()}
-    shapes |= {"token_embeddings.weight": table, "ln_final.weight": (d_model,)}
-    return shapes if config.tie_embeddings else shapes | {"lm_head.weight": table}
+    tied = {"lm_head.weight"} if model.config.tie_embeddings else set()
+    return {name: tuple(value.shape) for name, value in model.state_dict().items() if name not in tied}
 
 
-def filled(config: ModelConfig, weights: dict[str, Tensor], parts: Parts | None = None) -> TransformerLM:
-    """A model that holds these tensors themselves, ready to write."""
-    with torch.device("meta"):  # shapes and no memory: nothing is drawn that is overwritten
-        model = TransformerLM(config, fused_attention=True, parts=parts or Parts())
-    tied = {"lm_head.weight": weights["token_embeddings.weight"]} if config.tie_embeddings else {}
+def filled(model: TransformerLM, weights: dict[str, Tensor]) -> TransformerLM:
+    """The model with these tensors themselves in it, ready to write."""
+    tied = {"lm_head.weight": weights["token_embeddings.weight"]} if model.config.tie_embeddings else {}
     model.load_state_dict(weights | tied, assign=True)
     if tied:
         model.lm_head.weight = model.token_embeddings.weight
