@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lmcourse.optimizers.trials import valley_loss
 from lmcourse.support.optional import Tensor, torch
-from lmcourse.support.plotting import BLUE, GREY, INK, ORANGE, label_lines
+from lmcourse.support.plotting import BLUE, GREY, INK, ORANGE, headline, label_lines
 
 _LOOKS = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREY, ":", "^"))
 
@@ -76,7 +76,7 @@ def paths_picture(
     map_.grid(False)
     losses.set(yscale="log", xlabel="step", ylabel="loss (log axis)", xlim=(0, len(heights) * 1.45))
     label_lines(losses)
-    fig.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
+    headline(fig, title)
     return fig
 
 
@@ -121,5 +121,5 @@ def stretches_picture(matrices: Mapping[str, Tensor], title: str) -> Figure:
             ax.plot([0, end[0]], [0, end[1]], color=color)
         ax.set_title(f"{name}: {stretches[0]:.2f} and {stretches[1]:.2f}", fontsize=10)
         ax.set(aspect="equal", xlabel="output 1", ylabel="output 2")
-    fig.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
+    headline(fig, title)
     return fig

@@ -73,6 +73,53 @@ def label_lines(ax: "matplotlib.axes.Axes", dx: float = 4) -> None:
             ax.annotate(label, end, (dx, 0), textcoords="offset points", va="center", color=line.get_color())
 
 
+def headline(fig: "matplotlib.figure.Figure", title: str) -> None:
+    """Write the title of a figure that has several axes, or none, at its left.
+
+    >>> from matplotlib.figure import Figure
+    >>> fig = Figure()
+    >>> headline(fig, "Ours is faster")
+    >>> fig.get_suptitle()
+    'Ours is faster'
+    """
+    fig.suptitle(title, x=0.01, ha="left", weight="bold", size=12)
+
+
+def canvas(
+    width: float, height: float, *, xlim: tuple[float, float] = (0, 1), ylim: tuple[float, float] = (0, 1)
+) -> "tuple[matplotlib.figure.Figure, matplotlib.axes.Axes]":
+    """A figure of so many inches with nothing in it, to draw boxes and words on.
+
+    >>> fig, ax = canvas(4, 3, xlim=(0, 10))
+    >>> ax.axison, ax.get_xlim()[1] == 10
+    (False, True)
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(width, height))
+    ax.set(xlim=xlim, ylim=ylim)
+    ax.axis("off")
+    return fig, ax
+
+
+def box(
+    ax: "matplotlib.axes.Axes", x: float, y: float, width: float, height: float, text: str = "", *,
+    face: object = PAPER, edge: object = GREY, line: float = 1.5, zorder: float = 2, **words: object,
+) -> None:  # fmt: skip
+    """A rectangle whose lower left corner is at (x, y), with a text in its middle; `words` say how that is written.
+
+    >>> fig, ax = canvas(4, 3)
+    >>> box(ax, 0.2, 0.2, 0.6, 0.4, "attention", edge=BLUE, color=BLUE)
+    >>> ax.texts[0].get_position()
+    (0.5, 0.4)
+    """
+    from matplotlib.patches import Rectangle
+
+    ax.add_patch(Rectangle((x, y), width, height, facecolor=face, edgecolor=edge, linewidth=line, zorder=zorder))
+    words = {"size": 9, "color": INK, "ha": "center", "va": "center", "zorder": 4} | words
+    ax.text(x + width / 2, y + height / 2, text, **words)
+
+
 def show(fig: "matplotlib.figure.Figure", *, alt: str) -> None:
     """Display a figure with alternative text, and close it.
 

@@ -6,7 +6,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from lmcourse.support import corpus
-from lmcourse.support.plotting import BLUE, GREY, ORANGE
+from lmcourse.support.plotting import BLUE, GREY, ORANGE, headline
 
 
 def bars(values: Mapping[str, float], title: str, unit: str) -> Figure:
@@ -62,5 +62,5 @@ def who_pays(encoders: Mapping[str, Callable[[str], list[int]]]) -> Figure:
     left.set(xlabel="tokens per sentence", xlim=(0, None))
     right.set(xlabel="times as many as in English", xlim=(0, None))
     fig.legend(loc="outside lower center", ncols=len(encoders))
-    fig.suptitle("The same sentence costs most languages more", x=0.01, ha="left", weight="bold")
+    headline(fig, "The same sentence costs most languages more")
     return fig

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lmcourse.model import ModelConfig
-from lmcourse.support.plotting import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY
+from lmcourse.support.plotting import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, box, canvas, headline
 
 RULE_COLOURS = {
     "spelled": BLUE, "formed": ORANGE, "pronoun": GREEN, "thing": PURPLE, "place": GREY, "name": INK, "cause": SKY,
@@ -22,9 +21,7 @@ def model_picture(config: ModelConfig) -> Figure:
     >>> len(model_picture(ModelConfig(10, 8, d_model=16, num_layers=2, num_heads=2, d_ff=32)).axes)
     1
     """
-    fig, ax = plt.subplots(figsize=(7.4, 4.6))
-    ax.set(xlim=(0, 10), ylim=(0, 10.2))
-    ax.axis("off")
+    fig, ax = canvas(7.4, 4.6, xlim=(0, 10), ylim=(0, 10.2))
     d, v = config.d_model, config.vocab_size
     rows = (
         (0.3, "ids", "batch × context"),
@@ -33,13 +30,13 @@ def model_picture(config: ModelConfig) -> Figure:
         (9.0, "head: a logit per token", f"batch × context × {v:,}"),
     )
     for at, words, shape in rows:
-        _box(ax, 0.3, at, 4.2, words, GREY)
+        box(ax, 0.3, at, 4.2, 0.9, words)
         ax.text(6.9, at + 0.45, shape, va="center", family="monospace", fontsize=9)
     ax.add_patch(plt.Rectangle((0.1, 3.0), 6.4, 4.2, fill=False, edgecolor=GREY, linestyle="--"))
     ax.text(6.9, 5.1, f"{config.num_layers} such blocks,\neach batch × context × {d}", va="center", fontsize=9)
     for at, part in ((3.3, "attention"), (5.4, "SwiGLU")):
-        _box(ax, 2.0, at, 1.5, "RMSNorm", ORANGE)
-        _box(ax, 3.9, at, 1.7, part, BLUE)
+        box(ax, 2.0, at, 1.5, 0.9, "RMSNorm", edge=ORANGE)
+        box(ax, 3.9, at, 1.7, 0.9, part, edge=BLUE)
         ax.text(1.0, at + 1.2, "+", ha="center", va="center", fontsize=14, fontweight="bold")
         ax.plot([1.0, 2.0], [at + 0.45, at + 0.45], color=INK, linewidth=1)
         ax.plot([3.5, 3.9], [at + 0.45, at + 0.45], color=INK, linewidth=1)
@@ -48,11 +45,6 @@ def model_picture(config: ModelConfig) -> Figure:
         ax.annotate("", (1.0, high), (1.0, low), arrowprops={"arrowstyle": "->", "color": INK})
     ax.set_title("Every part of a block adds to the vectors; none replaces them")
     return fig
-
-
-def _box(ax: Axes, left: float, at: float, wide: float, words: str, colour: str) -> None:
-    ax.add_patch(plt.Rectangle((left, at), wide, 0.9, facecolor="white", edgecolor=colour, linewidth=1.5, zorder=2))
-    ax.text(left + wide / 2, at + 0.45, words, ha="center", va="center", fontsize=9, zorder=3)
 
 
 def rules_picture(kept: Mapping[int, Mapping[str, float]], title: str) -> Figure:
@@ -100,5 +92,5 @@ def gallery_picture(curves: Mapping[str, np.ndarray], healthy: np.ndarray) -> Fi
     axes[0, 0].set(ylabel="loss, nats per byte", ylim=(0, 7), xscale="log")
     axes[1, 0].set(ylabel="gradient norm (log)", yscale="log")
     fig.supxlabel("step (log)", fontsize=10)
-    fig.suptitle("Five sick runs (blue), each beside a healthy one (grey)", x=0.01, ha="left", fontweight="bold")
+    headline(fig, "Five sick runs (blue), each beside a healthy one (grey)")
     return fig

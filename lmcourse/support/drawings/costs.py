@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lmcourse.flops import Cost, TransformerShape, matmul_flops, ridge_point, shape_of
-from lmcourse.support.plotting import BLUE, GREEN, GREY, INK, ORANGE, PAPER, PURPLE
+from lmcourse.support.plotting import BLUE, GREEN, GREY, INK, ORANGE, PAPER, PURPLE, box, canvas
 
 if TYPE_CHECKING:
     from lmcourse.model import ModelConfig
@@ -48,9 +48,8 @@ def transformer_block(config: ModelConfig | TransformerShape, seq: int, title: s
     rows = block_products(config, seq)
     unit = 1.5 / max(max(m, k, n) for _, _, m, k, n, _ in rows)  # the largest size is 1.5 long, a row 1 high
     height = 0.62 / max(max(m, k) for _, _, m, k, _, _ in rows)
-    fig, ax = plt.subplots(figsize=(8.6, 0.42 * (len(rows) + 3)))
-    ax.set(xlim=(-1.5, 12.6), ylim=(-len(rows) - 0.6, 1.1), title=title)
-    ax.axis("off")
+    fig, ax = canvas(8.6, 0.42 * (len(rows) + 3), xlim=(-1.5, 12.6), ylim=(-len(rows) - 0.6, 1.1))
+    ax.set_title(title)
     for x, text in ((2.1, "numbers that come in"), (5.0, "matrix"), (10.2, "parameters"), (12.5, "FLOPs")):
         ax.text(x, 0.65, text, ha="right" if x > 8 else "center", color=GREY)
     for y, (name, times, m, k, n, weights) in enumerate(rows):
@@ -73,9 +72,9 @@ def _product(ax: Axes, y: float, name: str, times: int, sizes: tuple, weights: b
     (m, k, n), (unit, height) = sizes, scale
     ax.text(-0.7, y, name, va="center", weight="bold", color=INK)
     for x, rows, columns, colour, filled in ((1.0, m, k, ORANGE, False), (4.0, k, n, BLUE, weights)):
-        size = (max(0.08, unit * columns), max(0.08, height * rows))
+        wide, high = max(0.08, unit * columns), max(0.08, height * rows)
         face, edge = (colour, colour) if filled else (PAPER, colour if weights or x < 2 else ORANGE)
-        ax.add_patch(plt.Rectangle((x, y - size[1] / 2), *size, fc=face, ec=edge, lw=1.5))
+        box(ax, x, y - high / 2, wide, high, face=face, edge=edge)
     ax.text(3.25, y, "×", ha="center", va="center", color=GREY)
     ax.text(5.6, y, f"{f'{times} × ' if times > 1 else ''}({m} × {k}) (k × {n})".replace("k ×", f"{k} ×"),
             va="center", color=INK, size=9)  # fmt: skip

@@ -5,17 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lmcourse.float_formats import FloatFormat, exact_decimal
-from lmcourse.support.plotting import BLUE, GREY, INK, ORANGE, PAPER
-
-if TYPE_CHECKING:
-    pass
+from lmcourse.support.plotting import BLUE, GREY, INK, ORANGE, PAPER, box, canvas
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -39,9 +35,7 @@ def worked_example(fmt: FloatFormat, bits: int) -> Figure:
     digits = f"{mantissa:0{fmt.mantissa_bits}b}"
     plain = _plain_binary(abs(fmt.decode_exact(bits)))
 
-    fig, ax = plt.subplots(figsize=(8.4, 4.4))
-    ax.set(xlim=(-0.4, fmt.bits + 0.4), ylim=(-4.4, 3.6))
-    ax.axis("off")
+    fig, ax = canvas(8.4, 4.4, xlim=(-0.4, fmt.bits + 0.4), ylim=(-4.4, 3.6))
     _boxes(ax, fmt, bits)
     groups = {
         "S": (0, 1, GREY, f"{sign}: {'minus' if sign else 'plus'}"),
@@ -53,21 +47,14 @@ def worked_example(fmt: FloatFormat, bits: int) -> Figure:
         ax.plot([start + 0.1, start + width - 0.1], [1.25, 1.25], color=colour, lw=2)
         ax.text(middle, 1.4, letter, ha="center", color=colour, weight="bold")
         ax.text(middle, 2.05, text, ha="center", color=colour)
-    ax.text(
-        0,
-        3.05,
-        f"decode  {minus}{significand} × 2{_raised(power)} = {minus}{number}",
-        size=12,
-        weight="bold",
-        color=INK,
-    )
-
+    heading = {"size": 12, "weight": "bold", "color": INK}
+    ax.text(0, 3.05, f"decode  {minus}{significand} × 2{_raised(power)} = {minus}{number}", **heading)
     steps = [
         f"{number} = {plain}₂ = 1.{digits.rstrip('0') or '0'}₂ × 2{_raised(power)}",
         f"exponent field {power} + {fmt.bias} = {exponent} = {exponent:0{fmt.exponent_bits}b}₂",
         f"mantissa field: what follows the 1, filled up to {fmt.mantissa_bits} bits; the 1 itself is hidden",
     ]
-    ax.text(0, -1.45, f"encode  {minus}{number}", size=12, weight="bold", color=INK)
+    ax.text(0, -1.45, f"encode  {minus}{number}", **heading)
     for k, (step, colour) in enumerate(zip(steps, (INK, BLUE, ORANGE), strict=True)):
         ax.text(0.4, -2.25 - 0.75 * k, f"{k + 1}. {step}", color=colour)
     return fig
@@ -145,18 +132,11 @@ def _boxes(ax: Axes, fmt: FloatFormat, bits: int) -> None:
         place = fmt.bits - 1 - i
         colour = GREY if i == 0 else BLUE if place >= fmt.mantissa_bits else ORANGE
         on = bits >> place & 1
-        ax.add_patch(plt.Rectangle((i + 0.05, 0), 0.9, 1, fc=colour if on else PAPER, ec=colour, lw=1.5))
-        ax.text(
-            i + 0.5, 0.5, str(on), ha="center", va="center", color=PAPER if on else INK, family="monospace", size=13
-        )
-        weight = (
-            "±"
-            if i == 0
-            else 2 ** (place - fmt.mantissa_bits)
-            if colour == BLUE
-            else f"2{_raised(place - fmt.mantissa_bits)}"
-        )
-        ax.text(i + 0.5, -0.5, str(weight), ha="center", color=colour, size=9)
+        face, ink = (colour, PAPER) if on else (PAPER, INK)
+        box(ax, i + 0.05, 0, 0.9, 1, str(on), face=face, edge=colour, color=ink, family="monospace", size=13)
+        power = place - fmt.mantissa_bits
+        weight = {GREY: "±", BLUE: f"{2**power}", ORANGE: f"2{_raised(power)}"}[colour]
+        ax.text(i + 0.5, -0.5, weight, ha="center", color=colour, size=9)
 
 
 def _raised(k: int) -> str:
@@ -171,6 +151,3 @@ def _plain_binary(x: Fraction) -> str:
         bit, part = divmod(2 * part, 1)
         digits += str(bit)
     return f"{whole:b}" + (f".{digits}" if digits else "")
-
-
-# Notebook 05

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from lmcourse.strides import addresses, blocks
 from lmcourse.support import plotting
-from lmcourse.support.plotting import BLUE, GREEN, GREY, INK, ORANGE, PAPER, PURPLE
+from lmcourse.support.plotting import BLUE, GREEN, GREY, INK, ORANGE, PAPER, PURPLE, box
 
 if TYPE_CHECKING:
     import torch
@@ -141,9 +142,8 @@ def _arcs(ax: Axes, t: torch.Tensor, y: float) -> None:
 
 
 def _cell(ax: Axes, x: float, y: float, value: float, tint: str, marked: bool) -> None:
-    edge, width = (INK, 2.2) if marked else (PAPER, 1)
-    ax.add_patch(plt.Rectangle((x + 0.04, y + 0.04), 0.92, 0.92, fc=tint, ec=edge, lw=width, zorder=2 + marked))
-    ax.text(x + 0.5, y + 0.5, _written(value), ha="center", va="center", size=9, color=INK, zorder=4)
+    edge, line = (INK, 2.2) if marked else (PAPER, 1)
+    box(ax, x + 0.04, y + 0.04, 0.92, 0.92, _written(value), face=tint, edge=edge, line=line, zorder=2 + marked)
 
 
 def _written(value: float) -> str:
@@ -153,8 +153,6 @@ def _written(value: float) -> str:
 
 def _tint(which: int, position: int, count: int) -> tuple[float, ...]:
     """From light at the start of a storage to strong at its end; each storage has its own colour."""
-    from matplotlib.colors import to_rgb
-
     light, strong = map(to_rgb, _TINTS[min(which, 2)])
     share = position / max(count - 1, 1)
     return tuple(a + (b - a) * share for a, b in zip(light, strong, strict=True))
@@ -196,10 +194,8 @@ def _bars(ax: Axes, y: float, total: float, bars: Sequence[tuple[int, str, str]]
     """Bars side by side from the left, each as long as the logarithm of its size; a size of 1 has no length."""
     x = 0.0
     for size, text, colour in bars:
-        width = log2(size)
-        ax.add_patch(plt.Rectangle((x, y - 0.36), width, 0.72, fc=PAPER, ec=colour, lw=2))
-        ax.text(x + width / 2, y, text, ha="center", va="center", color=colour, size=9)
-        x += width
+        box(ax, x, y - 0.36, log2(size), 0.72, text, edge=colour, color=colour, line=2)
+        x += log2(size)
 
 
 def show_shares(counts: Mapping[str, int], title: str) -> None:
@@ -212,7 +208,7 @@ def show_shares(counts: Mapping[str, int], title: str) -> None:
     ax.barh(list(counts), list(counts.values()), color=(BLUE, ORANGE, GREY)[: len(counts)], height=0.6)
     for row, count in enumerate(counts.values()):
         ax.text(count + 0.01 * whole, row, f"{count:,}  ({count / whole:.0%})", va="center", color=INK)
-    fig.suptitle(title, x=0.01, ha="left", size=12, weight="bold")
+    plotting.headline(fig, title)
     ax.set(xlim=(0, 1.25 * max(counts.values())))
     ax.invert_yaxis()
     ax.xaxis.set_visible(False)
@@ -242,7 +238,7 @@ def show_axes(tensors: Mapping[str, torch.Tensor], title: str, *, run: int = 0, 
     >>> show_axes({"h w": x, "w h": x.T}, "The names trade places")  # doctest: +SKIP
     """
     fig = named_axes(tensors, run=run, arrows=arrows)
-    fig.suptitle(title, x=0.01, ha="left", size=12, weight="bold")
+    plotting.headline(fig, title)
     parts = [f"{names} {tuple(t.shape)}: {_in_words(t)}" for names, t in tensors.items()]
     plotting.show(fig, alt=f"{title}. {'; '.join(parts)}.")
 
