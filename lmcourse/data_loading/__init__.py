@@ -13,48 +13,18 @@ Names are looked up when they are first used: `shard` and `bytes_per_token` need
 run where they are absent.
 """
 
-from importlib import import_module
-from typing import Any
+from lmcourse.support.lazy import lazy
 
-_MODULES = {
-    "tokens": (
-        "checked_chunks",
-        "encode_documents",
-        "open_tokens",
-        "token_dtype",
-        "write_chunks",
-        "write_header",
-        "write_tokens",
-    ),
-    "batches": ("batch_at", "document_mask", "get_batch", "prefetch", "read_windows", "to_device"),
-    "order": ("ROUNDS", "BatchSampler", "count_tokens_seen", "next_windows", "shuffled", "window_at"),
-    "ranks": ("bytes_per_token", "shard"),
-    "pages": (
-        "ProcessMemory",
-        "cached_pages",
-        "drop_from_cache",
-        "mapping_of",
-        "memory_and_faults",
-        "memory_over_batches",
-        "offset_in_file",
-        "pages_loaded",
-        "pages_of",
-        "process_memory",
-        "release_pages",
-    ),
-    "examples": ("help_corpus", "kill_a_writer", "large_file", "refusal", "scratch_folder"),
-    "pictures": ("draw_file", "draw_shift", "draw_windows"),
-}
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
-__all__ = sorted(_MODULE_OF)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    return found
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "tokens": "checked_chunks encode_documents open_tokens token_dtype write_chunks write_header write_tokens",
+        "batches": "batch_at document_mask get_batch prefetch read_windows to_device",
+        "order": "ROUNDS BatchSampler count_tokens_seen next_windows shuffled window_at",
+        "ranks": "bytes_per_token shard",
+        "pages": "ProcessMemory cached_pages drop_from_cache mapping_of memory_and_faults memory_over_batches "
+        "offset_in_file pages_loaded pages_of process_memory release_pages",
+        "examples": "help_corpus kill_a_writer large_file refusal scratch_folder",
+        "pictures": "draw_file draw_shift draw_windows",
+    },
+)

@@ -31,27 +31,3 @@ from lmcourse.optimizers.descent import (
 )
 from lmcourse.optimizers.muon import Muon, PlainMuon, orthogonalize
 from lmcourse.optimizers.schedules import clip_grad_norm_, cosine_lr, plain_clip_grad_norm_, wsd_lr
-
-__all__ = [
-    "SGD",
-    "AdaGrad",
-    "Adam",
-    "AdamW",
-    "Momentum",
-    "Muon",
-    "Optimizer",
-    "PlainAdamW",
-    "PlainMuon",
-    "RMSProp",
-    "average_in_place",
-    "clip_grad_norm_",
-    "corrected",
-    "cosine_lr",
-    "distance_after",
-    "orthogonalize",
-    "plain_clip_grad_norm_",
-    "state_bytes",
-    "step_downhill",
-    "steps_under",
-    "wsd_lr",
-]

@@ -45,38 +45,3 @@ from lmcourse.tokenization.pretokens import (
 )
 from lmcourse.tokenization.tokenizer import BPETokenizer
 from lmcourse.tokenization.trainer import train_bpe, train_trace, training_work
-
-__all__ = [
-    "CL100K_PATTERN",
-    "GPT2_BYTE_ORDER",
-    "GPT2_PATTERN",
-    "O200K_PATTERN",
-    "TIES",
-    "BPETokenizer",
-    "ByteTokenizer",
-    "CharacterTokenizer",
-    "Pair",
-    "Source",
-    "WordTokenizer",
-    "as_gpt2_ids",
-    "best_pair",
-    "check_training",
-    "compression_ratio",
-    "count_pairs",
-    "count_pretokens",
-    "decode",
-    "docs_tokenizer",
-    "encode",
-    "gpt2_merges",
-    "merge_pair",
-    "merge_round",
-    "pretokenize",
-    "real_encoding",
-    "real_encodings",
-    "seconds",
-    "train_bpe",
-    "train_bpe_naive",
-    "train_huggingface",
-    "train_trace",
-    "training_work",
-]

@@ -18,42 +18,25 @@ Each module is imported when one of its names is asked for: bits a byte need no 
 `python -m lmcourse.training.sample --help` lets a model write.
 """
 
-import importlib
-from typing import Any
+from lmcourse.support.lazy import lazy
 
-_HOME = {
-    "baselines": ["count_baselines"],
-    "batches": ["Batches"],
-    "checkpoints": [
-        "checkpoint_state", "load_checkpoint", "resume", "rng_state", "save_checkpoint", "set_rng_state",
-    ],
-    "control": ["Control", "Metrics", "uninterrupted"],
-    "divergence": ["LossDiverged"],
-    "evaluation": ["PRECISIONS", "evaluate"],
-    "loop": ["train", "train_step"],
-    "pretrained": ["fetch_llama", "load_llama"],
-    "recipe": [
-        "Recipe", "default_recipe", "load_model", "make_model", "make_optimizer", "make_schedule", "make_tokenizer",
-        "split_tokens", "train_settings",
-    ],
-    "sampling": ["generate", "next_token", "sample_top_p", "stream", "stream_text", "top_k_only"],
-    "stories": [
-        "Stories", "Teller", "choose_threads", "load_stories", "loss_by_kind", "rules_kept", "story_recipe", "tell",
-    ],
-    "trainer": ["Settings"],
-    "units": ["bits_per_byte"],
-    "weights": ["open_model", "save_model"],
-}  # fmt: skip
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
-
-__all__ = sorted(_MODULE_OF)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "baselines": "count_baselines",
+        "batches": "Batches",
+        "checkpoints": "checkpoint_state load_checkpoint resume rng_state save_checkpoint set_rng_state",
+        "control": "Control Metrics uninterrupted",
+        "divergence": "LossDiverged",
+        "evaluation": "PRECISIONS evaluate",
+        "loop": "train train_step",
+        "pretrained": "fetch_llama load_llama",
+        "recipe": "Recipe default_recipe load_model make_model make_optimizer make_schedule make_tokenizer "
+        "split_tokens train_settings",
+        "sampling": "generate next_token sample_top_p stream stream_text top_k_only",
+        "stories": "Stories Teller choose_threads load_stories loss_by_kind rules_kept story_recipe tell",
+        "trainer": "Settings",
+        "units": "bits_per_byte",
+        "weights": "open_model save_model",
+    },
+)

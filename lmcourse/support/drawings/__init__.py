@@ -18,23 +18,3 @@ from lmcourse.support.drawings.tensors import (
     show_tensors,
     tensors_over_storage,
 )
-
-__all__ = [
-    "block_products",
-    "bytes_per_parameter",
-    "memory_of_step",
-    "named_axes",
-    "number_line",
-    "peak_by_segments",
-    "ranges",
-    "roofline",
-    "shares",
-    "show_axes",
-    "show_blocks",
-    "show_shares",
-    "show_tensors",
-    "staircase",
-    "tensors_over_storage",
-    "transformer_block",
-    "worked_example",
-]
