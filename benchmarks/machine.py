@@ -22,7 +22,7 @@ import torch
 from lmcourse.flops import flops_per_token, memory_timeline, mfu
 from lmcourse.hardware import find_accelerator, measure_peak, peak_flop_per_s
 from lmcourse.model import ModelConfig, TransformerLM, cross_entropy
-from lmcourse.recorded import RECORDED, describe_record
+from lmcourse.recorded import RECORDED
 from lmcourse.support.timing import live_bytes, synchronize, time
 
 
@@ -102,6 +102,27 @@ def _one_step(device: torch.device, dtype: str, measured_peak: float) -> dict[st
         "peak_bytes": measured_bytes,
         "predicted_bytes": None if dtype == "bfloat16" else predicted,  # autocast keeps copies that we do not predict
     }
+
+
+def describe_record(record: dict[str, Any]) -> str:
+    """A record in a few lines of text: provenance, ceilings, steps."""
+    versions = record["versions"]
+    lines = [f"{record['card']}, {record['date']}, torch {versions['torch']}, `{record['command']}`"]
+    for ceiling in record["ceilings"]:
+        matmul, copy = si(ceiling["flop_per_s"], "FLOP/s"), si(ceiling["bytes_per_s"], "B/s")
+        if ceiling["datasheet"]:
+            matmul += f", {ceiling['flop_per_s'] / ceiling['datasheet']:.0%} of the datasheet"
+        lines.append(f"  {ceiling['dtype']}: matmul {matmul}, copy {copy}")
+    for step in record["steps"]:
+        mfu = "unknown" if step["mfu_datasheet"] is None else f"{step['mfu_datasheet']:.1%}"
+        memory = si(step["peak_bytes"], "B")
+        if step["predicted_bytes"]:
+            memory += f", predicted {si(step['predicted_bytes'], 'B')}"
+        lines.append(
+            f"  step in {step['dtype']}: {step['tokens_per_s']:,.0f} tokens/s, MFU {mfu} "
+            f"(of the measured peak {step['mfu_measured']:.1%}); {memory}"
+        )
+    return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> None:

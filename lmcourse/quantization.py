@@ -38,7 +38,7 @@ def quantize(
         raise TypeError(f"generator: a torch.Generator for stochastic rounding, got {checks.got(generator)}")
     if fmt.bits > 32:
         raise ValueError(f"fmt: a format of at most 32 bits, which float64 can round, got {fmt.name}")
-    x = _as_float64(x)
+    x = x.double()
     negative = x.signbit()
     toward_zero = torch.full_like(negative, rounding == "toward_zero")
     if rounding in ("up", "down"):
@@ -59,10 +59,9 @@ def quantize(
     magnitude = torch.where(toward_zero & x.isfinite(), magnitude.clamp(max=fmt.max), magnitude)
     magnitude = torch.where(magnitude > fmt.max, replacement, magnitude)
 
+    result = torch.where(negative, -magnitude, magnitude)
     if not fmt.signed:
         result = torch.where(x < 0, math.nan, magnitude)
-    else:
-        result = torch.where(negative, -magnitude, magnitude)
     if fmt.specials == "fnuz":
         result = result + 0.0  # -0 + 0 is 0
     if not fmt.has_nan and x.isnan().any():
@@ -141,16 +140,6 @@ def _goes_up(
     return (rest > 0) & ~toward_zero
 
 
-def _as_float64(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """`x.double()`, also where the processor flushes subnormal numbers to zero (`torch.set_flush_denormal`)."""
-    if x.dtype not in (torch.float32, torch.bfloat16):
-        return x.double()
-    bits = x.float().view(torch.int32)
-    subnormal = (bits & 0x7FFFFFFF) < 0x00800000  # zero among them
-    exact = (bits & 0x7FFFFF).double() * 2.0**-149
-    return torch.where(subnormal, torch.where(bits < 0, -exact, exact), x.double())
-
-
 def quantize_mxfp4(
     x: Float[Tensor, "... n"], block_size: int = 32
 ) -> tuple[Float[Tensor, "... n"], Float[Tensor, "... blocks"]]:
@@ -206,4 +195,4 @@ def _blocks(x: Float[Tensor, "... n"], block_size: int) -> Float[Tensor, "... bl
         raise ValueError(f"x: blocks of {block_size} along its last dimension, got shape {tuple(x.shape)}")
     if not x.isfinite().all():
         raise ValueError("x: finite numbers, to share a scale; got an infinity or a NaN")
-    return _as_float64(x).reshape(*x.shape[:-1], -1, block_size)
+    return x.double().reshape(*x.shape[:-1], -1, block_size)

@@ -163,8 +163,6 @@ def test_every_layer_of_a_transformer_is_reported_by_name():
     assert {"token_embeddings", "layers.0.attn.q_proj", "lm_head"} <= {layer.name for layer in layers}
     assert all(layer.grad_std is not None and layer.grad_std > 0 for layer in layers)
     assert not any(module._forward_hooks for module in model.modules())
-    with pytest.raises(TypeError, match=r"model: a torch.nn.Module, got <function"):
-        init.signal_statistics(lambda x: x, torch.randn(2))
 
 
 class Scales(nn.Module):
@@ -282,8 +280,6 @@ def test_modules_that_return_several_tensors_are_reported_by_the_first_or_refuse
         init.signal_statistics(nn.LSTM(8, 8), x)
     (layer,) = init.signal_statistics(nn.LSTM(8, 8), x, loss=lambda returned: returned[0].sum())
     assert layer.kind == "LSTM" and layer.grad_std is not None
-    with pytest.raises(ValueError, match="model: layers with sizes, got lazy ones"):
-        init.signal_statistics(nn.LazyLinear(3), x)
     untrained = init.signal_statistics(frozen(with_part(nn.ReLU())), x)
     assert [layer.grad_std for layer in untrained] == [None, None, None]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lmcourse.recorded import RECORDED, describe_record, recorded, tales_model
+from lmcourse.recorded import RECORDED, recorded, tales_model
 from lmcourse.support import corpus
 from lmcourse.training import evaluate, load_stories, rules_kept, tell
 
@@ -28,7 +28,7 @@ def test_the_recording_command_runs_on_the_cpu_and_says_all_of_its_provenance(tm
     (step,) = record["steps"]
     assert step["mfu_datasheet"] is None and 0 < step["mfu_measured"] < 1.5  # of an unknown chip: no datasheet
     assert step["predicted_bytes"] == pytest.approx(step["peak_bytes"], rel=0.10)
-    assert describe_record(record) in printed and "step in float32" in printed
+    assert machine.describe_record(record) in printed and "step in float32" in printed
 
 
 def test_no_records_is_an_empty_list(tmp_path):

@@ -76,8 +76,6 @@ def checked_chunks(ids: Iterable[int], vocab_size: int) -> Iterator[UInt[np.ndar
 
 
 def _chunks(ids: Iterable[int], vocab_size: int) -> Iterator[Int[np.ndarray, "chunk"]]:
-    if isinstance(ids, str) or not isinstance(ids, Iterable):
-        raise TypeError(f"ids: an iterable of integers, got {got(ids)}")
     if isinstance(ids, np.ndarray):
         if ids.ndim != 1 or ids.dtype.kind not in "iu":
             raise TypeError(f"ids: an array of one dimension of integers, got {ids.ndim} of {ids.dtype}")

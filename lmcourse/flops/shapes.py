@@ -24,7 +24,7 @@ def require_positive(**named: float) -> None:
             raise ValueError(f"{name}: a finite number above 0, got {got(value)}")
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class TransformerShape:
     """The sizes that decide what a decoder-only Transformer costs.
 
@@ -64,13 +64,6 @@ class TransformerShape:
         one_of("norm", self.norm, ("rmsnorm", "layernorm"))
         one_of("positions", self.positions, ("rope", "learned"))
 
-    def __repr__(self) -> str:
-        usual = {"num_kv_heads": self.num_heads, "d_head": self.d_model // self.num_heads}
-        usual |= {field.name: field.default for field in fields(self) if field.name not in usual}
-        shown = [f"{name}={getattr(self, name)!r}" for name in usual if getattr(self, name) != usual[name]]
-        sizes = [f"{field.name}={getattr(self, field.name)}" for field in fields(self)[:6]]
-        return f"TransformerShape({', '.join(sizes + [each for each in shown if each not in sizes])})"
-
 
 def shape_of(config: ModelConfig | TransformerShape) -> TransformerShape:
     """A `ModelConfig` as a `TransformerShape`; a `TransformerShape` is returned as it is.
@@ -78,8 +71,9 @@ def shape_of(config: ModelConfig | TransformerShape) -> TransformerShape:
     Raises `TypeError` for what is neither.
 
     >>> from lmcourse.model import ModelConfig
-    >>> shape_of(ModelConfig(256, 64, d_model=128, num_layers=4, num_heads=4, d_ff=344, qk_norm=True))
-    TransformerShape(vocab_size=256, context_length=64, d_model=128, num_layers=4, num_heads=4, d_ff=344, qk_norm=True)
+    >>> shape = shape_of(ModelConfig(256, 64, d_model=128, num_layers=4, num_heads=4, d_ff=344, qk_norm=True))
+    >>> shape.d_head, shape.gated, shape.qk_norm
+    (32, True, True)
     """
     if isinstance(config, TransformerShape):
         return config

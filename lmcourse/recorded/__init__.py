@@ -8,8 +8,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmcourse.support.timing import si
-
 if TYPE_CHECKING:  # PyTorch is imported when the model is asked for
     from lmcourse.model import TransformerLM
     from lmcourse.tokenization import BPETokenizer
@@ -65,32 +63,3 @@ def tales_model() -> tuple["TransformerLM", "BPETokenizer"]:
     from lmcourse.training.weights import open_model
 
     return open_model(RECORDED / "models" / "tales.safetensors")
-
-
-def describe_record(record: dict[str, Any]) -> str:
-    """A record in a few lines of text: provenance, ceilings, steps.
-
-    >>> ceiling = {"dtype": "bfloat16", "flop_per_s": 700e12, "bytes_per_s": 2.9e12, "datasheet": 1000e12}
-    >>> about = {"card": "A card", "date": "2026-11-01", "versions": {"torch": "2.13"}, "command": "a command"}
-    >>> print(describe_record(about | {"ceilings": [ceiling], "steps": []}))
-    A card, 2026-11-01, torch 2.13, `a command`
-      bfloat16: matmul 700 TFLOP/s, 70% of the datasheet, copy 2.9 TB/s
-    """
-    versions = record["versions"]
-    lines = [f"{record['card']}, {record['date']}, torch {versions['torch']}, `{record['command']}`"]
-    for ceiling in record["ceilings"]:
-        share = (
-            "" if not ceiling["datasheet"] else f", {ceiling['flop_per_s'] / ceiling['datasheet']:.0%} of the datasheet"
-        )
-        copy = si(ceiling["bytes_per_s"], "B/s")
-        lines.append(f"  {ceiling['dtype']}: matmul {si(ceiling['flop_per_s'], 'FLOP/s')}{share}, copy {copy}")
-    for step in record["steps"]:
-        mfu = "unknown" if step["mfu_datasheet"] is None else f"{step['mfu_datasheet']:.1%}"
-        memory = si(step["peak_bytes"], "B")
-        if step["predicted_bytes"]:
-            memory += f", predicted {si(step['predicted_bytes'], 'B')}"
-        lines.append(
-            f"  step in {step['dtype']}: {step['tokens_per_s']:,.0f} tokens/s, MFU {mfu} "
-            f"(of the measured peak {step['mfu_measured']:.1%}); {memory}"
-        )
-    return "\n".join(lines)
