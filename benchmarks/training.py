@@ -301,7 +301,7 @@ def recipe_with_adamw(lr: float, curves: Path | None) -> None:
         model = make_model(own, tokenizer.vocab_size)
         sampler = BatchSampler(len(learn_from), own.batch_size, own.context_length, seed=own.seed)
         records = list(train(model, make_optimizer(own, model), Batches(learn_from, sampler), **train_settings(own)))
-        loss = evaluate(model, held_out, context_length=own.context_length, max_tokens=32_768)
+        loss = evaluate(model, held_out[:32_769], context_length=own.context_length)
         print(f"{name}, lr {own.lr}: validation loss {loss:.3f} after {own.steps} steps")
         curve = [[1, round(records[0].loss, 3)], *means_of(records, 10)]
         loss = round(loss, 4)

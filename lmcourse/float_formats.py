@@ -202,7 +202,7 @@ class FloatFormat:
             exponent, mantissa = exponent - self.bias, mantissa + 2**self.mantissa_bits
         else:
             exponent = self.min_exponent
-        return Fraction(*_scaled(Fraction((-1) ** sign * mantissa), self.mantissa_bits - exponent))
+        return (-1) ** sign * mantissa * Fraction(2) ** (exponent - self.mantissa_bits)
 
     def finite_values(self) -> list[float]:
         """Every finite number of the format in increasing order; zero once. For formats of 16 bits at most.
@@ -270,9 +270,8 @@ class FloatFormat:
         if magnitude:
             exponent = max(exponent, _floor_log2(magnitude))
         power = exponent - self.mantissa_bits
-        numerator, denominator = _scaled(magnitude, power)
-        below, remainder = divmod(numerator, denominator)
-        return power, below, Fraction(remainder, denominator)
+        below, rest = divmod(magnitude / Fraction(2) ** power, 1)
+        return power, below, rest
 
     def _code(self, power: int, steps: int) -> int:
         """The code of `steps * 2**power`. The hidden one carries into the exponent field; so does a full mantissa."""
@@ -428,16 +427,10 @@ def _exact(x: float | Fraction) -> Fraction:
     return Fraction(int(x.numerator), int(x.denominator)) if isinstance(x, numbers.Rational) else Fraction(float(x))
 
 
-def _scaled(x: Fraction, power: int) -> tuple[int, int]:
-    """Numerator and denominator of `x / 2**power`."""
-    return x.numerator << max(-power, 0), x.denominator << max(power, 0)
-
-
 def _floor_log2(x: Fraction) -> int:
     """The exponent of the leading bit of a positive fraction."""
     exponent = x.numerator.bit_length() - x.denominator.bit_length()
-    numerator, denominator = _scaled(x, exponent)
-    return exponent if numerator >= denominator else exponent - 1
+    return exponent if x >= Fraction(2) ** exponent else exponent - 1
 
 
 def _goes_up(rest: Fraction, below: int, rounding: str, generator: random.Random | None) -> bool:

@@ -425,8 +425,6 @@ def test_bad_numbers_are_refused_by_name(bad):
         (lambda: flops.training_days(1e9, 1e9, 1, 1e12, bad), "mfu"),
         (lambda: flops.activation_bytes(shape, 1, bad), "seq"),
         (lambda: flops.ridge_point(1, bad), "bytes_per_s"),
-        (lambda: flops.elementwise_cost(bad), "numel"),
-        (lambda: flops.compute_optimal(bad), "flops"),
     ]:
         with pytest.raises((ValueError, TypeError), match=f"{name}: a finite number"):
             call()
@@ -442,7 +440,7 @@ def test_bad_names_are_refused():
         flops.training_memory(shape, 1, 1, sharding="fsdp")
     with pytest.raises(ValueError, match="mfu"):
         flops.training_days(1, 1, 1, 1, 1.01)
-    with pytest.raises(TypeError, match="config"):
+    with pytest.raises(TypeError, match="dataclass"):
         flops.transformer_flops({"d_model": 3}, 1, 1)
     for bad, name in [
         ({"norm": "batch"}, "norm"),

@@ -178,7 +178,6 @@ def flops_per_token(config: ModelConfig | TransformerShape, seq: int) -> dict[st
     >>> {name: f"{flops:.3g}" for name, flops in flops_per_token(PUBLISHED["GPT-2"].shape, 1024).items()}
     {'6N': '7.47e+08', 'PaLM': '8.55e+08', 'matmuls': '8.54e+08', 'causal': '7.98e+08', 'Kaplan': '5.1e+08'}
     """
-    require_positive(seq=seq)
     shape, params = shape_of(config), transformer_params(config)
     total = sum(params.values())
     scores = 12 * shape.num_layers * shape.num_heads * shape.d_head * seq
@@ -200,6 +199,5 @@ def compute_optimal(flops: float, tokens_per_parameter: float = 20.0) -> tuple[f
     >>> f"{params:.2g} parameters, {tokens:.2g} tokens"
     '6.9e+10 parameters, 1.4e+12 tokens'
     """
-    require_positive(flops=flops, tokens_per_parameter=tokens_per_parameter)
     params = math.sqrt(flops / (6 * tokens_per_parameter))
     return params, tokens_per_parameter * params

@@ -15,7 +15,6 @@ from torch.utils.checkpoint import checkpoint_sequential
 from lmcourse.flops.memory import memory_timeline
 from lmcourse.model import ModelConfig, TransformerLM, cross_entropy
 from lmcourse.recorded import recorded
-from lmcourse.support.checks import whole
 from lmcourse.support.timing import live_bytes, saved_bytes
 
 SMALL = ModelConfig(1000, 256, d_model=128, num_layers=4, num_heads=4, d_ff=384, num_kv_heads=2)
@@ -48,7 +47,6 @@ def deep_model(layers: int = 64, width: int = 32) -> nn.Sequential:
     >>> len(deep_model(layers=3))
     3
     """
-    layers, width = whole("layers", layers, least=1), whole("width", width, least=1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return nn.Sequential(*(nn.Sequential(nn.Linear(width, width, bias=False), nn.Tanh()) for _ in range(layers)))

@@ -118,7 +118,6 @@ def training_memory(
     {'parameters': 0.25, 'gradients': 0.25, 'master_copy': 0.5, 'optimizer_state': 1.0, 'activations': 1.3,
      'logits': 2.47}
     """
-    require_positive(devices=devices)
     per_parameter = memory_bytes_per_parameter(recipe, optimizer)
     params, stage = sum(transformer_params(config).values()), SHARDING.index(one_of("sharding", sharding, SHARDING))
     sharded_from = {"optimizer_state": 1, "master_copy": 1, "gradients": 2, "parameters": 3}
@@ -158,10 +157,8 @@ def memory_timeline(
     shape, params = shape_of(config), transformer_params(config)
     layers, total = shape.num_layers, sum(params.values())
     checkpoint, plain = options.get("checkpoint", False), not options.get("fused_attention", True)
-    token_bytes = (
-        BYTES_PER_NUMBER[options.get("recipe", "mixed")]["activation"] * batch * seq
-    )  # of one number for every token
-
+    number_bytes = BYTES_PER_NUMBER[options.get("recipe", "mixed")]["activation"]
+    token_bytes = batch * seq * number_bytes  # of one number for every token
     final_norm = token_bytes * shape.d_model * (3 if shape.norm == "rmsnorm" else 2)
     inputs = layers * token_bytes * shape.d_model if checkpoint else 0
     inside = (parts["activations"] - final_norm - inputs) / (1 if checkpoint else layers)  # of one block

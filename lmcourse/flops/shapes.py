@@ -77,11 +77,8 @@ def shape_of(config: ModelConfig | TransformerShape) -> TransformerShape:
     """
     if isinstance(config, TransformerShape):
         return config
-    names = ("vocab_size", "context_length", "d_model", "num_layers", "num_heads", "d_ff", "num_kv_heads")
-    if not all(hasattr(config, name) for name in (*names, "qk_norm", "tie_embeddings")):
-        raise TypeError(f"config: a ModelConfig or a TransformerShape, got {got(config)}")
-    sizes, options = (getattr(config, name) for name in names), ("qk_norm", "tie_embeddings")
-    return TransformerShape(*sizes, **{name: getattr(config, name) for name in options})
+    shared = {field.name for field in fields(TransformerShape)} & {field.name for field in fields(config)}
+    return TransformerShape(**{name: getattr(config, name) for name in shared})
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 For comparing only; notebook 08 hands in the reader's classes and PyTorch's.
 """
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -84,18 +83,6 @@ def trained_weights(
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-@functools.cache
-def first_weights() -> Tensor:
-    """What `trained_weights` begins with.
-
-    >>> first_weights().dtype
-    torch.float64
-    """
-    from lmcourse.optimizers.descent import SGD
-
-    return trained_weights(SGD, steps=0, lr=0.0)
-
-
 def far_apart(ours: Callable, theirs: Callable, **options: Any) -> float:
     """The largest difference of two trained models, as a share of how far training moved the weights.
 
@@ -108,4 +95,5 @@ def far_apart(ours: Callable, theirs: Callable, **options: Any) -> float:
     plain = {name: value for name, value in options.items() if name not in ("rate", "clip")}
     a = trained_weights(ours, reload=True, **options)
     b = trained_weights(theirs, clip=torch.nn.utils.clip_grad_norm_, **plain)
-    return ((a - b).abs().max() / (b - first_weights()).norm()).item()
+    moved = b - trained_weights(theirs, **plain | {"steps": 0})
+    return ((a - b).abs().max() / moved.norm()).item()

@@ -113,11 +113,6 @@ def samples() -> dict[str, str]:
     return dict(_SAMPLES)
 
 
-LANGUAGES = (
-    "English", "German", "Spanish", "Vietnamese", "Greek", "Russian", "Hebrew", "Arabic", "Hindi", "Bengali", "Tamil",
-    "Thai", "Georgian", "Amharic", "Chinese", "Japanese", "Korean",
-)  # fmt: skip
-
 _SAMPLES = {
     "English": "Every language says this sentence, but not every language pays the same price for it.",
     "German": "Jede Sprache sagt diesen Satz, aber nicht jede Sprache zahlt denselben Preis dafür.",
@@ -148,3 +143,4 @@ _SAMPLES = {
     "invisible": "zero\u200bwidth, soft\u00adhyphen, a NUL \x00 and a byte order mark \ufeff here",
     "hostile": "<img src=x onerror=\"alert('hello')\"> & <|endoftext|> </script>",
 }
+LANGUAGES = tuple(name for name in _SAMPLES if name.istitle())

@@ -53,10 +53,10 @@ def style() -> None:
     )
 
 
-def label_lines(ax: "matplotlib.axes.Axes", dx: float = 4) -> None:
+def label_lines(ax: "matplotlib.axes.Axes") -> None:
     """Write each line's label at its last point, in its colour: for two to four lines, instead of a legend.
 
-    `dx` is the gap in points. Lines whose label starts with an underscore are left out, as in a legend.
+    Lines whose label starts with an underscore are left out, as in a legend.
 
     >>> from matplotlib.figure import Figure
     >>> ax = Figure().subplots()
@@ -70,7 +70,7 @@ def label_lines(ax: "matplotlib.axes.Axes", dx: float = 4) -> None:
         label = str(line.get_label())
         if not label.startswith("_") and len(line.get_xdata()):
             end = (line.get_xdata()[-1], line.get_ydata()[-1])
-            ax.annotate(label, end, (dx, 0), textcoords="offset points", va="center", color=line.get_color())
+            ax.annotate(label, end, (4, 0), textcoords="offset points", va="center", color=line.get_color())
 
 
 def headline(fig: "matplotlib.figure.Figure", title: str) -> None:

@@ -57,8 +57,6 @@ class ByteTokenizer:
 class WordTokenizer:
     """One id a word, a space or a symbol seen in `text`. Flaw: everything else becomes id 0, `<unk>`, and is gone.
 
-    `max_words` keeps only the most frequent ones.
-
     >>> words = WordTokenizer("the cat in the hat")
     >>> words.encode("the dog"), words.decode(words.encode("the dog"))
     ([2, 1, 0], 'the <unk>')
@@ -66,9 +64,8 @@ class WordTokenizer:
 
     unknown = "<unk>"
 
-    def __init__(self, text: str, max_words: int | None = None):
-        words = Counter(self._split(text)).most_common(max_words)
-        self.words = [self.unknown, *(word for word, _ in words)]
+    def __init__(self, text: str):
+        self.words = [self.unknown, *(word for word, _ in Counter(self._split(text)).most_common())]
         self._ids = {word: i for i, word in enumerate(self.words)}
         self.vocab_size = len(self.words)
 

@@ -36,8 +36,9 @@ class Control:
     >>> control.step()
     >>> control.wait()  # returns: one step was granted
     >>> control.resume()
-    >>> control.wait(), control.paused
-    (None, False)
+    >>> control.set_lr(3e-4)
+    >>> control.wait(), control.paused, control.lr
+    (None, False, 0.0003)
     """
 
     def __init__(self) -> None:
@@ -61,27 +62,13 @@ class Control:
         self.paused = True
 
     def stop(self) -> None:
-        """End the run; it writes its checkpoint and can be resumed.
-
-        >>> control = Control()
-        >>> control.pause()
-        >>> control.stop()
-        >>> control.wait()  # returns: what is paused can be stopped
-        """
+        """End the run, also one that is paused; it writes its checkpoint and can be resumed."""
         self.stopped = True
 
     def set_lr(self, lr: float | None) -> None:
         """Use this learning rate instead of the schedule's; None goes back to the schedule.
 
         Raises ValueError for a rate below 0 or not finite.
-
-        >>> control = Control()
-        >>> control.set_lr(3e-4)
-        >>> control.set_lr(float("nan"))
-        Traceback (most recent call last):
-        ValueError: lr: a finite number of 0 or more, got nan
-        >>> control.lr
-        0.0003
         """
         self.lr = None if lr is None else checks.number("lr", lr, least=0)
 
@@ -93,15 +80,7 @@ class Control:
             self.nap()
 
     def nap(self) -> None:
-        """A twentieth of a second; a subclass may do something useful instead.
-
-        >>> class Impatient(Control):
-        ...     def nap(self):
-        ...         self.resume()
-        >>> control = Impatient()
-        >>> control.pause()
-        >>> control.wait()  # returns after one nap
-        """
+        """A twentieth of a second; a subclass may do something useful instead."""
         time.sleep(0.05)
 
 

@@ -65,7 +65,6 @@ def evaluate(
     *,
     context_length: int | None = None,
     batch_size: int = 32,
-    max_tokens: int | None = None,
     precision: str = "float32",
 ) -> float:
     """Mean loss in nats a token, each token but the first predicted once, from what precedes it in its window.
@@ -75,10 +74,9 @@ def evaluate(
 
     Args:
         context_length: of the windows; None is the model's own.
-        max_tokens: stop after about as many, a whole number of windows; None takes all.
         precision: what autocast computes the forward pass in, a key of `PRECISIONS`.
 
-    Raises ValueError for less than two tokens and for arguments out of range.
+    Raises ValueError for less than two tokens.
 
     >>> import math
     >>> from lmcourse.model import ModelConfig, TransformerLM
@@ -87,17 +85,12 @@ def evaluate(
     (2.3, 2.3)
     """
     context = model.config.context_length if context_length is None else context_length
-    context, batch_size = (
-        checks.whole(n, v, 1) for n, v in {"context_length": context, "batch_size": batch_size}.items()
-    )
-    if max_tokens is not None:
-        checks.whole("max_tokens", max_tokens, 1)
     if len(tokens) < 2:
         raise ValueError(f"tokens: at least 2, a token and the next one, got {len(tokens)}")
     device = next(model.parameters()).device
     total, count = torch.zeros((), dtype=torch.float64 if device.type != "mps" else torch.float32, device=device), 0
     with eval_mode(model):
-        for starts, size in _windows(len(tokens), context, batch_size, max_tokens):
+        for starts, size in _windows(len(tokens), context, batch_size):
             windows = read_windows(tokens, starts, size + 1)
             with autocast(device, precision):
                 logits = model(to_device(windows[:, :-1], device))
@@ -107,11 +100,9 @@ def evaluate(
     return total.item() / count
 
 
-def _windows(length: int, context: int, batch_size: int, most: int | None) -> Iterator[tuple[np.ndarray, int]]:
-    """Where the windows of each batch start, and their size: whole ones, then the rest, unless `most` ends before."""
+def _windows(length: int, context: int, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Where the windows of each batch start, and their size: whole ones, then the rest."""
     whole, rest = divmod(length - 1, context)
-    if most is not None and whole:
-        whole, rest = min(whole, max(1, most // context)), 0
     for i in range(0, whole, batch_size):
         yield np.arange(i, min(i + batch_size, whole)) * context, context
     if rest:

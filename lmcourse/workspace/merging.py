@@ -140,7 +140,10 @@ def _settle(base: Cell | None, mine: Cell | None, course: Cell | None) -> tuple[
     if course is None:
         if base is None:
             return "", [mine]
-        return ("removed", []) if content(mine) == content(base) else ("kept, gone from the course", [_kept(mine)])
+        if content(mine) == content(base):
+            return "removed", []
+        kept = mine if _of(mine) else _note(KEPT, mine) | {"id": mine["id"]}
+        return "kept, gone from the course", [kept]
     if content(mine) == content(course):
         return "", [_newest(base, mine, course)]
     if base is not None and content(mine) == content(base):
@@ -150,7 +153,7 @@ def _settle(base: Cell | None, mine: Cell | None, course: Cell | None) -> tuple[
         return "yours", [yours]
     if exercise(course) and exercise(course) != exercise(mine):
         return "kept below another exercise that stands in its place", [course, _note(KEPT, mine)]
-    return "changed by both: the course's stands below yours", [yours, _beside(course)]
+    return "changed by both: the course's stands below yours", [yours, _note(BESIDE, course)]
 
 
 def _newest(base: Cell | None, mine: Cell, course: Cell) -> Cell:
@@ -159,14 +162,6 @@ def _newest(base: Cell | None, mine: Cell, course: Cell) -> Cell:
     if "outputs" in newer:
         newer.add("execution_count")
     return mine | {name: course[name] for name in newer if name in course} | {"id": course["id"]}
-
-
-def _kept(cell: Cell) -> Cell:
-    return cell if _of(cell) else _note(KEPT, cell) | {"id": cell["id"]}
-
-
-def _beside(course: Cell) -> Cell:
-    return _note(BESIDE, course)
 
 
 def _note(words: str, cell: Cell) -> Cell:
