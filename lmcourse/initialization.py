@@ -259,7 +259,8 @@ def signal_statistics(
         end = output if loss is None else loss(output)
         if end.requires_grad:
             end.backward(start)
-        weights = {name: module.weight for name, module in model.named_modules() if _has_weight(module)}
+        weights = {name: getattr(module, "weight", None) for name, module in model.named_modules()}
+        weights = {name: weight for name, weight in weights.items() if isinstance(weight, nn.Parameter)}
         ratios = {n: _std(w.grad) / _std(w) for n, w in weights.items() if w.grad is not None and _std(w) > 0}
     return [
         LayerSignal(
@@ -268,10 +269,6 @@ def signal_statistics(
         )
         for name, (kind, values) in outputs.items()
     ]  # fmt: skip
-
-
-def _has_weight(module: nn.Module) -> bool:
-    return isinstance(getattr(module, "weight", None), nn.Parameter)
 
 
 def _std(values: Tensor) -> float:

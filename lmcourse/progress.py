@@ -83,7 +83,8 @@ def what_stays(learners: dict[str, Learner], names: dict[str, str], most: int = 
     """
     counts = {}
     for key in names:
-        pairs = [_twice(key, learner.days[key]) for learner in learners.values() if key in learner.days]
+        tries = [learner.days[key] for learner in learners.values() if key in learner.days]
+        pairs = [schedule.then_and_now({key: each}, date.fromisoformat(max(each))) for each in tries]
         asked, then, later = (sum(column) for column in zip((0, 0, 0), *pairs, strict=True))
         if asked:
             counts[key] = (asked, then, later)
@@ -94,11 +95,6 @@ def what_stays(learners: dict[str, Learner], names: dict[str, str], most: int = 
             *([names[key], *map(str, counts[key])] for key in lost),
         ]
     )
-
-
-def _twice(key: str, tries: schedule.Tries) -> tuple[int, int, int]:
-    """The last answer against one of three or more days before."""
-    return schedule.then_and_now({key: tries}, date.fromisoformat(max(tries)))
 
 
 def _table(rows: list[list[str]]) -> str:

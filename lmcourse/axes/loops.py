@@ -112,14 +112,12 @@ class LoopNest:
 
     def _variables(self) -> dict[str, str]:
         """A Python name for every axis, for every operand and for the output; all different."""
-        taken: set[str] = set()
-        names = {}
+        names: dict[str, str] = {}
         wanted = {name: python_name(name) for name in self.kept + self.summed}
         wanted |= {f"operand {k}": letter(k) for k in range(len(self.inputs))}
         for key, name in (wanted | {"the output": "out"}).items():
-            while name in taken:
+            while name in names.values():
                 name += "_"
-            taken.add(name)
             names[key] = name
         return names
 

@@ -135,7 +135,8 @@ def batches(
     >>> list(batches(["to b", "e<|e", "nd|>or"], GPT2_PATTERN, ["<|end|>"]))
     [(['to', ' be'], '<|end|>'), (['or'], None)]
     """
-    special = _special_regex(special_tokens)
+    longest_first = sorted(special_tokens, key=len, reverse=True)
+    special = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
     reach = max(map(len, special_tokens), default=1) - 1  # a special token may begin this far before the end
     streams = pattern in (GPT2_PATTERN, CL100K_PATTERN, O200K_PATTERN)
     split = splitter(pattern)
@@ -169,12 +170,6 @@ def batches(
                 yield from settle(held + "".join(fresh), final=False)
                 fresh, size = [], 0
     yield from settle(held + "".join(fresh), final=True)
-
-
-def _special_regex(special_tokens: Collection[str]) -> re.Pattern | None:
-    """Matches any special token, the longest first where one begins another."""
-    longest_first = sorted(special_tokens, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
 
 def utf8(text: str, name: str) -> bytes:

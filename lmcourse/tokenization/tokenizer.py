@@ -139,7 +139,7 @@ class BPETokenizer:
     def _encode_pretoken(self, pretoken: str) -> list[int]:
         data = utf8(pretoken, "text")
         if self._ranks is not None:
-            parts = _merge(data, self._ranks.get, _pair)
+            parts = _merge(data, self._ranks.get, lambda left, right: (left, right))
         elif data in self._ids:
             parts = [data]
         else:
@@ -252,10 +252,6 @@ class _Cache(dict):
         return ids
 
 
-def _pair(left: bytes, right: bytes) -> Pair:
-    return left, right
-
-
 def _merge(data: bytes, rank: Callable[[Any, float], float], join: Callable[[bytes, bytes], Any]) -> list[bytes]:
     """Cut `data` into tokens: merge the neighbours of lowest rank, the leftmost first, until none can merge.
 
@@ -328,16 +324,12 @@ def _checked_merges(merges: Sequence[Pair], tokens: set[bytes]) -> dict[Pair, in
 
 def _recover_merges(ranks: Mapping[bytes, int]) -> list[Pair]:
     """The pair that made each token: what merging its bytes with the earlier tokens only leaves."""
-    merges = []
-    for token, this in sorted(ranks.items(), key=lambda item: item[1]):
+    merges, earlier = [], {}
+    for token, rank in sorted(ranks.items(), key=lambda item: item[1]):
         if len(token) > 1:
-
-            def earlier(joined: bytes, never: float, this: int = this) -> float:
-                rank = ranks.get(joined, never)
-                return rank if rank < this else never
-
-            parts = _merge(token, earlier, add)
+            parts = _merge(token, earlier.get, add)
             if len(parts) != 2:
                 raise ValueError(f"vocab: tokens that two earlier ones make, got {token!r}, which is made of {parts}")
             merges.append((parts[0], parts[1]))
+        earlier[token] = rank
     return merges

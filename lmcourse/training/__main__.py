@@ -22,7 +22,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from lmcourse import hardware
 from lmcourse.data_loading import BatchSampler, token_dtype
-from lmcourse.model import TransformerLM
 from lmcourse.support import checks, corpus
 from lmcourse.support.device import describe, pick
 from lmcourse.training.batches import Batches
@@ -228,7 +227,8 @@ def _run(options: argparse.Namespace, device: torch.device, rank: int, world: in
     )
 
     def write() -> str:
-        return _sample(model, plan, start, options.sample_tokens)
+        how = {"temperature": 0.8, "top_p": 0.95, "seed": recipe.seed}
+        return tokenizer.decode(generate(model, start, options.sample_tokens, **how))
 
     last, began = plan.done, time.perf_counter()
     with _stopping(control):
@@ -268,11 +268,6 @@ def _measured_peak(device: torch.device, precision: str) -> float | None:
     """Of a CPU, which is in no datasheet; None where the datasheet knows."""
     known = device.type != "cpu" or hardware.peak_flop_per_s(device, precision) is not None
     return None if known else hardware.measure_peak(device, precision).flop_per_s
-
-
-def _sample(model: TransformerLM, plan: _Plan, start: list[int], count: int) -> str:
-    seed = plan.recipe.seed
-    return plan.tokenizer.decode(generate(model, start, count, temperature=0.8, top_p=0.95, seed=seed))
 
 
 @contextlib.contextmanager

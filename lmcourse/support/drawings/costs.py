@@ -103,6 +103,9 @@ def roofline(costs: Mapping[str, Cost], peak_flop_per_s: float, bytes_per_s: flo
     return fig
 
 
+SHORT = {"parameters": "weights", "master_copy": "master\ncopy", "optimizer_state": "two\nmoments"}
+
+
 def bytes_per_parameter(recipes: Mapping[str, Mapping[str, int]], title: str = "") -> Figure:
     """What each parameter costs in bytes, part by part, one bar for each recipe.
 
@@ -116,8 +119,7 @@ def bytes_per_parameter(recipes: Mapping[str, Mapping[str, int]], title: str = "
         for name, size in parts.items():
             if size:
                 ax.barh(y, size, left=left, height=0.6, color=colours[name], edgecolor=PAPER)
-                words = name.replace("_", "\n").replace("parameters", "weights").replace("optimizer", "two\nmoments")
-                text = f"{words.removesuffix('state').strip()}\n{size}"
+                text = f"{SHORT.get(name, name)}\n{size}"
                 ax.text(left + size / 2, y, text, ha="center", va="center", color=PAPER, size=8)
             left += size
     ax.set_yticks(range(len(recipes)), recipes)
