@@ -14,10 +14,8 @@ from lmcourse.axes.loops import reason, run
 def checked(function: Callable) -> Callable:
     """Check a function's tensors against their jaxtyping annotations, each time it is called.
 
-    One name means one size within a call. In a project take `@jaxtyped(typechecker=beartype)`.
-
-    Raises:
-        TypeError: from the function returned, where an argument or the result does not fit.
+    One name means one size within a call; TypeError where an argument or the result does not fit. In a project take
+    `@jaxtyped(typechecker=beartype)`.
 
     >>> from jaxtyping import Float
     >>> @checked

@@ -167,18 +167,13 @@ def loop_nest(
     operation: str | None = None,
     reduction: str = "sum",
 ) -> LoopNest:
-    """Read a pattern for tensors of these shapes and find the size of every axis.
+    """Read an einops pattern for operands of these shapes and find the size of every axis.
 
-    Args:
-        pattern: an einops pattern, `"b t (h d) -> b h t d"`.
-        shapes: one shape an operand.
-        sizes: the sizes that the shapes do not tell, as einops takes them: `{"h": 2}`.
-        operation: one of `OPERATIONS`; None asks `operation_of`.
-        reduction: one of `REDUCTIONS`; used by `reduce` alone.
+    `sizes` are those that the shapes do not tell. `operation` is one of `OPERATIONS`, None asks `operation_of`;
+    `reduction` is one of `REDUCTIONS`, used by `reduce` alone.
 
-    Raises:
-        TypeError, ValueError: for an argument of the wrong kind, named.
-        Whatever einops raises for this pattern on such tensors, mostly `einops.EinopsError`, unchanged.
+    Raises TypeError or ValueError for an argument of the wrong kind, named, and whatever einops raises for this pattern
+    on such tensors, mostly `einops.EinopsError`, unchanged.
 
     >>> nest = loop_nest("t (h d) -> h t d", [(2, 6)], {"h": 3})
     >>> nest.sizes, nest.output_shape

@@ -14,20 +14,14 @@ TERMS_LIMIT = 2_000_000
 
 
 def trace(pattern: str, *shapes: Iterable[int], **sizes: int) -> np.ndarray:
-    """Where every output element comes from.
+    """Where every output element comes from: an object array in the output's shape.
 
-    Args:
-        pattern: an einops pattern; which function it is for is read off it by `operation_of`.
-        shapes: one shape an operand.
-        sizes: sizes of axes that the shapes do not tell.
+    Each element is the tuple of flat (row-major) source indices that make it: one for `rearrange` and `repeat`, all
+    contributors in loop order for `reduce`. For an einsum of several operands each contributor is itself a tuple, one
+    index an operand, and stands for their product. `operation_of` reads off the pattern which function it is for;
+    `sizes` are those of axes that the shapes do not tell.
 
-    Returns:
-        An object array in the output's shape. Each element is the tuple of flat (row-major) source indices that
-        make it: one for `rearrange` and `repeat`, all contributors in loop order for `reduce`. For an einsum of
-        several operands each contributor is itself a tuple, one index an operand, and stands for their product.
-
-    Raises:
-        ValueError: for more than `TERMS_LIMIT` terms; otherwise what `loop_nest` raises.
+    Raises ValueError for more than `TERMS_LIMIT` terms, and what `loop_nest` raises.
 
     >>> trace("(h d) -> d h", (6,), h=2).tolist()
     [[(0,), (3,)], [(1,), (4,)], [(2,), (5,)]]
@@ -50,10 +44,8 @@ def einsum_flops(pattern: str, *shapes: Iterable[int]) -> int:
 
     Each pass of the innermost line multiplies its n operands (n - 1 operations) and, when some axis is summed, adds
     the product to the output (1 more). For two operands with a summed axis that is 2 · (product of all sizes), the
-    2mnk of a matrix product. Libraries contract three or more operands in pairs and then need fewer.
-
-    Raises:
-        What `loop_nest` raises.
+    2mnk of a matrix product. Libraries contract three or more operands in pairs and then need fewer. Raises what
+    `loop_nest` raises.
 
     >>> einsum_flops("m k, k n -> m n", (3, 4), (4, 5))
     120
@@ -69,10 +61,7 @@ def is_view(pattern: str, tensor: Shaped[Tensor, "..."], **sizes: int) -> bool:
 
     einops splits dimensions, permutes, inserts dimensions of stride 0 and merges. Only the merge can force a copy:
     the dimensions inside one `( )` of the output must already lie in memory like one. A reduction always copies.
-    Einsums of several operands do too. The tensor's values are not read.
-
-    Raises:
-        What `loop_nest` raises.
+    Einsums of several operands do too. The tensor's values are not read. Raises what `loop_nest` raises.
 
     >>> import torch
     >>> x = torch.zeros(2, 3, 8)
@@ -96,10 +85,7 @@ def signature(pattern: str, *shapes: Iterable[int], **sizes: int) -> str:
     """The pattern as the type of a function, in jaxtyping's notation.
 
     A composed dimension of an input gets one joined name, because jaxtyping cannot split a size; in the output
-    it is a product of names that the inputs have bound.
-
-    Raises:
-        What `loop_nest` raises.
+    it is a product of names that the inputs have bound. Raises what `loop_nest` raises.
 
     >>> signature("batch heads seq hidden -> batch seq (heads hidden)", (2, 4, 3, 8))
     'f(x: Float[Tensor, "batch heads seq hidden"]) -> Float[Tensor, "batch seq heads*hidden"]'

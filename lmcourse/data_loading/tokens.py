@@ -196,13 +196,8 @@ def _check_ids(tokens: UInt[np.ndarray, "length"], vocab_size: int, path: Path) 
 def encode_documents(documents: Iterable[str], tokenizer: Any, *, progress: bool = False) -> Iterator[int]:
     """The ids of all documents, each followed by `<|endoftext|>`, in constant memory: what write_tokens takes.
 
-    A document that contains the text "<|endoftext|>" is encoded as text: only we end documents.
-
-    Args:
-        documents: one string a document, from an iterator of any length.
-        tokenizer: a `BPETokenizer` (its tiktoken form does the work) or a `tiktoken.Encoding`, with `<|endoftext|>`
-            among its special tokens.
-        progress: show a bar that counts documents.
+    A document that contains the text "<|endoftext|>" is encoded as text: only we end documents. `tokenizer` is a
+    `BPETokenizer` (its tiktoken form does the work) or a `tiktoken.Encoding`; `progress` shows a bar that counts.
 
     Raises ValueError without that special token, and for a document with a lone surrogate, which is no text.
 

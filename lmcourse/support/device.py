@@ -7,11 +7,9 @@ import torch
 
 
 def pick() -> torch.device:
-    """The device to use. `LMCOURSE_DEVICE=cpu|cuda|mps` overrides, and is refused by name where it cannot be had.
+    """The device to use. `LMCOURSE_DEVICE=cpu|cuda|mps` overrides.
 
-    Raises:
-        ValueError: LMCOURSE_DEVICE is none of the three.
-        RuntimeError: LMCOURSE_DEVICE names a device that this PyTorch cannot use.
+    Raises ValueError where that is none of the three, RuntimeError where this PyTorch cannot use it.
 
     >>> pick().type in {"cpu", "cuda", "mps"}
     True

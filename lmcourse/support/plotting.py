@@ -121,11 +121,7 @@ def box(
 
 
 def show(fig: "matplotlib.figure.Figure", *, alt: str) -> None:
-    """Display a figure with alternative text, and close it.
-
-    Args:
-        fig: a Matplotlib figure.
-        alt: what a reader who cannot see it needs to know: the finding, in a sentence.
+    """Display a figure, and close it. `alt` says in a sentence what a reader who cannot see it needs: the finding.
 
     Raises ValueError for an empty `alt`.
 

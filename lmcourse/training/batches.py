@@ -16,11 +16,8 @@ from lmcourse.support import checks
 class Batches:
     """Pairs (x, y) from tokens, without end, in the order of a sampler; remembers its place, ahead of time too.
 
-    Args:
-        tokens: the ids, from `open_tokens` or in memory.
-        sampler: says which windows come next, and of which length.
-        device: where x and y are put.
-        prefetch: batches that one thread makes ahead; 0 makes each when it is asked for.
+    The tokens are mapped (`open_tokens`) or in memory; x and y are put on `device`. One thread makes `prefetch` batches
+    ahead; 0 makes each when it is asked for.
 
     >>> batches = Batches(np.arange(101), BatchSampler(101, 2, context_length=10, order="sequential"))
     >>> x, y = next(batches)

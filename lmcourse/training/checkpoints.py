@@ -80,12 +80,9 @@ def _model_state(model: nn.Module) -> dict[str, Any]:
 def save_checkpoint(path: str | os.PathLike, model: nn.Module, optimizer: Any, step: int, **state: Any) -> None:
     """Write model, optimizer and `step` to `path`, and whatever else `state` names; the old file goes only at the end.
 
-    Args:
-        path: the file to make or to replace, by custom `.pt`.
-        model: its parameters, buffers and extra state are saved, by the names they have without wrappers.
-        optimizer: one `torch.optim.Optimizer`, or a list of them.
-        step: optimizer steps done.
-        state: more values: numbers, text, tensors, and lists, tuples and dicts of them.
+    Of the model parameters, buffers and extra state are saved, by the names they have without wrappers. `optimizer` is
+    one `torch.optim.Optimizer` or a list of them, `step` the optimizer steps done. `state` may hold numbers, text,
+    tensors, and lists, tuples and dicts of them.
 
     Raises TypeError or ValueError for a step that is no whole number of 0 or more, TypeError for a value that could not
     be loaded again.

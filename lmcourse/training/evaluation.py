@@ -70,11 +70,8 @@ def evaluate(
     """Mean loss in nats a token, each token but the first predicted once, from what precedes it in its window.
 
     The windows lie side by side, from the beginning, so the number is the same every time. The model is in eval mode
-    meanwhile, and afterwards each of its parts is in the mode it had before.
-
-    Args:
-        context_length: of the windows; None is the model's own.
-        precision: what autocast computes the forward pass in, a key of `PRECISIONS`.
+    meanwhile, and afterwards each of its parts is in the mode it had before. `context_length` is that of the windows,
+    None the model's own; `precision`, a key of `PRECISIONS`, is what autocast computes the forward pass in.
 
     Raises ValueError for less than two tokens.
 

@@ -80,14 +80,11 @@ def next_token(
 
 
 def generate(model: nn.Module, ids: Iterable[int], max_new_tokens: int, **how: Any) -> list[int]:
-    """The prompt `ids`, and up to `max_new_tokens` more that the model writes.
+    """The prompt `ids`, one token or more, and up to `max_new_tokens` more that a `TransformerLM` writes.
 
-    Args:
-        model: a `TransformerLM`; it is in eval mode meanwhile, and afterwards as it was.
-        ids: the prompt, at least one token; of a long one the model sees the last context_length tokens.
-        how: temperature, top_k, top_p, seed, stop: see `stream`.
-
-    Past the context length the model goes on with the last half of its window, and so on.
+    Of a long prompt the model sees the last context_length tokens. Past the context length it goes on with the last
+    half of its window, and so on. It is in eval mode meanwhile. `how`: temperature, top_k, top_p, seed, stop, as for
+    `stream`.
 
     Raises ValueError or TypeError for an argument out of range.
 
@@ -111,12 +108,10 @@ def stream(
     seed: int | None = None,
     stop: int | None = None,
 ) -> Iterator[int]:
-    """The new tokens of `generate`, each as soon as it is there.
+    """The new tokens of `generate`, each as soon as it is there; `stop` is the token after which to stop.
 
-    Args:
-        temperature, top_k, top_p: see `next_token`.
-        seed: the same seed draws the same text, and leaves the global generator alone; None draws from that.
-        stop: the token after which to stop.
+    temperature, top_k and top_p are `next_token`'s. The same seed draws the same text, and leaves the global generator
+    alone; None draws from that.
 
     >>> from lmcourse.model import ModelConfig, TransformerLM
     >>> model = TransformerLM(ModelConfig(10, context_length=8, d_model=16, num_layers=1, num_heads=2, d_ff=32))
