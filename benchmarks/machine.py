@@ -23,7 +23,7 @@ from lmcourse.flops import flops_per_token, memory_timeline, mfu
 from lmcourse.hardware import find_accelerator, measure_peak, peak_flop_per_s
 from lmcourse.model import ModelConfig, TransformerLM, cross_entropy
 from lmcourse.recorded import RECORDED
-from lmcourse.support.timing import live_bytes, synchronize, time
+from lmcourse.support.timing import live_bytes, si, synchronize, time
 
 
 def describe_machine(device: torch.device | str = "cpu", *, command: str = "") -> dict[str, Any]:

@@ -17,6 +17,7 @@ import numbers
 import random
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -390,9 +391,7 @@ def exact_decimal(x: float | Fraction) -> str:
     places = x.denominator.bit_length() - 1
     if x.denominator != 2**places:
         raise ValueError(f"x: a number whose denominator is a power of two, got {x}")
-    digits = str(abs(x.numerator) * 5**places).rjust(places + 1, "0")  # n / 2**k is n * 5**k / 10**k
-    whole, part = digits[: len(digits) - places], digits[len(digits) - places :]
-    return "-" * (x < 0) + whole + ("." + part if part else "")
+    return f"{Decimal(f'{x.numerator * 5**places}E-{places}'):f}"  # n / 2**k is n * 5**k / 10**k
 
 
 # ---------------------------------------------------------------------------------------------------------------------

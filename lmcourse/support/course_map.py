@@ -7,63 +7,39 @@ import html
 from typing import NamedTuple
 
 
-class Item(NamedTuple):
-    """One decision: its name, and the numbers of the notebooks that teach it; none means after this course."""
+class Column(NamedTuple):
+    """A question, the decisions that the course teaches with the numbers of their notebooks, and those after it."""
 
-    name: str
-    notebooks: tuple[str, ...] = ()
+    question: str
+    here: dict[str, str]
+    after: list[str]
 
 
-MAP: dict[str, tuple[str, tuple[Item, ...]]] = {
-    "Basics": (
+MAP = {
+    "Basics": Column(
         "What is the model?",
-        (
-            Item("Tokenizer", ("01",)),
-            Item("Architecture", ("04", "09")),
-            Item("Initialization", ("06",)),
-            Item("Optimizer", ("08",)),
-            Item("Training loop", ("09",)),
-            Item("Mixture of experts"),
-        ),
+        {"Tokenizer": "01", "Architecture": "04 09", "Initialization": "06", "Optimizer": "08", "Training loop": "09"},
+        ["Mixture of experts"],
     ),
-    "Systems": (
+    "Systems": Column(
         "How does it run?",
-        (
-            Item("Number formats", ("02",)),
-            Item("Memory, strides", ("03",)),
-            Item("FLOPs, MFU", ("05",)),
-            Item("Feeding it", ("07",)),
-            Item("Kernels, parallelism"),
-            Item("Inference"),
-        ),
+        {"Number formats": "02", "Memory, strides": "03", "FLOPs, MFU": "05", "Feeding it": "07"},
+        ["Kernels, parallelism", "Inference"],
     ),
-    "Scaling": (
+    "Scaling": Column(
         "How large, how long?",
-        (
-            Item("Days and bytes", ("05",)),
-            Item("Width and rate", ("06",)),
-            Item("Scaling laws"),
-            Item("IsoFLOP fits"),
-        ),
+        {"Days and bytes": "05", "Width and rate": "06"},
+        ["Scaling laws", "IsoFLOP fits"],
     ),
-    "Data": (
+    "Data": Column(
         "What does it read?",
-        (
-            Item("Text to a file", ("07",)),
-            Item("Losses to beat", ("09",)),
-            Item("Filtering"),
-            Item("Deduplication"),
-            Item("Evaluation"),
-        ),
+        {"Text to a file": "07", "Losses to beat": "09"},
+        ["Filtering", "Deduplication", "Evaluation"],
     ),
-    "Alignment": (
+    "Alignment": Column(
         "What should it say?",
-        (
-            Item("Sampling", ("09",)),
-            Item("Instructions"),
-            Item("Preferences"),
-            Item("Verified rewards"),
-        ),
+        {"Sampling": "09"},
+        ["Instructions", "Preferences", "Verified rewards"],
     ),
 }
 
@@ -81,10 +57,9 @@ def describe() -> str:
     'Scaling (How large, how long?): Days and bytes (05) · Width and rate (06); after it: Scaling laws · IsoFLOP fits.'
     """
     lines = []
-    for column, (question, items) in MAP.items():
-        here = " · ".join(f"{item.name} ({' and '.join(item.notebooks)})" for item in items if item.notebooks)
-        after = " · ".join(item.name for item in items if not item.notebooks)
-        lines.append(f"{column} ({question}): {here}; after it: {after}.")
+    for name, column in MAP.items():
+        here = " · ".join(f"{item} ({numbers.replace(' ', ' and ')})" for item, numbers in column.here.items())
+        lines.append(f"{name} ({column.question}): {here}; after it: {' · '.join(column.after)}.")
     return "\n".join(lines)
 
 
@@ -96,7 +71,7 @@ def course_map() -> str:
     >>> course_map().startswith("<svg")
     True
     """
-    height = TOP + STEP * max(len(items) for _, items in MAP.values()) + 40
+    height = TOP + STEP * max(len(column.here) + len(column.after) for column in MAP.values()) + 40
     columns = "\n".join(_column(k, *entry) for k, entry in enumerate(MAP.items()))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
@@ -118,23 +93,20 @@ def show_course_map() -> None:
     display({"text/plain": describe(), "text/html": frame}, raw=True)
 
 
-def _column(k: int, column: str, content: tuple[str, tuple[Item, ...]]) -> str:
-    question, items = content
-    x = k * COLUMN + 5
-    boxes = "\n".join(_box(x, TOP + STEP * row, item) for row, item in enumerate(items))
+def _column(k: int, name: str, column: Column) -> str:
+    x, items = k * COLUMN + 5, column.here | dict.fromkeys(column.after, "")
+    boxes = "\n".join(_box(x, TOP + STEP * row, *item) for row, item in enumerate(items.items()))
     return (
-        f'<text x="{x}" y="24" font-size="20" font-weight="bold">{column}</text>\n'
-        f'{_text(x, 48, question)}<path d="M{x} 60h{BOX}" stroke="currentColor"/>\n{boxes}'
+        f'<text x="{x}" y="24" font-size="20" font-weight="bold">{name}</text>\n'
+        f'{_text(x, 48, column.question)}<path d="M{x} 60h{BOX}" stroke="currentColor"/>\n{boxes}'
     )
 
 
-def _box(x: float, y: float, item: Item) -> str:
+def _box(x: float, y: float, item: str, notebooks: str) -> str:
     """Solid and numbered: in this course. Dashed: what comes after."""
-    if not item.notebooks:
-        return f'<rect x="{x}" y="{y}" width="{BOX}" height="46" rx="4" {AFTER}/>{_text(x + 12, y + 29, item.name)}'
-    numbers = _text(x + BOX - 10, y + 29, " ".join(item.notebooks), 'font-weight="bold" text-anchor="end"')
-    frame = f'<rect x="{x}" y="{y}" width="{BOX}" height="46" rx="4" {HERE}/>'
-    return f"{frame}{_text(x + 12, y + 29, item.name)}\n{numbers}"
+    frame = f'<rect x="{x}" y="{y}" width="{BOX}" height="46" rx="4" {HERE if notebooks else AFTER}/>'
+    numbers = "\n" + _text(x + BOX - 10, y + 29, notebooks, 'font-weight="bold" text-anchor="end"')
+    return f"{frame}{_text(x + 12, y + 29, item)}" + (numbers if notebooks else "")
 
 
 def _legend(y: float) -> str:
