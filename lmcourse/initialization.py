@@ -239,12 +239,14 @@ def signal_statistics(
     normal gradient on the output where none is given; where nothing can be trained there is none. A copy of the model
     runs: the model itself, `x` and PyTorch's random state stay as they are.
 
-    Raises `TypeError` where `model` returns no tensor and no loss is given that makes one of it.
+    Raises `TypeError` where `model` is no module, or returns no tensor and no loss is given that makes one of it.
 
     >>> model = nn.Sequential(nn.Linear(64, 64), nn.ReLU())
     >>> [(layer.name, layer.kind) for layer in signal_statistics(model, torch.randn(8, 64))]
     [('0', 'Linear'), ('1', 'ReLU')]
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: a torch.nn.Module, got {got(model)}")
     own = x.detach().requires_grad_(x.requires_grad).clone()  # an in-place first layer writes into it
     model = deepcopy(model)
     model.zero_grad()

@@ -163,6 +163,8 @@ def test_every_layer_of_a_transformer_is_reported_by_name():
     assert {"token_embeddings", "layers.0.attn.q_proj", "lm_head"} <= {layer.name for layer in layers}
     assert all(layer.grad_std is not None and layer.grad_std > 0 for layer in layers)
     assert not any(module._forward_hooks for module in model.modules())
+    with pytest.raises(TypeError, match=r"model: a torch.nn.Module, got <function"):
+        init.signal_statistics(lambda x: x, torch.randn(2))
 
 
 class Scales(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING
 
 from lmcourse.support.checks import got, number, one_of, whole
@@ -77,6 +77,8 @@ def shape_of(config: ModelConfig | TransformerShape) -> TransformerShape:
     """
     if isinstance(config, TransformerShape):
         return config
+    if not is_dataclass(config):
+        raise TypeError(f"config: a ModelConfig or a TransformerShape, got {got(config)}")
     shared = {field.name for field in fields(TransformerShape)} & {field.name for field in fields(config)}
     return TransformerShape(**{name: getattr(config, name) for name in shared})
 

@@ -338,5 +338,5 @@ def test_without_what_it_began_with_both_are_kept():
 
 
 def test_a_text_that_holds_a_fence_is_shown_whole():
-    note = merging._beside(cell("markdown", "```python\nx\n```", "one"))
+    note = merging._note(merging.BESIDE, cell("markdown", "```python\nx\n```", "one"))
     assert "````markdown\n```python\nx\n```\n````" in note["source"]
