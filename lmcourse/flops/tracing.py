@@ -48,7 +48,7 @@ def trace_costs(fn: Callable[[], Any]) -> dict[str, Cost]:
                 flops = flop_registry[kind](*args, **(kwargs or {}), out_val=out)
             else:
                 flops = sum(t.numel() for t in written)
-            moved = sum(t.numel() * t.element_size() for t in (*written, *read))
+            moved = sum(t.nbytes for t in (*written, *read))
             before = totals.get(kind.__name__, Cost(0, 0))
             totals[kind.__name__] = Cost(before.flops + flops, before.bytes + moved)
             return out

@@ -289,7 +289,7 @@ def state_bytes(optimizer: torch.optim.Optimizer) -> int:
     8000
     """
     values = (value for state in optimizer.state.values() for name, value in state.items() if name != "step")
-    return sum(value.numel() * value.element_size() for value in values if isinstance(value, Tensor))
+    return sum(value.nbytes for value in values if isinstance(value, Tensor))
 
 
 def steps_under(kind: Callable[..., torch.optim.Optimizer], grads: list[float], **options: Any) -> list[float]:

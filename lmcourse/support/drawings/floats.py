@@ -26,7 +26,7 @@ def worked_example(fmt: FloatFormat, bits: int) -> Figure:
     'Figure'
     """
     if fmt.kind(bits) != "normal" or not fmt.signed or not fmt.mantissa_bits:
-        raise ValueError(f"bits: expected a normal number of a signed format, got a {fmt.kind(bits)} of {fmt.name}")
+        raise ValueError(f"bits: a normal number of a signed format, got a {fmt.kind(bits)} of {fmt.name}")
     sign, exponent, mantissa = fmt.split(bits)
     power = exponent - fmt.bias
     minus = "−" if sign else ""
