@@ -16,5 +16,4 @@ from lmcourse.support.drawings.tensors import (
     show_blocks,
     show_shares,
     show_tensors,
-    tensors_over_storage,
 )

@@ -42,24 +42,16 @@ def show_tensors(
     >>> m = torch.arange(6).view(2, 3)
     >>> show_tensors({"m": m, "m.T": m.T}, "A transpose moves nothing")  # doctest: +SKIP
     """
-    fig = tensors_over_storage(tensors, arcs=arcs, mark=mark)
+    fig = _over_storage(tensors, arcs, mark)
     fig.suptitle(title, x=0.01, y=1 - 0.12 / fig.get_figheight(), ha="left", va="top", size=12, weight="bold")
-    parts = [f"{name} {tuple(t.shape)} strides {t.stride()}" for name, t in tensors.items()]
+    parts = [f"{name} {_layout(t)}" for name, t in tensors.items()]
     sizes = [_elements(t) for t in _storages(tensors).values()]
     over = f"one storage of {sizes[0]}" if len(sizes) == 1 else f"storages of {' and '.join(map(str, sizes))}"
     plotting.show(fig, alt=f"{title}. {' and '.join(parts)}, over {over}.")
 
 
-def tensors_over_storage(
-    tensors: Mapping[str, torch.Tensor], *, arcs: str | None = None, mark: Sequence[int] = ()
-) -> Figure:
-    """The figure of `show_tensors`: each tensor as a table, and below all of them each storage as one strip.
-
-    >>> import torch
-    >>> m = torch.arange(6).view(2, 3)
-    >>> [text.get_text() for text in tensors_over_storage({"m": m, "m.T": m.T}).axes[0].texts][-1]
-    '5'
-    """
+def _over_storage(tensors: Mapping[str, torch.Tensor], arcs: str | None, mark: Sequence[int]) -> Figure:
+    """Each tensor as a table, and below all of them each storage as one strip."""
     storages = _storages(tensors)
     if any(t.ndim > 3 for t in tensors.values()) or max(map(_elements, storages.values())) > 48:
         raise ValueError("tensors: at most three dimensions and a storage of 48 elements, got more")
@@ -70,8 +62,8 @@ def tensors_over_storage(
         width, _ = _table_size(t)
         _table(ax, t, x, which, mark if which == 0 else ())
         ax.text(x, 1.15, name, size=10, weight="bold", family="monospace")
-        ax.text(x, 0.35, f"{tuple(t.shape)} strides {t.stride()}", size=8, color=GREY)
-        x += max(width, 0.24 * len(f"{tuple(t.shape)} strides {t.stride()}"), 0.3 * len(name)) + _GAP
+        ax.text(x, 0.35, _layout(t), size=8, color=GREY)
+        x += max(width, 0.24 * len(_layout(t)), 0.3 * len(name)) + _GAP
     x -= _GAP
     y = -height - 1.3
     for which, (key, t) in enumerate(storages.items()):
@@ -87,6 +79,10 @@ def tensors_over_storage(
     inch = min(0.4, 8.8 / x)
     fig.set_size_inches(max(inch * (x + 0.4), 5.2), inch * (0.9 - y) + 0.5)
     return fig
+
+
+def _layout(t: torch.Tensor) -> str:
+    return f"{tuple(t.shape)} strides {t.stride()}"
 
 
 def _key(t: torch.Tensor) -> int:
@@ -232,10 +228,6 @@ def show_axes(tensors: Mapping[str, torch.Tensor], title: str, *, run: int = 0, 
     `arrows` says that each tensor is made from the one before it. The title is the finding.
 
     Raises ValueError where the names are not as many as the tensor's axes, or more than four.
-
-    >>> import torch
-    >>> x = torch.arange(6).view(2, 3)
-    >>> show_axes({"h w": x, "w h": x.T}, "The names trade places")  # doctest: +SKIP
     """
     fig = named_axes(tensors, run=run, arrows=arrows)
     plotting.headline(fig, title)
