@@ -56,8 +56,7 @@ def memory_bytes(tensor: Tensor) -> int:
         raise ValueError(f"tensor: one with a single storage, got layout {tensor.layout}") from None
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Every format
+# --- every format --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -394,8 +393,7 @@ def exact_decimal(x: float | Fraction) -> str:
     return f"{Decimal(f'{x.numerator * 5**places}E-{places}'):f}"  # n / 2**k is n * 5**k / 10**k
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Reading a number exactly, and the choice between two neighbours
+# --- reading a number exactly, and the choice between two neighbours -----------------------------------------------
 
 
 _DECIMAL = re.compile(r"[+-]?(?=\.?\d)\d*\.?\d*(?:e([+-]?\d+))?|[+-]?\d+/\d+|[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)

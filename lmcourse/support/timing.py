@@ -6,8 +6,6 @@ for the backward pass, bytes alive.
 Not here: profiling inside a function, several devices at once.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import os

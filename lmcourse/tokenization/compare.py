@@ -101,9 +101,7 @@ def compression_ratio(text: str, ids: Sequence[int]) -> float:
     return len(text.encode("utf-8")) / len(ids)
 
 
-# --------------------------------------------------------------------------------------------------------------
-# The real ones, to compare with.
-# --------------------------------------------------------------------------------------------------------------
+# --- the real ones, to compare with --------------------------------------------------------------------------------
 
 
 def real_encoding(name: str, timeout: float = 20.0) -> "tiktoken.Encoding | None":

@@ -1,7 +1,5 @@
 """Drawings of number formats: a pattern read as a number, a format's numbers on a line, its ranges, its rounding."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from fractions import Fraction
