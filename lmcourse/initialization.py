@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lmcourse.float_formats import FORMATS, FloatFormat
-from lmcourse.support.checks import got, one_of
+from lmcourse.support.checks import got
 from lmcourse.support.optional import Tensor, nn, torch
 
 if TYPE_CHECKING:
@@ -308,18 +308,16 @@ def _watch(model: nn.Module) -> tuple[dict[str, tuple[str, Tensor]], dict[str, T
 def lost_in(values: Tensor | tuple[float, ...], fmt: FloatFormat | str) -> tuple[float, float]:
     """The shares of `values` that a format would flush to zero, and push past its largest: (underflow, overflow).
 
-    Zeros do not count as flushed. Raises `ValueError` for a format that notebook 02 does not know, or that has no zero.
+    `fmt` is one of notebook 02's formats that has a zero, or its name. Zeros do not count as flushed.
 
     >>> lost_in((1.0, 1e-9, 1e6, 0.0), "float16")
     (0.25, 0.25)
     """
     if isinstance(fmt, str):
-        fmt = FORMATS[one_of("fmt", fmt, FORMATS)]
-    if fmt.smallest_subnormal is None:
-        raise ValueError(f"fmt: a format that has a zero, got {fmt.name}")
+        fmt = FORMATS[fmt]
     size = torch.as_tensor(values, dtype=torch.float64).abs().flatten()
-    under = (size > 0) & (size <= float(fmt.smallest_subnormal) / 2)
-    return under.double().mean().item(), (size > float(fmt.max)).double().mean().item()
+    under = (size > 0) & (size <= fmt.smallest_subnormal / 2)
+    return under.double().mean().item(), (size > fmt.max).double().mean().item()
 
 
 # --- a network with a fault ----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lmcourse.float_formats import FORMATS, OVERFLOWS, ROUNDINGS, FloatFormat
+from lmcourse.float_formats import FORMATS, ROUNDINGS, FloatFormat
 from lmcourse.support import checks
 
 
@@ -33,7 +33,6 @@ def quantize(
     [0.1015625, 3.25, 448.0]
     """
     checks.one_of("rounding", rounding, ROUNDINGS)
-    checks.one_of("overflow", overflow, OVERFLOWS)
     if rounding == "stochastic" and not isinstance(generator, torch.Generator):
         raise TypeError(f"generator: a torch.Generator for stochastic rounding, got {checks.got(generator)}")
     if fmt.bits > 32:

@@ -16,7 +16,7 @@ from operator import add, index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmcourse.support.checks import got, one_of, whole
+from lmcourse.support.checks import got, whole
 from lmcourse.support.files import replacing
 from lmcourse.tokenization.bpe import Pair, Vocabulary
 from lmcourse.tokenization.pretokens import GPT2_PATTERN, batches, check_special_tokens, splitter, utf8
@@ -152,7 +152,6 @@ class BPETokenizer:
         errors: what to do with bytes that are not UTF-8: "strict" (raise UnicodeDecodeError), "replace" (with
         U+FFFD), "ignore" or "backslashreplace".
         """
-        one_of("errors", errors, ("strict", "replace", "ignore", "backslashreplace"))
         return self.decode_bytes(ids).decode("utf-8", errors=errors)
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:

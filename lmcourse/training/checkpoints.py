@@ -94,8 +94,6 @@ def save_checkpoint(path: str | os.PathLike, model: nn.Module, optimizer: Any, s
     >>> checkpoint_state(path)
     {'step': 7, 'note': 'before the warm-up ended'}
     """
-    if isinstance(step, Tensor):
-        raise TypeError(f"step: a whole number of 0 or more, got {checks.got(step)}")
     model = bare(model)
     content = {
         "format": FORMAT,

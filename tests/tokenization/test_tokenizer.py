@@ -196,7 +196,6 @@ def test_a_foreign_file_is_refused(tmp_path, content):
         (ValueError, "special: 'all', 'none' or a set", lambda t: t.encode("a", allowed_special="some")),
         (ValueError, r"ids\[1\]: an id of the vocabulary, 0 to \d+, got 9999", lambda t: t.decode([1, 9999])),
         (ValueError, r"ids\[0\]: .*got -1", lambda t: t.decode_bytes([-1])),
-        (ValueError, "errors: strict, .*got 'explode'", lambda t: t.decode([1], errors="explode")),
         (TypeError, r"vocab\[0\]: bytes, one or more, got 'a'", lambda t: BPETokenizer({0: "a"}, [])),
         (ValueError, "vocab: all 256 single bytes, got 0", lambda t: BPETokenizer({}, [])),
         (ValueError, r"merges\[0\]: .*b'zq' is none", lambda t: BPETokenizer(t.vocab, [(b"z", b"q")])),

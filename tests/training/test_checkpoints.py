@@ -99,7 +99,7 @@ def test_what_could_not_be_read_again_is_refused_at_saving_by_name(tmp_path, val
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("step", [5.0, -1, None, torch.tensor(5), True, "5"])
+@pytest.mark.parametrize("step", [5.0, -1, None, True, "5"])
 def test_a_step_that_could_not_be_read_again_is_refused_at_saving(tmp_path, step):
     model = nn.Linear(1, 1)
     with pytest.raises((TypeError, ValueError), match="step: a whole number of 0 or more, got"):
