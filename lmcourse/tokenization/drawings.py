@@ -16,10 +16,9 @@ def bars(values: Mapping[str, float], title: str, unit: str) -> Figure:
     'Figure'
     """
     fig, ax = plt.subplots(figsize=(6.4, 0.8 + 0.45 * len(values)))
-    names = list(values)[::-1]
-    ax.barh(names, [values[name] for name in names], color=BLUE, height=0.6)
-    for row, name in enumerate(names):
-        ax.annotate(f"{values[name]:.3g} {unit}", (values[name], row), (4, 0), textcoords="offset points", va="center")
+    drawn = ax.barh(list(values), list(values.values()), color=BLUE, height=0.6)
+    ax.bar_label(drawn, [f"{value:.3g} {unit}" for value in values.values()], padding=4)
+    ax.invert_yaxis()
     ax.set(xscale="log", xlabel=f"{unit} (log)", title=title)
     ax.set_xlim(min(values.values()) / 3, max(values.values()) * 6)
     ax.grid(axis="y", visible=False)

@@ -201,9 +201,8 @@ def show_shares(counts: Mapping[str, int], title: str) -> None:
     """
     whole = sum(counts.values())
     fig, ax = plt.subplots(figsize=(6.4, 1.0 + 0.4 * len(counts)))
-    ax.barh(list(counts), list(counts.values()), color=(BLUE, ORANGE, GREY)[: len(counts)], height=0.6)
-    for row, count in enumerate(counts.values()):
-        ax.text(count + 0.01 * whole, row, f"{count:,}  ({count / whole:.0%})", va="center", color=INK)
+    bars = ax.barh(list(counts), list(counts.values()), color=(BLUE, ORANGE, GREY)[: len(counts)], height=0.6)
+    ax.bar_label(bars, [f"{count:,}  ({count / whole:.0%})" for count in counts.values()], padding=4, color=INK)
     plotting.headline(fig, title)
     ax.set(xlim=(0, 1.25 * max(counts.values())))
     ax.invert_yaxis()
