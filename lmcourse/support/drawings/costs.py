@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -16,24 +16,43 @@ if TYPE_CHECKING:
     from lmcourse.model import ModelConfig
 
 
-def block_products(config: ModelConfig | TransformerShape, seq: int) -> list[tuple[str, str, int, int, int, bool]]:
-    """The products of one block on one sequence, in order: (name, times, m, k, n, whether k × n are weights).
+class Product(NamedTuple):
+    """`times` times an m × k by a k × n matrix; `weights` says whether the second one is parameters."""
 
-    >>> [name for name, *_ in block_products(TransformerShape(7, 8, 4, 1, 2, 8, gated=False), seq=3)]
+    name: str
+    times: int
+    m: int
+    k: int
+    n: int
+    weights: bool
+
+    @property
+    def parameters(self) -> int:
+        return self.k * self.n if self.weights else 0
+
+    @property
+    def flops(self) -> int:
+        return self.times * matmul_flops(self.m, self.k, self.n)
+
+
+def block_products(config: ModelConfig | TransformerShape, seq: int) -> list[Product]:
+    """The products of one block on one sequence, in order.
+
+    >>> [row.name for row in block_products(TransformerShape(7, 8, 4, 1, 2, 8, gated=False), seq=3)]
     ['Q', 'K', 'V', 'scores', 'mix', 'output', 'up', 'down']
     """
     s = shape_of(config)
     query, key_value = s.num_heads * s.d_head, s.num_kv_heads * s.d_head
     names = ("gate", "up") if s.gated else ("up",)
     return [
-        ("Q", 1, seq, s.d_model, query, True),
-        ("K", 1, seq, s.d_model, key_value, True),
-        ("V", 1, seq, s.d_model, key_value, True),
-        ("scores", s.num_heads, seq, s.d_head, seq, False),
-        ("mix", s.num_heads, seq, seq, s.d_head, False),
-        ("output", 1, seq, query, s.d_model, True),
-        *((name, 1, seq, s.d_model, s.d_ff, True) for name in names),
-        ("down", 1, seq, s.d_ff, s.d_model, True),
+        Product("Q", 1, seq, s.d_model, query, True),
+        Product("K", 1, seq, s.d_model, key_value, True),
+        Product("V", 1, seq, s.d_model, key_value, True),
+        Product("scores", s.num_heads, seq, s.d_head, seq, False),
+        Product("mix", s.num_heads, seq, seq, s.d_head, False),
+        Product("output", 1, seq, query, s.d_model, True),
+        *(Product(name, 1, seq, s.d_model, s.d_ff, True) for name in names),
+        Product("down", 1, seq, s.d_ff, s.d_model, True),
     ]
 
 
@@ -46,18 +65,18 @@ def transformer_block(config: ModelConfig | TransformerShape, seq: int, title: s
     'Figure'
     """
     rows = block_products(config, seq)
-    unit = 1.5 / max(max(m, k, n) for _, _, m, k, n, _ in rows)  # the largest size is 1.5 long, a row 1 high
-    height = 0.62 / max(max(m, k) for _, _, m, k, _, _ in rows)
+    unit = 1.5 / max(max(row.m, row.k, row.n) for row in rows)  # the largest size is 1.5 long, a row 1 high
+    height = 0.62 / max(max(row.m, row.k) for row in rows)
     fig, ax = canvas(8.6, 0.42 * (len(rows) + 3), xlim=(-1.5, 12.6), ylim=(-len(rows) - 0.6, 1.1))
     ax.set_title(title)
     for x, text in ((2.1, "numbers that come in"), (5.0, "matrix"), (10.2, "parameters"), (12.5, "FLOPs")):
         ax.text(x, 0.65, text, ha="right" if x > 8 else "center", color=GREY)
-    for y, (name, times, m, k, n, weights) in enumerate(rows):
-        _product(ax, -y, name, times, (m, k, n), weights, (unit, height))
-        ax.text(10.2, -y, f"{k * n:,}" if weights else "none", ha="right", va="center", color=BLUE if weights else GREY)
-        ax.text(12.5, -y, f"{times * matmul_flops(m, k, n):,}", ha="right", va="center", color=INK)
-    parameters = sum(k * n for _, _, _, k, n, weights in rows if weights)
-    flops = sum(times * matmul_flops(m, k, n) for _, times, m, k, n, _ in rows)
+    for y, row in enumerate(rows):
+        _product(ax, -y, row, unit, height)
+        words, colour = (f"{row.parameters:,}", BLUE) if row.weights else ("none", GREY)
+        ax.text(10.2, -y, words, ha="right", va="center", color=colour)
+        ax.text(12.5, -y, f"{row.flops:,}", ha="right", va="center", color=INK)
+    parameters, flops = sum(row.parameters for row in rows), sum(row.flops for row in rows)
     ax.plot([6.5, 12.5], [0.45 - len(rows)] * 2, color=GREY, lw=1)
     for x, text in ((7.6, "one block"), (10.2, f"{parameters:,}"), (12.5, f"{flops:,}")):
         ax.text(x, -len(rows), text, ha="right", va="center", weight="bold", color=INK)
@@ -67,17 +86,17 @@ def transformer_block(config: ModelConfig | TransformerShape, seq: int, title: s
     return fig
 
 
-def _product(ax: Axes, y: float, name: str, times: int, sizes: tuple, weights: bool, scale: tuple) -> None:
+def _product(ax: Axes, y: float, row: Product, unit: float, height: float) -> None:
     """A row: the name, an outlined m × k, a k × n (filled where it is weights), and both shapes in words."""
-    (m, k, n), (unit, height) = sizes, scale
-    ax.text(-0.7, y, name, va="center", weight="bold", color=INK)
-    for x, rows, columns, colour, filled in ((1.0, m, k, ORANGE, False), (4.0, k, n, BLUE, weights)):
+    _, times, m, k, n, weights = row
+    ax.text(-0.7, y, row.name, va="center", weight="bold", color=INK)
+    second = BLUE if weights else ORANGE
+    for x, rows, columns, colour, filled in ((1.0, m, k, ORANGE, False), (4.0, k, n, second, weights)):
         wide, high = max(0.08, unit * columns), max(0.08, height * rows)
-        face, edge = (colour, colour) if filled else (PAPER, colour if weights or x < 2 else ORANGE)
-        box(ax, x, y - high / 2, wide, high, face=face, edge=edge)
+        box(ax, x, y - high / 2, wide, high, face=colour if filled else PAPER, edge=colour)
     ax.text(3.25, y, "×", ha="center", va="center", color=GREY)
-    ax.text(5.6, y, f"{f'{times} × ' if times > 1 else ''}({m} × {k}) (k × {n})".replace("k ×", f"{k} ×"),
-            va="center", color=INK, size=9)  # fmt: skip
+    words = f"({m} × {k}) ({k} × {n})"
+    ax.text(5.6, y, f"{times} × {words}" if times > 1 else words, va="center", color=INK, size=9)
 
 
 def roofline(costs: Mapping[str, Cost], peak_flop_per_s: float, bytes_per_s: float, title: str) -> Figure:
