@@ -152,9 +152,12 @@ class _Plan:
     corpus: str
     text: str
     tokenizer: Tokenizer
-    tokens: UInt[np.ndarray, "length"]
-    digest: str  # of the tokens: another text is not resumed
-    done: int  # steps that were done before
+    done: int = 0  # steps that were done before
+
+    def __post_init__(self) -> None:
+        dtype = token_dtype(max(1, self.tokenizer.vocab_size))
+        self.tokens = np.array(self.tokenizer.encode(self.text), dtype=dtype)
+        self.digest = hashlib.sha256(self.tokens.tobytes()).hexdigest()  # another text is not resumed
 
 
 def _plan(options: argparse.Namespace, device: torch.device) -> _Plan:
@@ -165,7 +168,7 @@ def _plan(options: argparse.Namespace, device: torch.device) -> _Plan:
         recipe = replace(default_recipe(device), **given)
         name = "python-docs" if options.corpus is None else options.corpus
         text = corpus.load(name)
-        return _Plan(recipe, name, text, *_tokens(make_tokenizer(recipe, text), text), done=0)
+        return _Plan(recipe, name, text, make_tokenizer(recipe, text))
     kept, tokenizer, extra = stored_recipe(options.checkpoint)
     for name, value in given.items():
         if name not in CHANGEABLE and value != getattr(kept, name):
@@ -175,16 +178,10 @@ def _plan(options: argparse.Namespace, device: torch.device) -> _Plan:
     if recipe.steps < done:
         raise ValueError(f"--steps: {done} or more, which {options.checkpoint} has done, got {recipe.steps}")
     name = extra["corpus"] if options.corpus is None else options.corpus
-    text = corpus.load(name)
-    plan = _Plan(recipe, name, text, *_tokens(tokenizer, text), done=done)
+    plan = _Plan(recipe, name, corpus.load(name), tokenizer, done)
     if plan.digest != extra["tokens"]:
         raise ValueError(f"corpus: {name} is not the text that {options.checkpoint} was trained on")
     return plan
-
-
-def _tokens(tokenizer: Tokenizer, text: str) -> tuple[Tokenizer, UInt[np.ndarray, "length"], str]:
-    tokens = np.array(tokenizer.encode(text), dtype=token_dtype(max(1, tokenizer.vocab_size)))
-    return tokenizer, tokens, hashlib.sha256(tokens.tobytes()).hexdigest()
 
 
 # --- the run -------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lmcourse.support.files import replacing
-from lmcourse.workspace.merging import Cell, content, exercise, keyed, merge
+from lmcourse.workspace.merging import Cell, content, exercise, keyed, merge, source
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ("AGENTS.md", "CLAUDE.md", "GEMINI.md")  # what assistants read
@@ -119,10 +119,10 @@ def reset(name: str, wanted: str | None = None) -> Path:
 def look(name: str) -> dict[str, Any]:
     """A notebook of the folder at a glance: its topic, its exercises, the cells that differ, whether it is outdated."""
     course, mine, base = read(_course(name)), read(_bytes(folder() / name)), read(_bytes(_base(name)))
-    sources = "\n".join(text for _, text in map(content, course["cells"]))
+    sources = "\n".join(map(source, course["cells"]))
     topic = sources.partition("from lmcourse.exercises.")[2].split(" ")[0]
-    ours = keyed(mine["cells"], keyed(base["cells"])) if mine and base else {}
     began = keyed(base["cells"]) if base else {}
+    ours = keyed(mine["cells"], began) if mine and base else {}
     return {
         "topic": topic,
         "exercises": list(filter(None, map(exercise, course["cells"]))),
