@@ -270,8 +270,9 @@ class FloatFormat:
         if magnitude:
             exponent = max(exponent, _floor_log2(magnitude))
         power = exponent - self.mantissa_bits
-        below, rest = divmod(magnitude / Fraction(2) ** power, 1)
-        return power, below, rest
+        steps = magnitude / Fraction(2) ** power
+        below = math.floor(steps)
+        return power, below, steps - below
 
     def _code(self, power: int, steps: int) -> int:
         """The code of `steps * 2**power`. The hidden one carries into the exponent field; so does a full mantissa."""
