@@ -212,10 +212,8 @@ def curve_with(mistake: str | None = None, steps: int = 120) -> np.ndarray:
     """
     data = np.frombuffer(corpus.load("python-docs").encode("utf-8"), dtype=np.uint8)
     torch.manual_seed(0)
-    attention = course_model.scaled_dot_product_attention
-    unmasked = course_model.Parts(attention=lambda query, key, value, mask: attention(query, key, value))
-    parts = unmasked if mistake == "no mask" else course_model.Parts()
-    student = TransformerLM(ModelConfig(256, 32, d_model=128, num_layers=1, num_heads=2, d_ff=256), parts=parts)
+    config = ModelConfig(256, 32, d_model=128, num_layers=1, num_heads=2, d_ff=256)
+    student = TransformerLM(config, parts=_parts(mistake))
     sampler, optimizer, rows = BatchSampler(len(data), 8, 32), AdamW(student.parameters()), []
     warmup, times = (0 if mistake == "no warm-up" else 30), (10 if mistake == "lr × 10" else 1)
     for step in range(1, steps + 1):
@@ -229,3 +227,10 @@ def curve_with(mistake: str | None = None, steps: int = 120) -> np.ndarray:
         rows.append((loss.item(), clip_grad_norm_(student.parameters(), math.inf)))
         optimizer.step()
     return np.array(rows).T
+
+
+def _parts(mistake: str | None) -> course_model.Parts:
+    attention = course_model.scaled_dot_product_attention
+    if mistake == "no mask":
+        return course_model.Parts(attention=lambda query, key, value, mask: attention(query, key, value))
+    return course_model.Parts()
