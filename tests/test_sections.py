@@ -7,16 +7,17 @@ marked `thorough`, and has a gate of its own.
 
 import importlib
 import random
+from collections import Counter
 from pathlib import Path
 
 import nbformat
 import pytest
 
+answers = importlib.import_module("exercises.answers")
 kernels = importlib.import_module("kernels")
 solve = importlib.import_module("solve")
 
 every_notebook = pytest.mark.parametrize("path", kernels.NOTEBOOKS, ids=lambda path: path.stem)
-TESTS = Path(__file__).parent
 MEMORY = 2 * 10**9  # bytes: what Binder gives
 LONG = 1.0  # seconds: a cell that a reader may want to stop
 
@@ -59,26 +60,17 @@ def answer_wrongly(notebook, number: int) -> int:
     return answer(notebook, lines_for)
 
 
-def right_answers(topic: str) -> dict[str, list]:
-    """The answers in other styles that the tests of the checks hold, by exercise."""
-    right = importlib.import_module(f"test_{topic}_cases").RIGHT
-    pairs = right if isinstance(right, list) else [(name, each) for name in right for each in right[name]]
-    more = importlib.import_module("test_more_answers").RIGHT
-    pairs = [*pairs, *((exercise, each) for name, exercise, each in more if name == topic)]
-    return {name: [each for key, each in pairs if key == name] for name, _ in pairs}
-
-
 def answer_rightly(notebook, number: int) -> int:
     """Every exercise gets right answer `number` in another style, counted round; the reference where there is none."""
 
     def lines_for(topic, exercise):
-        count = len(right_answers(topic.name).get(exercise, []))
-        if count == 0:
+        right = [at for at, (name, _) in enumerate(answers.of(topic.name, "RIGHT")) if name == exercise]
+        if not right:
             return topic.solution(exercise).rstrip().split("\n")
         return [
-            f"import sys; sys.path[:0] = {[str(TESTS), str(TESTS / 'exercises')]}",
-            "import test_sections",
-            f"{exercise} = test_sections.right_answers({topic.name!r})[{exercise!r}][{number % count}]",
+            f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})",
+            "import exercises.answers",
+            f"{exercise} = exercises.answers.of({topic.name!r}, 'RIGHT')[{right[number % len(right)]}][1]",
             f"{exercise}.__name__ = {exercise!r}",
         ]
 
@@ -138,12 +130,10 @@ def test_every_wrong_answer(path):
 @pytest.mark.slow
 @pytest.mark.thorough
 @every_notebook
-def test_every_right_answer(path, monkeypatch):
+def test_every_right_answer(path):
     """What a check accepts, the rest of the notebook can live with: one round for each style, strictly."""
-    monkeypatch.syspath_prepend(TESTS / "exercises")
-    topic = solve.topic_of(read(path))
-    rounds = max((len(each) for each in right_answers(topic.name).values()), default=0)
-    for number in range(rounds):
+    styles = Counter(exercise for exercise, _ in answers.of(solve.topic_of(read(path)).name, "RIGHT"))
+    for number in range(max(styles.values(), default=0)):
         notebook = read(path)
         answer_rightly(notebook, number)
         with kernels.Kernel(LMCOURSE_STRICT="1") as kernel:

@@ -1,16 +1,13 @@
-"""Answers that people give to the exercises of notebook 03, and what the check says. Run: pytest tests/exercises"""
+"""Answers that people give to the exercises of 03."""
 
 from itertools import accumulate
 from math import prod
 from operator import mul
 
 import numpy as np
-import pytest
 import torch
 
 from lmcourse import strides
-from lmcourse.exercises import topic
-from lmcourse.exercises.judging import judge
 
 
 def offset_by_dot_product(index, steps, storage_offset=0):
@@ -181,37 +178,3 @@ WRONG = {
     "can_view": [view_never_raises, view_splits_only, view_as_a_bool, view_never_counts, view_refuses_new_sizes_only],
     "sliding_windows": [windows_of_clones, windows_one_step, windows_may_be_empty, windows_transposed],
 }
-
-
-@pytest.mark.parametrize(("name", "answer"), [(name, answer) for name in RIGHT for answer in RIGHT[name]])
-def test_right_answers_are_taken(name, answer):
-    assert judge(topic("strides").exercises[name], answer).state == "correct"
-
-
-@pytest.mark.parametrize(("name", "answer"), [(name, answer) for name in WRONG for answer in WRONG[name]])
-def test_wrong_answers_are_refused(name, answer):
-    outcome = judge(topic("strides").exercises[name], answer)
-    assert outcome.state == "wrong" and name in outcome.call and outcome.note
-
-
-def view_none(shape, steps, new_shape):
-    return None
-
-
-def test_a_none_that_may_be_right_elsewhere_is_no_missing_return():
-    outcome = judge(topic("strides").exercises["can_view"], view_none)
-    assert outcome.note == "None, where (1,) is wanted"
-
-
-def fresh_none(shape):
-    strides.contiguous_strides(shape)
-
-
-def test_a_none_that_is_never_right_is_a_missing_return():
-    outcome = judge(topic("strides").exercises["contiguous_strides"], fresh_none)
-    assert "is there a return missing?" in outcome.note
-
-
-def test_what_is_wanted_may_be_none():
-    outcome = judge(topic("strides").exercises["can_view"], view_never_counts)
-    assert outcome.note == "a tuple, where None is wanted"

@@ -2,11 +2,6 @@
 
 import itertools
 
-import pytest
-
-from lmcourse.exercises import topic
-from lmcourse.exercises.judging import judge
-
 
 def refusing(ids):
     if len(ids) < 2:
@@ -45,13 +40,4 @@ def key_error(ids):
 
 
 RIGHT = {"shift_by_one": [by_index, unzipped]}
-
-
-@pytest.mark.parametrize("right", RIGHT["shift_by_one"])
-def test_right_code_is_taken(right):
-    assert judge(topic("start").exercises["shift_by_one"], right).state == "correct"
-
-
-@pytest.mark.parametrize("wrong", [popped, without_repeats, key_error, lambda ids: (ids[:-1], ids[1:])])
-def test_wrong_code_is_refused(wrong):
-    assert judge(topic("start").exercises["shift_by_one"], wrong).state == "wrong"
+WRONG = {"shift_by_one": [popped, without_repeats, key_error, lambda ids: (ids[:-1], ids[1:])]}
