@@ -6,6 +6,7 @@ decided in schedule.py, the numbers of a prediction in again.py. The book's page
 
 import ast
 import builtins
+import functools
 import sys
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -37,6 +38,7 @@ class Item:
         return MINUTES[self.kind]
 
 
+@functools.cache
 def items() -> dict[str, Item]:
     """All that can be asked again, by key: questions, predictions but those of again.LEFT_OUT, short exercises."""
     from lmcourse.exercises import topic, topic_names  # here, because topics import progress

@@ -37,7 +37,7 @@ def test_right_answers_are_taken_in_less_than_two_seconds_and_half_of_them_in_a_
 
 @pytest.mark.filterwarnings("ignore:overflow encountered")
 @pytest.mark.parametrize(("name", "exercise", "code"), WRONG, ids=lambda value: getattr(value, "__name__", value))
-def test_a_wrong_answer_is_refused_with_a_counterexample(name, exercise, code):
+def test_a_wrong_answer_is_refused_with_a_counterexample(name, exercise, code, nameless):
     outcome = judge(topic(name).exercises[exercise], code)
     assert outcome.state == "wrong" and outcome.call and outcome.note
 

@@ -81,7 +81,7 @@ def test_other_orders_are_found_where_there_are_some():
 
 
 @every_rung
-def test_a_wrong_line_in_place_of_its_original_fails(name, exercise):
+def test_a_wrong_line_in_place_of_its_original_fails(name, exercise, nameless):
     rung, declared = rung_of(name, exercise), topic(name).exercises[exercise]
     assert set(rung.mistakes) <= set(declared.wrong)
     wrong = [k for k, block in enumerate(rung.blocks) if block.instead_of]
