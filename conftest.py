@@ -23,6 +23,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# jsonschema, which nbformat imports, would build 38 grammars of web addresses: a second or two in every process.
+sys.modules.setdefault("rfc3987_syntax", None)
+
 # Tests never touch a learner's own progress.
 os.environ.setdefault("LMCOURSE_DATA", tempfile.mkdtemp(prefix="lmcourse-tests-"))
 # Two OpenMP threads beside two kernels are slower than one.

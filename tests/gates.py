@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-rs", "--durations=5"]
+PLAIN = [*PYTEST, "-p", "no:nbval"]  # no notebook is run as a test: the plug-in takes seconds to load
 NBVAL = [
     "--nbval-sanitize-with", "tests/nbval_sanitize.cfg", "--nbval-cell-timeout=300", "--nbval-current-env",
     "-n", "2", "--dist", "loadscope",
@@ -38,7 +39,8 @@ class Skipped(Exception):
 def run(*command, **env: str) -> None:
     """Run a command at the root, show what it prints, raise where it fails."""
     print("$", " ".join([*(f"{key}={value}" for key, value in env.items()), *map(str, command)]), flush=True)
-    subprocess.run(command, cwd=ROOT, env=os.environ | env, check=True)
+    compiled_once = {"PYTHONDONTWRITEBYTECODE": ""}  # hundreds of processes and kernels read the same modules
+    subprocess.run(command, cwd=ROOT, env=os.environ | compiled_once | env, check=True)
 
 
 def lint() -> None:
@@ -63,7 +65,7 @@ def unit() -> None:
     """pytest with the doctests of the package; everything but notebooks and browser."""
     names = ("browser", "test_notebooks.py", "test_sections.py", "test_teaching.py")
     apart = [f"--ignore=tests/{name}" for name in names]
-    run(*PYTEST, "tests", "lmcourse", *apart, "-n", "2")
+    run(*PLAIN, "tests", "lmcourse", *apart, "-n", "2")
 
 
 def node() -> None:
@@ -76,7 +78,7 @@ def node() -> None:
 
 def rules() -> None:
     """Template, executed, clean metadata, links, stubs, mirrors."""
-    run(*PYTEST, "tests/test_notebooks.py", "tests/test_teaching.py")
+    run(*PLAIN, "tests/test_notebooks.py", "tests/test_teaching.py")
 
 
 def nbval() -> None:
@@ -103,12 +105,12 @@ def solved() -> None:
 
 def sections() -> None:
     """Each notebook with its sections shuffled and every exercise answered wrongly, within 2 GB of memory."""
-    run(*PYTEST, "tests/test_sections.py", "-n", "2")
+    run(*PLAIN, "tests/test_sections.py", "-n", "2")
 
 
 def thorough() -> None:
     """What is marked `thorough`: more orders, wrong answers, kills, play with each widget; a thousand examples each."""
-    run(*PYTEST, "-m", "thorough or hypothesis", "tests", "-n", "2", LMCOURSE_THOROUGH="1")
+    run(*PLAIN, "-m", "thorough or hypothesis", "tests", "-n", "2", LMCOURSE_THOROUGH="1")
     mutants()
 
 
@@ -198,7 +200,7 @@ def browser() -> None:
     if importlib.util.find_spec("sphinx"):
         built["LMCOURSE_BUILT"] = str(ROOT / "build" / "host" / "any" / "where")  # once, for both processes
         run(sys.executable, "site/build.py", built["LMCOURSE_BUILT"])
-    run(*PYTEST, "tests/browser", "-n", "2", **built)
+    run(*PLAIN, "tests/browser", "-n", "2", **built)
 
 
 GATES = {
