@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Fifty examples find what is plainly wrong; `python tests/gates.py thorough` tries twenty times as many.
+# Twenty examples find what is plainly wrong; `python tests/gates.py thorough` tries fifty times as many.
 settings.register_profile(
     "course",
-    max_examples=1000 if os.environ.get("LMCOURSE_THOROUGH") == "1" else 50,
+    max_examples=1000 if os.environ.get("LMCOURSE_THOROUGH") == "1" else 20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],  # a busy machine is no failure
 )

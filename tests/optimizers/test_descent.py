@@ -59,7 +59,7 @@ CONFIGURATIONS = [
 def small_transformer() -> TransformerLM:
     """In float64 throughout: what differs then is the optimizer, not float32 roundings that a hundred steps magnify."""
     torch.manual_seed(0)
-    config = ModelConfig(vocab_size=32, context_length=8, d_model=16, num_layers=2, num_heads=2, d_ff=32)
+    config = ModelConfig(vocab_size=32, context_length=8, d_model=16, num_layers=1, num_heads=2, d_ff=32)
     return TransformerLM(config).double()
 
 

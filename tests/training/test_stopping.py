@@ -295,7 +295,7 @@ def interrupt_main_after(seconds):
 
 
 def test_real_interrupts_at_random_moments_never_leave_half_a_step(tmp_path):
-    steps, path, rng = 150, tmp_path / "run.pt", random.Random(1)
+    steps, path, rng = 60, tmp_path / "run.pt", random.Random(1)
 
     def run(**options):
         model = small_model()
@@ -307,17 +307,17 @@ def test_real_interrupts_at_random_moments_never_leave_half_a_step(tmp_path):
         states[record.step] = [p.clone() for p in whole.parameters()]
     interrupts = 0
     while True:
-        model, records = run(checkpoint=path, checkpoint_every=20, resume_from=path if path.exists() else None)
-        thread = threading.Thread(target=interrupt_main_after, args=(rng.uniform(0, 0.1),))
+        model, records = run(checkpoint=path, checkpoint_every=10, resume_from=path if path.exists() else None)
+        thread = threading.Thread(target=interrupt_main_after, args=(rng.uniform(0, 0.05),))
         seen = 0
         try:
-            if interrupts < 12:
+            if interrupts < 6:
                 thread.start()
             for record in records:
                 seen = record.step
-            while interrupts < 12 and thread.is_alive():  # the run was faster than the interrupt
+            while interrupts < 6 and thread.is_alive():  # the run was faster than the interrupt
                 thread.join(0.01)
-            time.sleep(0.05 if interrupts < 12 else 0)
+            time.sleep(0.05 if interrupts < 6 else 0)
             break
         except KeyboardInterrupt:
             interrupts += 1
