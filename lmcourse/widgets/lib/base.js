@@ -57,7 +57,7 @@ export function frame({ model, el, python, reset }) {
       root.setAttribute("aria-label", text);
     },
     say: reading.say,
-    /** Draw once now and once a frame while the named traits change; returns what stops it, for when the view closes. */
+    /** Draw once now and once a frame while the named traits change; returns what stops it, for a view that closes. */
     redraw(names, draw) {
       const stops = [redraw(model, ["more"], more.show), redraw(model, names, draw)];
       return () => {
